@@ -1,0 +1,174 @@
+"""Weights and training state on disk: safetensors and JSON, written whole or not at all.
+
+A checkpoint is a folder: `model.safetensors` (the weights, with a `Summary` in its header), `training.safetensors`
+(optimizer moments, hidden state, random generators) and `training.json` (numbers of the loop). `model.safetensors`
+alone is a model: that of the best checkpoint lies in the run's own folder too.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
+from charrnn_cli.errors import RunError, UsageError, disk_errors
+from charrnn_cli.files import TEMPORARY, new_folder, read_json, write_bytes, write_json
+from charrnn_cli.runs import Run
+
+Tensors = Mapping[str, NDArray[Any]]
+WEIGHTS = "model.safetensors"
+TENSORS = "training.safetensors"
+NUMBERS = "training.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Where in its training a model is; stands in the header of its weights."""
+
+    step: int
+    epoch: float
+    seconds: float  # of training
+    train_loss: float | None  # nats per token, mean over the last report
+    valid_loss: float | None  # nats per token; None: not measured at this step
+    when: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class Config:
+    """config.json: what a model is and how it is trained."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    preset: str
+    device: str
+    sha256: str  # of the text
+    versions: dict[str, str]
+
+    def save(self, path: Path) -> None:
+        """Writes config.json. Raises DiskError."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Reads config.json. Raises RunError where it is missing or damaged."""
+        record = read_json(path)
+        try:
+            record["model"] = settings_from(ModelSettings, record["model"])
+            record["training"] = settings_from(TrainingSettings, record["training"])
+            return settings_from(cls, record)
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The folder of one checkpoint."""
+
+    folder: Path
+
+    @property
+    def step(self) -> int:
+        """The optimizer updates that it has seen."""
+        return int(self.folder.name.removeprefix("step-"))
+
+    @property
+    def weights(self) -> Path:
+        """The weights alone."""
+        return self.folder / WEIGHTS
+
+    def load(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
+        """Weights, training tensors and numbers of the loop. Raises RunError."""
+        return load_tensors(self.weights), load_tensors(self.folder / TENSORS), read_json(self.folder / NUMBERS)
+
+
+def checkpoints(run: Run) -> list[Checkpoint]:
+    """The checkpoints of a run in the order of their steps."""
+    if not run.checkpoints.is_dir():
+        return []
+    folders = (path for path in run.checkpoints.iterdir() if path.name.removeprefix("step-").isdigit())
+    return sorted((Checkpoint(folder) for folder in folders), key=lambda checkpoint: checkpoint.step)
+
+
+def save_checkpoint(
+    run: Run, summary: Summary, weights: Tensors, tensors: Tensors, numbers: dict[str, Any], keep: int, best_step: int
+) -> Path:
+    """Writes a checkpoint; then makes it the run's model where it is the best, and drops those no longer kept.
+
+    Raises DiskError; what was saved before is whole then.
+    """
+    with new_folder(run.checkpoints / f"step-{summary.step:08d}") as folder:
+        write_bytes(folder / WEIGHTS, _with_summary(weights, summary))
+        write_bytes(folder / TENSORS, save(dict(tensors)))
+        write_json(folder / NUMBERS, numbers)
+    publish_best(run, best_step)
+    for checkpoint in checkpoints(run)[:-keep]:
+        if checkpoint.step != best_step:
+            shutil.rmtree(checkpoint.folder, ignore_errors=True)
+    return run.checkpoints / f"step-{summary.step:08d}"
+
+
+def publish_best(run: Run, best_step: int) -> None:
+    """Makes the weights of the best checkpoint the run's model, where they are not yet. Raises DiskError.
+
+    The file gets a second name, not a second copy, where the file system can do that.
+    """
+    best = run.checkpoints / f"step-{best_step:08d}" / WEIGHTS
+    if not best.is_file() or (run.trained and load_summary(run.weights).step == best_step):
+        return
+    temporary = run.weights.with_name(f".{WEIGHTS}.{os.getpid()}{TEMPORARY}")
+    with disk_errors("write", run.weights):
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(best, temporary)
+        except OSError:
+            shutil.copyfile(best, temporary)
+        temporary.replace(run.weights)
+
+
+def save_model(path: Path, weights: Tensors, summary: Summary) -> None:
+    """Writes weights alone, with their summary. Raises DiskError."""
+    write_bytes(path, _with_summary(weights, summary))
+
+
+def load_tensors(path: Path) -> Tensors:
+    """All tensors of a safetensors file. Raises RunError where it is missing or damaged."""
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+
+
+def load_summary(path: Path) -> Summary:
+    """The summary in the header of a model's weights; the tensors are not read. Raises RunError."""
+    with _opened(path) as file:
+        header = file.metadata() or {}
+    try:
+        return settings_from(Summary, json.loads(header["summary"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} has no summary of its training in its header: charrnn did not write it.") from error
+
+
+def count_parameters(path: Path) -> int:
+    """The numbers in a safetensors file, by its header. Raises RunError."""
+    with _opened(path) as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  # no dict
+
+
+def _with_summary(weights: Tensors, summary: Summary) -> bytes:
+    return save(dict(weights), {"summary": json.dumps(dataclasses.asdict(summary))})
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, "numpy")
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing.") from error
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error

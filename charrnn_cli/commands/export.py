@@ -1,0 +1,28 @@
+"""charrnn export: the model of a run as a folder of its own, to keep or to give away."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="The run.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to make; its name is the model's.")],
+    float16: Annotated[
+        bool, typer.Option("--float16/--float32", help="Half the size; the loss moves by less than 0.001.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace the model that is in the folder.")] = False,
+) -> None:
+    """Copy a run's best model into a folder of its own.
+
+    \b
+    charrnn export anna models/anna
+    charrnn sample --model models/anna --prime "Far"
+    """
+    from charrnn_cli.display import new_console, say, size
+    from charrnn_cli.exporting import export_model
+    from charrnn_cli.runs import to_sample
+
+    weights = export_model(to_sample(name), folder, float16, force)
+    say(new_console(), f"{folder}: {size(weights.stat().st_size)}. To write: charrnn sample --model {folder}")

@@ -1,0 +1,86 @@
+"""charrnn info: one run or model whole."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from charrnn_cli.checkpoint import Summary
+    from charrnn_cli.describe import Description
+
+
+def info(
+    name: Annotated[
+        str | None, typer.Argument(help="A run, a bundled model, or a folder.  [default: the one that sample takes]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+) -> None:
+    """Show a run or model whole.
+
+    Its text, its settings, and every checkpoint with its loss.
+
+    \b
+    charrnn info
+    charrnn info anna --json
+    """
+    from charrnn_cli.describe import describe
+    from charrnn_cli.display import aligned
+    from charrnn_cli.runs import find, to_sample
+
+    one = describe(to_sample(None) if name is None else find(name))
+    if as_json:
+        typer.echo(json.dumps(one.record(), ensure_ascii=False))
+        return
+    typer.echo(aligned(_facts(one)))
+    if one.checkpoints:
+        header = ("checkpoint", "epoch", "loss", "valid loss", "when", "")
+        typer.echo("\n" + aligned([header, *(_checkpoint(summary, one) for summary in one.checkpoints)]))
+
+
+def _facts(one: "Description") -> list[tuple[str, str]]:
+    from charrnn_cli.describe import network
+    from charrnn_cli.display import duration
+
+    facts = [
+        ("name", one.run.name),
+        ("folder", f"{one.run.folder}{' (bundled)' if one.run.bundled else ''}"),
+        ("level", f"{one.vocabulary.level}, {len(one.vocabulary)} tokens"),
+    ]
+    if one.corpus:
+        facts.append(("text", ", ".join(one.corpus.files)))
+        facts += [(split, f"{tokens:,} tokens") for split, tokens in one.corpus.tokens.items()]
+        facts.append(("SHA-256", one.corpus.sha256))
+    if one.config and one.parameters:
+        facts.append(("network", f"{network(one.config.model)}, {one.parameters:,} parameters"))
+        facts += _settings(one.config.model)
+        facts.append(("preset", one.config.preset))
+        facts += _settings(one.config.training)
+        facts.append(("device", one.config.device))
+        facts.append(("made by", ", ".join(f"{name} {version}" for name, version in one.config.versions.items())))
+    if one.best:
+        facts.append(("best step", f"{one.best.step:,}, epoch {one.best.epoch:g}, after {duration(one.best.seconds)}"))
+        facts.append(("valid loss", _loss(one.best.valid_loss)))
+    return facts
+
+
+def _settings(settings: object) -> list[tuple[str, str]]:
+    named = dataclasses.asdict(settings)  # type: ignore[call-overload]  # a frozen dataclass of ours
+    return [(f"  {name.replace('_', '-')}", f"{value}") for name, value in named.items() if value is not None]
+
+
+def _checkpoint(summary: "Summary", one: "Description") -> tuple[str, ...]:
+    best = "best" if one.best is not None and summary.step == one.best.step else ""
+    return (
+        f"{summary.step:,}",
+        f"{summary.epoch:.2f}",
+        _loss(summary.train_loss),
+        _loss(summary.valid_loss),
+        summary.when.replace("T", " ")[:16],
+        best,
+    )
+
+
+def _loss(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"

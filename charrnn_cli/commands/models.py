@@ -1,0 +1,49 @@
+"""charrnn models: what there is to write with."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from charrnn_cli.describe import Description
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False) -> None:
+    """List the runs of this folder and the bundled models.
+
+    \b
+    charrnn models
+    charrnn models --json
+    """
+    from charrnn_cli.describe import describe
+    from charrnn_cli.display import aligned
+    from charrnn_cli.runs import bundled_models, runs
+
+    found = [describe(run) for run in (*runs(), *bundled_models())]
+    if as_json:
+        typer.echo(json.dumps([one.record() for one in found], ensure_ascii=False))
+    elif found:
+        header = ("name", "level", "network", "parameters", "step", "valid loss", "when", "where")
+        typer.echo(aligned([header, *map(_row, found)]))
+    else:
+        typer.echo("no run in this folder and no bundled model. Type: charrnn prepare FILE.txt")
+
+
+def _row(one: "Description") -> tuple[str, ...]:
+    from charrnn_cli.describe import network
+
+    where = "bundled" if one.run.bundled else str(one.run.folder)
+    if one.config is None or one.best is None:
+        return one.run.name, one.vocabulary.level, "not trained yet", "", "", "", "", where
+    loss = "" if one.best.valid_loss is None else f"{one.best.valid_loss:.4f}"
+    return (
+        one.run.name,
+        one.vocabulary.level,
+        network(one.config.model),
+        f"{one.parameters:,}",
+        f"{one.best.step:,}",
+        loss,
+        one.best.when[:10],
+        where,
+    )

@@ -1,0 +1,189 @@
+"""charrnn train: learns a prepared text, or goes on learning it."""
+
+import math
+import os
+import signal
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from charrnn_cli.config import ModelSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from charrnn_cli.training.loop import End, Report
+    from charrnn_cli.training.setup import Setup
+
+PREVIEW_LENGTH = 200  # tokens
+
+
+def train(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="The run.  [default: the one prepared last]")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Named settings: auto (fit for text, time and device) or anna (the tutorial's).")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Train for so long; the schedule ends when the time does.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Train for so many passes over the text.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Train for so many steps.")] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Demand a CUDA GPU.  [default: take one where there is one]")
+    ] = False,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what was trained is lost.")] = False,
+    hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
+    layers: Annotated[int | None, typer.Option(help="LSTM layers.")] = None,
+    embedding: Annotated[int | None, typer.Option(help="Size of a token's vector; 0: one-hot.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of each layer's output that is dropped.")] = None,
+    residual: Annotated[
+        bool | None, typer.Option("--residual/--no-residual", help="Add a layer's input to its output.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Streams of text read side by side.")] = None,
+    seq_length: Annotated[int | None, typer.Option(help="Tokens of a window: how far gradients reach back.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's rate at its peak.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest global norm of the gradients; 0: any.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(help="Save every so many steps.  [default: as often as costs under 2 % of the time]")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(help="How many of the last checkpoints stay, besides the best.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview/--no-preview", help="Show a short sample at each validation.")
+    ] = True,
+) -> None:
+    """Train on a prepared text, or go on training it.
+
+    Ctrl-C saves; the same command goes on from there, with the settings of the run.
+
+    \b
+    charrnn train
+    charrnn train anna --minutes 60
+    charrnn train anna --gpu --preset anna
+    """
+    from charrnn_cli.runs import to_train
+
+    run = to_train(name)
+    from charrnn_cli.display import TrainingBar, new_console, say
+    from charrnn_cli.training.device import device_name, pick_device
+    from charrnn_cli.training.loop import End, Report, Saved, Validation
+    from charrnn_cli.training.loop import train as train_run
+    from charrnn_cli.training.setup import set_up
+
+    console = new_console()
+    device = pick_device(gpu, cpu)
+    fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
+    flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
+    setup = set_up(run, preset, flags, restart, device)
+    say(console, _what(setup, device_name(device)))
+    sitting = _Sitting(setup)
+    with _Signals() as signals, TrainingBar(console, "bpc" if setup.vocabulary.level == "char" else "bits/byte") as bar:
+        for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
+            match event:
+                case Report():
+                    bar.report(event, setup.config.training.epochs, sitting.seconds_left(event))
+                case Validation():
+                    bar.validation(event, _preview(setup) if preview else None)
+                case Saved():
+                    pass
+                case End():
+                    end = event
+    say(console, _how_it_ended(setup, end))
+    if signals.received:
+        raise typer.Exit(128 + signals.received)
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM ask to stop after the step; a second one ends the process at once."""
+
+    def __enter__(self) -> "_Signals":
+        self.received = 0
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def stopping(self) -> bool:
+        """Whether it is time to stop."""
+        return bool(self.received)
+
+    def _receive(self, number: int, frame: object) -> None:
+        if self.received:
+            from charrnn_cli.display import show_cursor
+
+            show_cursor()
+            os._exit(128 + number)  # files are renamed when they are whole: none is harmed
+        self.received = number
+
+
+class _Sitting:
+    """This sitting of a run, to tell how long it will take."""
+
+    def __init__(self, setup: "Setup") -> None:
+        self._minutes = setup.config.training.minutes
+        self._begin = setup.state.numbers.seconds
+        self._done: float | None = None
+
+    def seconds_left(self, report: "Report") -> float:
+        """Until the end of the run, at the pace of this sitting."""
+        if self._minutes is not None:
+            return 60 * self._minutes - report.seconds
+        if self._done is None:
+            self._begin, self._done = report.seconds, report.progress
+        done = report.progress - self._done
+        return (1 - report.progress) * (report.seconds - self._begin) / done if done > 0 else math.inf
+
+
+def _what(setup: "Setup", device: str) -> str:
+    """What is about to be trained."""
+    model, training, tokens = setup.config.model, setup.config.training, setup.data
+    epochs, steps, minutes = training.epochs, training.steps, training.minutes
+    bound = f"{epochs} epochs" if epochs else f"{steps:,} steps" if steps else f"{minutes:g} minutes"
+    held_out = "nothing" if tokens.valid is None else f"{len(tokens.valid):,}"
+    start = "going on from" if setup.resumed else "preset"
+    return (
+        f"{setup.run.name}: {len(tokens.train):,} {setup.vocabulary.level}s to learn, {held_out} held out\n"
+        f"model: LSTM {model.layers} x {model.hidden}, "
+        f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, dropout {model.dropout:g}"
+        f"{', residual' if model.residual else ''}: {setup.state.model.parameter_count:,} parameters\n"
+        f"training: {bound}, batch {training.batch_size} x {training.seq_length}, "
+        f"Adam {training.learning_rate:g} ({training.schedule}), clip {training.clip:g}, seed {training.seed}\n"
+        f"{start} {f'step {setup.state.numbers.step:,}' if setup.resumed else setup.config.preset}, on the {device}"
+    )
+
+
+def _preview(setup: "Setup") -> str:
+    """How the model writes by now."""
+    import numpy as np
+
+    from charrnn_cli.config import SamplingSettings
+    from charrnn_cli.generation.generate import generate
+    from charrnn_cli.generation.numpy_engine import NumpyEngine
+    from charrnn_cli.training.model import get_weights
+
+    engine = NumpyEngine(get_weights(setup.state.model), setup.config.model)
+    random = np.random.default_rng(setup.config.training.seed)
+    return "".join(generate(engine, setup.vocabulary, [], SamplingSettings(length=PREVIEW_LENGTH), random))
+
+
+def _how_it_ended(setup: "Setup", end: "End") -> str:
+    """Where the run is, and what to type next."""
+    name, training, numbers = setup.run.name, setup.config.training, setup.state.numbers
+    if not end.finished:
+        saved = f"saved at step {end.step:,}" if end.step else "stopped before the first step"
+        return f"{name}: {saved}. To go on: charrnn train {name}"
+    bound = next(bound for bound in ("epochs", "steps", "minutes") if getattr(training, bound) is not None)
+    amount = getattr(training, bound)
+    best = (
+        ""
+        if numbers.best_loss is None
+        else f", best validation loss {numbers.best_loss:.4f} at step {numbers.best_step:,}"
+    )
+    return (
+        f"{name} is finished: {amount:g} {bound}, {end.step:,} steps{best}.\n"
+        f"To write: charrnn sample --model {name}\n"
+        f"To train it further: charrnn train {name} --{bound} {2 * amount:g}; anew: charrnn train {name} --restart"
+    )

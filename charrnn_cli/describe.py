@@ -1,0 +1,57 @@
+"""What is known of a run or model, gathered from its files."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn_cli.checkpoint import Config, Summary, checkpoints, count_parameters, load_summary
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.runs import Run
+from charrnn_cli.text.corpus import Corpus, CorpusInfo
+from charrnn_cli.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Description:
+    """One run or model. What is None is not there yet."""
+
+    run: Run
+    vocabulary: Vocabulary
+    corpus: CorpusInfo | None
+    config: Config | None
+    best: Summary | None  # of the weights that `sample` uses
+    parameters: int | None
+    checkpoints: list[Summary]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "name": self.run.name,
+            "folder": str(self.run.folder),
+            "bundled": self.run.bundled,
+            "level": self.vocabulary.level,
+            "vocabulary": len(self.vocabulary),
+            "parameters": self.parameters,
+            "corpus": None if self.corpus is None else dataclasses.asdict(self.corpus),
+            "config": None if self.config is None else dataclasses.asdict(self.config),
+            "best": None if self.best is None else dataclasses.asdict(self.best),
+            "checkpoints": [dataclasses.asdict(summary) for summary in self.checkpoints],
+        }
+
+
+def describe(run: Run) -> Description:
+    """Reads what is known of `run`; the weights themselves stay on disk. Raises RunError where a file is damaged."""
+    return Description(
+        run,
+        Vocabulary.load(run.vocabulary),
+        Corpus(run.corpus).info if run.prepared else None,
+        Config.load(run.config) if run.config.is_file() else None,
+        load_summary(run.weights) if run.trained else None,
+        count_parameters(run.weights) if run.trained else None,
+        [load_summary(checkpoint.weights) for checkpoint in checkpoints(run)],
+    )
+
+
+def network(settings: ModelSettings) -> str:
+    """The shape of a network in a few words."""
+    return f"LSTM {settings.layers} x {settings.hidden}"

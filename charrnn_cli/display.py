@@ -1,0 +1,160 @@
+"""Progress bars, summaries and previews for a person: all of rich, on stderr."""
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.rule import Rule
+from rich.text import Text
+
+PLAIN_SECONDS = 10.0  # between two plain lines where stderr is no terminal
+BAR_AFTER = 1.0  # seconds: what is over sooner needs no bar
+
+
+def new_console() -> Console:
+    """stderr: colours and bars on a terminal, plain text elsewhere."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, text: str) -> None:
+    """A line, or several, for a person; control characters of names and texts are made visible."""
+    console.print(Text(visible(text)), soft_wrap=True)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of columns."""
+    rows = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    padded = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def visible(text: str) -> str:
+    """The text with what would steer a terminal written out, line breaks apart."""
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def duration(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+class BytesBar:
+    """A bar over the bytes of a text, shown once the work has taken a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.perf_counter()
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> "BytesBar":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def show(self, doing: str, done: int, total: int) -> None:
+        """Moves the bar."""
+        if self._progress is None:
+            if time.perf_counter() - self._started < BAR_AFTER or not self._console.is_terminal:
+                return
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+            self._progress.add_task(doing)
+        self._progress.update(self._progress.task_ids[0], description=doing, completed=done, total=total)
+
+
+class _TimeLeft(ProgressColumn):
+    """The time that the run still takes, as the task's fields have it."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["left"])
+
+
+class TrainingBar:
+    """The bar of a training run with its figures below; plain lines where stderr is no terminal."""
+
+    def __init__(self, console: Console, bits_name: str) -> None:
+        self._console = console
+        self._bits_name = bits_name
+        self._valid = ""
+        self._said_at = -PLAIN_SECONDS
+        self._figures = Text("the first steps ...")
+        self._progress = Progress(
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _TimeLeft(),
+            console=console,
+            expand=True,
+        )
+        self._task = self._progress.add_task("", total=1.0, left="")
+        self._live = Live(Group(self._progress, self._figures), console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "TrainingBar":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def report(self, report: Any, epochs: int | None, left: float) -> None:
+        """A report of the loop."""
+        epoch = f"epoch {report.epoch:.2f}" + (f"/{epochs}" if epochs else "")
+        figures = (
+            f"{epoch}  step {report.step:,}  loss {report.loss:.3f}{self._valid}  "
+            f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} tokens/s"
+        )
+        if self._console.is_terminal:
+            self._progress.update(self._task, completed=report.progress, left=f"{duration(left)} left")
+            self._figures.plain = figures
+        elif time.monotonic() - self._said_at >= PLAIN_SECONDS:
+            self._said_at = time.monotonic()
+            say(self._console, f"{figures}  {duration(left)} left")
+
+    def validation(self, validation: Any, preview: str | None) -> None:
+        """The loss on held-out text, and how the model writes by now."""
+        self._valid = f"  valid {validation.valid_loss:.3f} ({validation.valid_bits:.3f} {self._bits_name})"
+        say(
+            self._console,
+            f"step {validation.step:,}{self._valid}{'  best so far' if validation.best else ''}",
+        )
+        if preview is not None:
+            if self._console.is_terminal:
+                self._console.print(Rule(style="dim"))
+            say(self._console, preview.strip("\n"))
+            if self._console.is_terminal:
+                self._console.print(Rule(style="dim"))
+
+
+def show_cursor() -> None:
+    """Undoes what a bar did to the terminal, for an end in the middle of it."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")
+        sys.stderr.flush()

@@ -1,0 +1,98 @@
+"""Files and folders on disk: written beside their final name, flushed, and renamed, so whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from charrnn_cli.errors import RunError, disk_errors
+
+TEMPORARY = ".tmp"  # the end of a name that is not final yet
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, whole or not at all. Raises DiskError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    with disk_errors("write", path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                flush(file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Writes `record` as JSON in UTF-8, whole or not at all. Raises DiskError."""
+    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    write_bytes(path, text.encode("utf-8", "surrogatepass"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises RunError, naming the file, where there is none."""
+    with disk_errors("read", path):
+        data = path.read_bytes()
+    try:
+        record = json.loads(data.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: it is no JSON ({error}).") from error
+    if not isinstance(record, dict):
+        raise RunError(f"{path} is damaged: it holds no JSON object.")
+    return record
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` when the block ends well and vanishes when it does not.
+
+    Raises DiskError.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    with disk_errors("write", path):
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            yield temporary
+            rename_over(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def rename_over(new: Path, path: Path) -> None:
+    """Renames the folder `new` to `path`, in the place of what is there."""
+    replaced = path.with_name(f".{path.name}.replaced{TEMPORARY}")
+    if path.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        path.rename(replaced)
+    new.rename(path)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what processes that are no longer alive left unfinished in `folder`."""
+    for path in folder.glob(f".*{TEMPORARY}"):
+        owner = path.name.removesuffix(TEMPORARY).rpartition(".")[2]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def flush(file: IO[bytes]) -> None:
+    """Waits until what was written to `file` is on the disk itself."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,39 @@
+"""B parallel streams cut into windows of T tokens: (x, y) in reading order."""
+
+from typing import Generic, Protocol, TypeVar
+
+Array = TypeVar("Array", bound="Sliceable")
+
+
+class Sliceable(Protocol):
+    """What NumPy's arrays and torch's tensors both can do."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self: Array, index: slice | tuple[slice, slice], /) -> Array: ...
+    def reshape(self: Array, *shape: int) -> Array: ...  # noqa: D102
+
+
+class Batches(Generic[Array]):
+    """The windows of an epoch over `tokens` (N,), an array or a tensor; nothing is copied.
+
+    The text is cut into B streams of S = (N - 1) // B tokens, read side by side. Window i is x, y (B, T): the next T
+    tokens of every stream (the last window may be shorter), and for each its true next token in the text.
+    """
+
+    def __init__(self, tokens: Array, batch_size: int, seq_length: int) -> None:
+        B, S = batch_size, (len(tokens) - 1) // batch_size
+        if S < 1:
+            raise ValueError(f"{len(tokens)} tokens do not fill {batch_size} streams")
+        self.x = tokens[: B * S].reshape(B, S)
+        self.y = tokens[1 : B * S + 1].reshape(B, S)
+        self.seq_length = seq_length
+        self.windows = -(-S // seq_length)
+
+    def __len__(self) -> int:
+        return self.windows
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        if not 0 <= index < self.windows:
+            raise IndexError(index)
+        window = slice(index * self.seq_length, (index + 1) * self.seq_length)
+        return self.x[:, window], self.y[:, window]  # (B, T)

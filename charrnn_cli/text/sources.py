@@ -1,0 +1,119 @@
+"""Text files, folders of them and standard input, read as chunks of clean text."""
+
+import codecs
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from charrnn_cli.errors import TextError, UsageError, disk_errors
+
+CHUNK = 1 << 20  # bytes: the working set stays in the processor's cache
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read. Standard input, which cannot be read twice, is one that was spooled to disk."""
+
+    name: str  # as messages show it
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size
+
+
+def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
+    """Files as given, a folder's .txt files sorted, `-` spooled into `spool_folder`. Raises TextError."""
+    sources: list[Source] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STDIN:
+            sources.append(Source("standard input", _spool(spool_folder)))
+        elif path.is_dir():
+            with disk_errors("read", path):
+                found = sorted(file for file in path.rglob("*.txt") if file.is_file())
+            if not found:
+                raise TextError(f"no .txt file in the folder {path}. Name the files: charrnn prepare {path}/FILE ...")
+            sources += [Source(str(file), file) for file in found]
+        elif path.exists():
+            sources.append(Source(str(path), path))
+        else:
+            raise TextError(f"no such file: {path}. Is its name right, and this the folder? `-` reads standard input.")
+    return sources
+
+
+def _spool(folder: Path) -> Path:
+    path = folder / "standard-input"
+    with disk_errors("write", path), path.open("wb") as file:
+        while chunk := sys.stdin.buffer.read(CHUNK):
+            file.write(chunk)
+    return path
+
+
+def byte_chunks(source: Source) -> Iterator[bytes]:
+    """The bytes of a file. Raises DiskError."""
+    with disk_errors("read", source.path), source.path.open("rb", buffering=0) as file:
+        yield from _chunks(file)
+
+
+def text_chunks(source: Source, encoding: str) -> Iterator[tuple[str, int]]:
+    """(text, bytes read for it) of a file: a BOM is dropped, CRLF and CR become LF.
+
+    Raises TextError where the bytes are not of `encoding` (file, line and offset named) and where there is a NUL
+    character, DiskError where the file can't be read.
+    """
+    decoder = text_decoder(encoding)
+    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    offset, lines, first = 0, 1, True
+    with disk_errors("read", source.path), source.path.open("rb", buffering=0) as file:
+        for chunk in _chunks(file, last_empty=True):
+            pending = len(decoder.getstate()[0])
+            try:
+                text = newlines.decode(chunk, final=not chunk)
+            except UnicodeError as error:
+                start = error.start if isinstance(error, UnicodeDecodeError) else 0
+                before = (error.object[:start] if isinstance(error, UnicodeDecodeError) else b"").decode(
+                    encoding, "replace"
+                )
+                line = lines + before.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+                bad = error.object[start : start + 1].hex() if isinstance(error, UnicodeDecodeError) else ""
+                raise TextError(
+                    f"{source.name} is not {encoding}: line {line}, byte offset {offset - pending + start}"
+                    f"{f' (byte 0x{bad})' if bad else ''}. Name its encoding, such as --encoding cp1252 "
+                    "or --encoding utf-16, or take the bytes as they are: --level byte."
+                ) from error
+            offset += len(chunk)
+            if first and text:
+                text, first = text.removeprefix("\ufeff"), False
+            if "\0" in text:
+                line = lines + text[: text.index("\0")].count("\n")
+                raise TextError(
+                    f"{source.name} has a NUL character in line {line}: it is no plain text in {encoding}. "
+                    "Name its encoding, such as --encoding utf-16, or take the bytes as they are: --level byte."
+                )
+            lines += text.count("\n")
+            yield text, len(chunk)
+
+
+def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
+    """A strict decoder. Raises UsageError for an encoding that Python lacks."""
+    try:
+        if not codecs.lookup(encoding)._is_text_encoding:
+            raise LookupError
+        return codecs.getincrementaldecoder(encoding)("strict")
+    except LookupError:
+        raise UsageError(
+            f"--encoding {encoding!r} is no encoding that Python knows. Common ones: utf-8, utf-16, cp1252, latin-1."
+        ) from None
+
+
+def _chunks(file: BinaryIO | io.FileIO, last_empty: bool = False) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
+    if last_empty:
+        yield b""

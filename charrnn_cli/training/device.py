@@ -1,0 +1,45 @@
+"""Which device trains, and in which precision."""
+
+import torch
+from torch import nn
+
+from charrnn_cli.errors import DeviceError, UsageError
+
+
+def pick_device(gpu: bool, cpu: bool) -> torch.device:
+    """A CUDA GPU where there is one and `cpu` does not forbid it. Raises DeviceError where `gpu` finds none."""
+    if gpu and cpu:
+        raise UsageError("--gpu and --cpu exclude each other: give one, or neither to take a GPU where there is one.")
+    if cpu:
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if gpu:
+        built = torch.version.cuda
+        reason = (
+            f"this PyTorch ({torch.__version__}) is built for the CPU; install a CUDA build of torch"
+            if built is None
+            else f"PyTorch {torch.__version__} is built for CUDA {built} but sees no GPU; is the driver installed and "
+            "new enough (nvidia-smi)"
+        )
+        raise DeviceError(f"--gpu: no CUDA GPU can be used here: {reason}. Without --gpu, charrnn runs on the CPU.")
+    return torch.device("cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def bfloat16_helps(device: torch.device) -> bool:
+    """Whether autocast runs an LSTM in bfloat16 here; older cuDNNs refuse, or take float16, which can overflow."""
+    if device.type != "cuda" or not torch.cuda.is_bf16_supported():
+        return False
+    try:
+        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+            output, _ = nn.LSTM(8, 8, device=device)(torch.zeros(1, 1, 8, device=device))
+    except RuntimeError:
+        return False
+    return bool(output.dtype == torch.bfloat16)

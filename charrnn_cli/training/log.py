@@ -1,0 +1,52 @@
+"""log.jsonl: one JSON record for each report of a run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from charrnn_cli.errors import disk_errors
+from charrnn_cli.files import write_bytes
+
+
+class Log:
+    """Appends records. Records of steps after `step`, which a run that goes on makes again, are dropped first."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        kept = [record for record in read_log(path) if record.get("step", 0) <= step and record.get("kind") != "end"]
+        write_bytes(path, b"".join(map(_line, kept)))
+        with disk_errors("write", path):
+            self._file = path.open("ab", buffering=0)
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Appends a record, in one write. Raises DiskError."""
+        with disk_errors("write", self.path):
+            self._file.write(_line(record))
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a log in their order; a line that is no record, such as half a one, is passed over."""
+    if not path.is_file():
+        return
+    with disk_errors("read", path), path.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                yield record
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"

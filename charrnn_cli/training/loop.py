@@ -1,0 +1,233 @@
+"""Truncated backpropagation through time: one visible loop that yields reports; knows no terminal."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from charrnn_cli.checkpoint import save_checkpoint
+from charrnn_cli.config import TrainingSettings
+from charrnn_cli.errors import CharrnnError, UsageError
+from charrnn_cli.runs import Run
+from charrnn_cli.text.batches import Batches
+from charrnn_cli.text.corpus import Ids
+from charrnn_cli.training.device import bfloat16_helps
+from charrnn_cli.training.evaluation import Score, evaluate
+from charrnn_cli.training.log import Log
+from charrnn_cli.training.model import State
+from charrnn_cli.training.pace import Pace
+from charrnn_cli.training.schedule import learning_rate
+from charrnn_cli.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Report:
+    """How training goes."""
+
+    step: int
+    epoch: float
+    progress: float  # 0 to 1 of the run
+    loss: float  # nats per token, mean since the last report
+    rate: float
+    seconds_per_batch: float
+    tokens_per_second: float
+    seconds: float  # of training so far
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The loss on the whole validation split."""
+
+    step: int
+    epoch: float
+    valid_loss: float  # nats per token
+    valid_bits: float  # bits per token; at char level, bits per character
+    best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+    best: bool
+    save_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class End:
+    """Training is over, for good (`finished`) or because it was asked to stop."""
+
+    step: int
+    finished: bool
+    seconds: float
+
+
+Event = Report | Validation | Saved | End
+
+
+@dataclass(frozen=True)
+class Data:
+    """The ids that training reads, where its windows are cut."""
+
+    train: Ids | Tensor
+    valid: Tensor | None
+
+    @classmethod
+    def on(cls, device: torch.device, train: Ids, valid: Ids) -> "Data":
+        """On a GPU the ids go there once; on a CPU the training split stays a memory map."""
+        held_out = torch.from_numpy(valid.astype(np.int64)).to(device) if len(valid) else None
+        if device.type == "cpu":
+            return cls(train, held_out)
+        return cls(
+            torch.from_numpy(train.astype(np.uint8 if train.dtype == np.uint8 else np.int32)).to(device), held_out
+        )
+
+
+def train(
+    run: Run,
+    data: Data,
+    settings: TrainingSettings,
+    now: TrainingState,
+    device: torch.device,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Trains from `now` on until the bound in `settings` is reached, or `stop()` says so between two steps.
+
+    Every event is in the run's log before it is yielded. Where there is no validation split, the last checkpoint is
+    the best. Raises UsageError, CharrnnError where the loss is no longer a number, DiskError.
+    """
+    with Log(run.log, now.numbers.step) as log:
+        for event in _loop(run, data, settings, now, device, stop):
+            log.write({"kind": type(event).__name__.lower(), **dataclasses.asdict(event)})
+            yield event
+
+
+def _loop(
+    run: Run,
+    data: Data,
+    settings: TrainingSettings,
+    now: TrainingState,
+    device: torch.device,
+    stop: Callable[[], bool],
+) -> Iterator[Event]:
+    batches = _batches(data, settings)
+    model, optimizer, numbers = now.model, now.optimizer, now.numbers
+    pace = Pace(settings, numbers, len(batches), 0 if data.valid is None else len(data.valid))
+    report_steps = pace.report_steps(on_gpu=device.type == "cuda")
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_helps(device))
+    model.train()
+    while True:
+        finished = pace.progress() >= 1
+        if data.valid is not None and pace.validation_due(finished):
+            if score := evaluate(model, data.valid, device, stop):
+                yield _note(score, now, pace)
+            pace.lap()
+        if pace.checkpoint_due(at_once=finished or stop() or numbers.step == numbers.valid_step):
+            yield _save(run, settings, now, pace)
+            pace.lap()
+        if finished or stop():
+            yield End(numbers.step, finished and not pace.validation_due(finished), pace.seconds())
+            return
+
+        rate = learning_rate(settings, numbers.step, pace.progress())
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
+        with autocast:
+            logits, state = model(x, _reset(now.hidden, settings.reset))  # (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if settings.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+        now.hidden = (state[0].detach(), state[1].detach())
+        now.loss_sum += loss.detach()
+
+        numbers.step += 1
+        numbers.window += 1
+        if numbers.window == len(batches):  # the streams begin again, at text that does not follow
+            numbers.epoch, numbers.window = numbers.epoch + 1, 0
+            now.hidden = model.zero_state(settings.batch_size)
+        if numbers.step % report_steps == 0:
+            numbers.train_loss = _finite(now.loss_sum.item() / report_steps, run, settings, numbers.step)
+            now.loss_sum.zero_()
+            yield _report(numbers.train_loss, rate, settings, pace)
+            pace.lap()
+
+
+def _batches(data: Data, settings: TrainingSettings) -> Batches[Tensor]:
+    try:
+        return Batches(data.train, settings.batch_size, settings.seq_length)  # type: ignore[arg-type]  # or an array
+    except ValueError as error:
+        raise UsageError(f"--batch-size {settings.batch_size} is too large for the training split: {error}.") from error
+
+
+def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger]) -> Tensor:
+    """A window as int64, on the device: cut from a memory map or from ids that are there."""
+    if isinstance(window, Tensor):
+        return window.long()
+    return torch.from_numpy(window.astype(np.int64)).to(device)
+
+
+def _reset(hidden: State, probability: float) -> State:
+    """Zeroes the state of each stream with `probability`, so that the model knows how a text begins."""
+    if not probability:
+        return hidden
+    h, c = hidden  # (L, B, H)
+    keep = (torch.rand(1, h.shape[1], 1, device=h.device) >= probability).to(h.dtype)
+    return h * keep, c * keep
+
+
+def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> float:
+    if not math.isfinite(loss):
+        raise CharrnnError(
+            f"the loss is {loss} at step {step}: training has exploded. The checkpoints before are whole. Begin anew "
+            f"with a lower rate: charrnn train {run.name} --restart --learning-rate {settings.learning_rate / 3:.1g}"
+        )
+    return loss
+
+
+def _report(loss: float, rate: float, settings: TrainingSettings, pace: Pace) -> Report:
+    batch_seconds = pace.seconds_per_batch()
+    return Report(
+        step=pace.numbers.step,
+        epoch=pace.epoch(),
+        progress=min(pace.progress(), 1.0),
+        loss=loss,
+        rate=rate,
+        seconds_per_batch=batch_seconds,
+        tokens_per_second=settings.batch_size * settings.seq_length / batch_seconds,
+        seconds=pace.seconds(),
+    )
+
+
+def _note(score: Score, now: TrainingState, pace: Pace) -> Validation:
+    """Keeps a validation's result, and whether it is the best."""
+    numbers = now.numbers
+    numbers.valid_step, numbers.valid_loss, numbers.valid_progress = numbers.step, score.loss, pace.progress()
+    best = numbers.best_loss is None or score.loss < numbers.best_loss
+    if best:
+        numbers.best_step, numbers.best_loss = numbers.step, score.loss
+    return Validation(numbers.step, pace.epoch(), score.loss, score.bits, best, pace.seconds())
+
+
+def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
+    """Writes a checkpoint of this moment."""
+    numbers, started = now.numbers, time.perf_counter()
+    numbers.seconds = pace.seconds()
+    if numbers.best_loss is None:  # nothing was measured: the latest is the best
+        numbers.best_step = numbers.step
+    save_checkpoint(run, now.summary(pace.epoch()), *now.dump(), settings.keep, numbers.best_step)
+    pace.saved(time.perf_counter() - started)
+    return Saved(numbers.step, numbers.best_step == numbers.step, pace.save_seconds, pace.seconds())

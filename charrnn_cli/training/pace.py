@@ -1,0 +1,80 @@
+"""When to report, to validate, to save and to end."""
+
+import time
+
+from charrnn_cli.config import TrainingSettings
+from charrnn_cli.training.state import Numbers
+
+REPORT_TOKENS = 10_000
+GPU_REPORTS = 50  # times fewer reports on a GPU: each one waits for it
+VALIDATION_COST = 7  # trained tokens for each held-out token: validation then takes about 5 % of the time
+VALIDATION_STEPS = 1000  # long runs validate this often at least
+VALIDATIONS = 20  # short runs validate this often at most
+SAVE_SECONDS = 30.0  # between two checkpoints at least
+SAVE_COST = 50  # times what a save takes pass between two, at least: 2 % of the time
+
+
+class Pace:
+    """The clock of a run and the rules for what is due. Only the rule for checkpoints looks at the time."""
+
+    def __init__(self, settings: TrainingSettings, numbers: Numbers, windows: int, valid_tokens: int) -> None:
+        self.settings = settings
+        self.numbers = numbers
+        self.windows = windows  # of an epoch
+        self.valid_tokens = valid_tokens
+        self.save_seconds = 0.0  # what the last checkpoint took
+        self._saved_step = numbers.step
+        self._started = time.perf_counter() - numbers.seconds
+        self._saved_at = numbers.seconds
+        self.lap()
+
+    def seconds(self) -> float:
+        """Of training, all sittings together."""
+        return time.perf_counter() - self._started
+
+    def lap(self) -> None:
+        """Begins to measure the time of steps anew."""
+        self._lap_step, self._lap_at = self.numbers.step, self.seconds()
+
+    def seconds_per_batch(self) -> float:
+        """The mean time of a step since the last `lap`."""
+        return (self.seconds() - self._lap_at) / (self.numbers.step - self._lap_step)
+
+    def epoch(self) -> float:
+        """Epochs that are over, and the share of this one."""
+        return self.numbers.epoch + self.numbers.window / self.windows
+
+    def progress(self) -> float:
+        """The share of the run that is over; 1 and more: all of it."""
+        if self.settings.minutes is not None:
+            return self.seconds() / (60 * self.settings.minutes)
+        if self.settings.steps is not None:
+            return self.numbers.step / self.settings.steps
+        assert self.settings.epochs is not None
+        return self.epoch() / self.settings.epochs
+
+    def report_steps(self, on_gpu: bool) -> int:
+        """Steps from one report to the next."""
+        tokens = self.settings.batch_size * self.settings.seq_length
+        return -(-REPORT_TOKENS // tokens) * (GPU_REPORTS if on_gpu else 1)
+
+    def validation_due(self, finished: bool) -> bool:
+        """At the end, and on the way as often as it is worth its time."""
+        steps = self.numbers.step - self.numbers.valid_step
+        if not steps or not self.valid_tokens:
+            return False
+        worth = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
+        further = self.progress() - self.numbers.valid_progress >= 1 / VALIDATIONS
+        return finished or (worth and (further or steps >= VALIDATION_STEPS))
+
+    def checkpoint_due(self, at_once: bool) -> bool:
+        """At once where that is asked for, else every `checkpoint_every` steps or as often as is cheap."""
+        if self.numbers.step == self._saved_step:
+            return False
+        if self.settings.checkpoint_every is not None:
+            return at_once or self.numbers.step % self.settings.checkpoint_every == 0
+        return at_once or self.seconds() - self._saved_at >= max(SAVE_SECONDS, SAVE_COST * self.save_seconds)
+
+    def saved(self, seconds: float) -> None:
+        """Notes that a checkpoint was written, and what it took."""
+        self._saved_step, self._saved_at, self.save_seconds = self.numbers.step, self.seconds(), seconds

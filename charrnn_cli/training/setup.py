@@ -1,0 +1,118 @@
+"""What a call of `train` means for a run: begin, go on, or begin anew."""
+
+import platform
+import shutil
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
+from charrnn_cli.config import TrainingSettings
+from charrnn_cli.errors import RunError, UsageError, disk_errors
+from charrnn_cli.files import remove_leftovers
+from charrnn_cli.presets import AUTO, PRESETS, auto, with_changes
+from charrnn_cli.runs import Run
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.device import device_name
+from charrnn_cli.training.loop import Data
+from charrnn_cli.training.state import TrainingState
+
+BOUNDS = ("epochs", "steps", "minutes")
+MAY_CHANGE = (*BOUNDS, "checkpoint_every", "keep")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready for the loop."""
+
+    run: Run
+    config: Config
+    vocabulary: Vocabulary
+    data: Data
+    state: TrainingState
+    resumed: bool
+
+
+def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, device: torch.device) -> Setup:
+    """Begins the training of a prepared run, or goes on from its last checkpoint.
+
+    `flags` are the settings that the user named. A run that goes on has its own settings: flags may lengthen it and
+    change what is saved, and are refused where they contradict the rest. Raises UsageError, RunError, DiskError.
+    """
+    corpus, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
+    train, valid = corpus.split("train"), corpus.split("valid")
+    last = None if restart else _last(run)
+    if last is None:
+        config = _new_config(run, corpus, preset, flags, device)
+    else:
+        config = _changed(Config.load(run.config), run, preset, flags)
+        if config.sha256 != corpus.info.sha256:
+            raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
+    state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
+    data = Data.on(device, train, valid)
+    if last is None:
+        _clear(run)
+    else:
+        state.restore(last)
+        publish_best(run, state.numbers.best_step)
+    with disk_errors("write", run.folder):
+        run.checkpoints.mkdir(exist_ok=True)
+        remove_leftovers(run.folder)
+        remove_leftovers(run.checkpoints)
+    config.save(run.config)
+    return Setup(run, config, vocabulary, data, state, resumed=last is not None)
+
+
+def _last(run: Run) -> Checkpoint | None:
+    found = checkpoints(run)
+    return found[-1] if found and run.config.is_file() else None
+
+
+def _new_config(run: Run, corpus: Corpus, preset: str | None, flags: dict[str, Any], device: torch.device) -> Config:
+    if preset in (None, AUTO):
+        tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
+        base = auto(tokens, flags.get("minutes"), flags.get("epochs"), gpu)
+    elif preset in PRESETS:
+        base = PRESETS[preset]()
+    else:
+        raise UsageError(f"--preset {preset!r} is none of {', '.join((AUTO, *PRESETS))}.")
+    settings = with_changes(base, flags)
+    versions = {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__}
+    return Config(
+        settings.model,
+        settings.training,
+        preset or AUTO,
+        f"{device_name(device)} ({platform.machine()})",
+        corpus.info.sha256,
+        versions,
+    )
+
+
+def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]) -> Config:
+    has = {**asdict(config.model), **asdict(config.training), "preset": config.preset}
+    asked = {**flags, **({} if preset is None else {"preset": preset})}
+    differ = [name for name, value in asked.items() if name not in MAY_CHANGE and has[name] != value]
+    if differ:
+        what = ", ".join(f"--{name.replace('_', '-')} {asked[name]} (the run has {has[name]})" for name in differ)
+        raise UsageError(
+            f"{run.name} is trained already with other settings: {what}. Leave that out to go on, or begin anew: "
+            f"charrnn train {run.name} --restart"
+        )
+    changes = {name: flags[name] for name in MAY_CHANGE if name in flags}
+    if any(name in changes for name in BOUNDS):
+        changes = {**dict.fromkeys(BOUNDS), **changes}
+    training: TrainingSettings = replace(config.training, **changes)
+    return replace(config, training=training)
+
+
+def _clear(run: Run) -> None:
+    """Removes what an earlier training left."""
+    with disk_errors("write", run.folder):
+        for path in (run.config, run.weights, run.log):
+            path.unlink(missing_ok=True)
+        if run.checkpoints.exists():
+            shutil.rmtree(run.checkpoints)

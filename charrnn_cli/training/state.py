@@ -1,0 +1,112 @@
+"""All that training needs to go on as if it had never stopped, and its way to disk and back."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn_cli.checkpoint import Checkpoint, Summary, Tensors
+from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
+from charrnn_cli.errors import RunError
+from charrnn_cli.training.model import LanguageModel, State, file_names, get_weights, set_weights
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass
+class Numbers:
+    """Where the loop is."""
+
+    step: int = 0  # optimizer updates made
+    epoch: int = 0  # epochs that are over
+    window: int = 0  # the next window of this epoch
+    seconds: float = 0.0  # of training, all sittings together
+    train_loss: float | None = None  # the last report's
+    valid_loss: float | None = None  # the last validation's
+    valid_step: int = 0  # when that was
+    valid_progress: float = 0.0
+    best_loss: float | None = None
+    best_step: int = 0
+
+
+@dataclass
+class TrainingState:
+    """Model, optimizer, hidden state and numbers of a run; together with torch's generators, everything."""
+
+    model: LanguageModel
+    optimizer: torch.optim.Optimizer
+    hidden: State  # of the B streams
+    loss_sum: Tensor  # of the steps since the last report
+    numbers: Numbers = field(default_factory=Numbers)
+
+    @classmethod
+    def begin(
+        cls, model: ModelSettings, settings: TrainingSettings, vocabulary_size: int, device: torch.device
+    ) -> "TrainingState":
+        """The state before the first step. Seeds torch's generators."""
+        torch.manual_seed(settings.seed)
+        network = LanguageModel(model, vocabulary_size).to(device)
+        optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+        return cls(network, optimizer, network.zero_state(settings.batch_size), torch.zeros((), device=device))
+
+    def summary(self, epoch: float) -> Summary:
+        """What a reader of the weights wants to know."""
+        numbers = self.numbers
+        return Summary(
+            step=numbers.step,
+            epoch=round(epoch, 3),
+            seconds=round(numbers.seconds, 1),
+            train_loss=numbers.train_loss,
+            valid_loss=numbers.valid_loss if numbers.valid_step == numbers.step else None,
+            when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
+        """Weights, tensors and numbers as `Checkpoint.load` gives them back."""
+        names = file_names(self.model)
+        tensors = {"hidden.h": _array(self.hidden[0]), "hidden.c": _array(self.hidden[1])}
+        tensors["loss_sum"] = _array(self.loss_sum)
+        for name, parameter in self.model.named_parameters():
+            for moment in MOMENTS if parameter in self.optimizer.state else ():
+                tensors[f"{moment}.{names[name]}"] = _array(self.optimizer.state[parameter][moment])
+        tensors["random.cpu"] = _array(torch.get_rng_state())
+        if self.hidden[0].is_cuda:
+            tensors["random.cuda"] = _array(torch.cuda.get_rng_state(self.hidden[0].device))
+        return get_weights(self.model), tensors, dataclasses.asdict(self.numbers)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Puts a checkpoint in the place of what is there. Raises RunError where it does not fit."""
+        weights, tensors, numbers = checkpoint.load()
+        device = self.hidden[0].device
+        try:
+            set_weights(self.model, dict(weights))
+            names = file_names(self.model)
+            for name, parameter in self.model.named_parameters():
+                if f"step.{names[name]}" in tensors:
+                    moments = {moment: _tensor(tensors[f"{moment}.{names[name]}"]) for moment in MOMENTS}
+                    self.optimizer.state[parameter] = {
+                        moment: value.to(parameter.device) for moment, value in moments.items()
+                    }
+            self.hidden = (_tensor(tensors["hidden.h"]).to(device), _tensor(tensors["hidden.c"]).to(device))
+            self.loss_sum = _tensor(tensors["loss_sum"]).to(device)
+            torch.set_rng_state(_tensor(tensors["random.cpu"]))
+            if device.type == "cuda" and "random.cuda" in tensors:
+                torch.cuda.set_rng_state(_tensor(tensors["random.cuda"]), device)
+            self.numbers = settings_from(Numbers, numbers)
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise RunError(
+                f"the checkpoint {checkpoint.folder} does not fit its run ({error}). Remove that folder to go on from "
+                "an earlier one, or begin anew: charrnn train --restart"
+            ) from error
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return tensor.detach().cpu().numpy()
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(array.copy())
