@@ -99,9 +99,9 @@ def checkpoints(run: Run) -> list[Checkpoint]:
 
 
 def save_checkpoint(
-    run: Run, summary: Summary, weights: Tensors, tensors: Tensors, numbers: dict[str, Any], keep: int, best_step: int
-) -> Path:
-    """Writes a checkpoint; then makes it the run's model where it is the best, and drops those no longer kept.
+    run: Run, summary: Summary, weights: Tensors, tensors: Tensors, numbers: dict[str, Any], best_step: int
+) -> None:
+    """Writes a checkpoint, and makes it the run's model where it is the best.
 
     Raises DiskError; what was saved before is whole then.
     """
@@ -110,10 +110,19 @@ def save_checkpoint(
         write_bytes(folder / TENSORS, save(dict(tensors)))
         write_json(folder / NUMBERS, numbers)
     publish_best(run, best_step)
-    for checkpoint in checkpoints(run)[:-keep]:
-        if checkpoint.step != best_step:
+
+
+def drop_checkpoints(run: Run, keep: int, every: int | None, best_step: int) -> None:
+    """Removes all but the last `keep` checkpoints, the best and the latest.
+
+    Those between two multiples of `every` were made because they were the best or the latest: they go first.
+    """
+    found = checkpoints(run)
+    regular = [checkpoint.step for checkpoint in found if every is None or checkpoint.step % every == 0]
+    kept = {*regular[-keep:], best_step, found[-1].step}
+    for checkpoint in found:
+        if checkpoint.step not in kept:
             shutil.rmtree(checkpoint.folder, ignore_errors=True)
-    return run.checkpoints / f"step-{summary.step:08d}"
 
 
 def publish_best(run: Run, best_step: int) -> None:

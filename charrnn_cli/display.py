@@ -1,5 +1,6 @@
 """Progress bars, summaries and previews for a person: all of rich, on stderr."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -41,7 +42,9 @@ def visible(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """1:02:03 or 2:03."""
+    """1:02:03 or 2:03; -:-- where nobody knows yet."""
+    if seconds == math.inf:
+        return "-:--"
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -51,7 +51,5 @@ def disk_errors(doing: str, path: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or path
         reason = error.strerror or str(error)
-        raise DiskError(
-            f"cannot {doing} {where}: {reason}. Nothing that was saved before is harmed; "
-            "mend this (free space, permissions, another folder) and type the command again."
-        ) from error
+        advice = "What was saved before is whole; mend this (free space, permissions), then type the command again."
+        raise DiskError(f"cannot {doing} {where}: {reason}.{f' {advice}' if doing == 'write' else ''}") from error

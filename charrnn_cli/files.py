@@ -34,6 +34,8 @@ def write_json(path: Path, record: Any) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises RunError, naming the file, where there is none."""
+    if not path.exists():
+        raise RunError(f"{path} is missing.")
     with disk_errors("read", path):
         data = path.read_bytes()
     try:

@@ -1,6 +1,7 @@
 """Named settings with their source, and `auto`: settings fit for the corpus and the device."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from charrnn_cli.config import ModelSettings, TrainingSettings
 
 AUTO = "auto"
 AUTO_MINUTES = 10.0
+DROPOUT = ((3, 0.0), (5, 0.1), (8, 0.2), (20, 0.3), (math.inf, 0.5))  # below so many epochs
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ def anna() -> Preset:
             warmup=0,
             clip=5.0,
             epochs=20,
+            checkpoint_every=200,
         ),
         "the Anna Karenina char-RNN tutorial: 2 x 512, batch 100 x 100, Adam 0.001, keep probability 0.5, 20 epochs",
     )
@@ -53,7 +56,7 @@ def auto(train_tokens: int, minutes: float | None, epochs: float | None, gpu: bo
     training = TrainingSettings(learning_rate=4e-3 if small else 3e-3, minutes=AUTO_MINUTES)
     tokens_per_minute = 5_000_000 if gpu else 1_400_000 if small else 700_000
     expected_epochs = epochs or (minutes or 0) * tokens_per_minute / train_tokens
-    dropout = 0.0 if expected_epochs < 3 else 0.1 if expected_epochs < 5 else 0.2 if expected_epochs < 8 else 0.3
+    dropout = next(dropout for epochs, dropout in DROPOUT if expected_epochs < epochs)
     model = dataclasses.replace(model, dropout=dropout)
     if gpu:
         model = dataclasses.replace(model, hidden=512)

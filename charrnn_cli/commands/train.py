@@ -77,7 +77,7 @@ def train(
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
     setup = set_up(run, preset, flags, restart, device)
     say(console, _what(setup, device_name(device)))
-    sitting = _Sitting(setup)
+    sitting, begun = _Sitting(setup), setup.state.numbers.step
     with _Signals() as signals, TrainingBar(console, "bpc" if setup.vocabulary.level == "char" else "bits/byte") as bar:
         for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
             match event:
@@ -89,7 +89,7 @@ def train(
                     pass
                 case End():
                     end = event
-    say(console, _how_it_ended(setup, end))
+    say(console, _how_it_ended(setup, end, already=end.step == begun))
     if signals.received:
         raise typer.Exit(128 + signals.received)
 
@@ -169,7 +169,7 @@ def _preview(setup: "Setup") -> str:
     return "".join(generate(engine, setup.vocabulary, [], SamplingSettings(length=PREVIEW_LENGTH), random))
 
 
-def _how_it_ended(setup: "Setup", end: "End") -> str:
+def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     """Where the run is, and what to type next."""
     name, training, numbers = setup.run.name, setup.config.training, setup.state.numbers
     if not end.finished:
@@ -182,8 +182,10 @@ def _how_it_ended(setup: "Setup", end: "End") -> str:
         if numbers.best_loss is None
         else f", best validation loss {numbers.best_loss:.4f} at step {numbers.best_step:,}"
     )
+    done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
     return (
-        f"{name} is finished: {amount:g} {bound}, {end.step:,} steps{best}.\n"
+        f"{name} is finished{' already' if already else ''}: {amount:g} {bound}, {end.step:,} steps{best}.\n"
         f"To write: charrnn sample --model {name}\n"
-        f"To train it further: charrnn train {name} --{bound} {2 * amount:g}; anew: charrnn train {name} --restart"
+        f"To train it further: charrnn train {name} --{bound} {2 * max(amount, round(done)):g}\n"
+        f"To begin anew: charrnn train {name} --restart"
     )

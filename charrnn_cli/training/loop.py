@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charrnn_cli.checkpoint import save_checkpoint
+from charrnn_cli.checkpoint import drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.runs import Run
@@ -132,7 +132,7 @@ def _loop(
             if score := evaluate(model, data.valid, device, stop):
                 yield _note(score, now, pace)
             pace.lap()
-        if pace.checkpoint_due(at_once=finished or stop() or numbers.step == numbers.valid_step):
+        if pace.checkpoint_due(at_once=finished or stop() or numbers.step == numbers.best_step):
             yield _save(run, settings, now, pace)
             pace.lap()
         if finished or stop():
@@ -228,6 +228,7 @@ def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) 
     numbers.seconds = pace.seconds()
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
-    save_checkpoint(run, now.summary(pace.epoch()), *now.dump(), settings.keep, numbers.best_step)
+    save_checkpoint(run, now.summary(pace.epoch()), *now.dump(), numbers.best_step)
+    drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
     pace.saved(time.perf_counter() - started)
     return Saved(numbers.step, numbers.best_step == numbers.step, pace.save_seconds, pace.seconds())

@@ -58,6 +58,7 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
         _clear(run)
     else:
         state.restore(last)
+        _refuse_to_shorten(config, state, flags)
         publish_best(run, state.numbers.best_step)
     with disk_errors("write", run.folder):
         run.checkpoints.mkdir(exist_ok=True)
@@ -107,6 +108,18 @@ def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]
         changes = {**dict.fromkeys(BOUNDS), **changes}
     training: TrainingSettings = replace(config.training, **changes)
     return replace(config, training=training)
+
+
+def _refuse_to_shorten(config: Config, state: TrainingState, flags: dict[str, Any]) -> None:
+    """Raises UsageError where a bound that the user named lies behind the run."""
+    numbers = state.numbers
+    behind = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}
+    for bound, done in behind.items():
+        if bound in flags and flags[bound] < done:
+            raise UsageError(
+                f"--{bound} {flags[bound]:g} lies behind this run, which has had {done:.4g} {bound} in all: give more, "
+                "or begin anew with --restart"
+            )
 
 
 def _clear(run: Run) -> None:

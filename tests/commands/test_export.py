@@ -1,0 +1,31 @@
+from support import charrnn
+
+from charrnn_cli.runs import Run
+
+SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
+
+
+def test_an_exported_model_writes_as_its_run_does(folder, fox):
+    charrnn("train", *SMALL, "--steps", "20")
+    write = ["sample", "--prime", "The", "--length", "60", "--seed", "1", "--model"]
+    assert charrnn("export", "fox", "kept/exact", "--float32").exit_code == 0
+    assert charrnn(*write, "kept/exact").stdout == charrnn(*write, "fox").stdout
+    assert charrnn("export", "fox", "kept/half").exit_code == 0
+    assert charrnn(*write, "kept/half").exit_code == 0
+    exact, half = (Run(folder / "kept" / name).weights.stat().st_size for name in ("exact", "half"))
+    assert half < 0.6 * exact
+
+
+def test_a_model_that_is_there_is_not_replaced_by_chance(folder, fox):
+    charrnn("train", *SMALL, "--steps", "20")
+    charrnn("export", "fox", "kept")
+    refused = charrnn("export", "fox", "kept")
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert charrnn("export", "fox", "kept", "--force").exit_code == 0
+
+
+def test_a_run_that_is_not_trained(fox):
+    result = charrnn("export", "fox", "kept")
+    assert result.exit_code == 1
+    assert "charrnn train fox" in result.stderr

@@ -1,0 +1,16 @@
+import json
+
+from support import charrnn
+
+
+def test_runs_and_bundled_models_are_listed(fox):
+    result = charrnn("models")
+    assert (result.exit_code, result.stderr) == (0, "")
+    header, *rows = (line.split() for line in result.stdout.splitlines())
+    assert header[:4] == ["name", "level", "network", "parameters"]
+    assert [row[0] for row in rows] == ["fox", "anna"]
+    assert "not trained yet" in result.stdout
+    one, other = json.loads(charrnn("models", "--json").stdout)
+    assert (one["name"], one["bundled"], one["best"]) == ("fox", False, None)
+    assert (other["name"], other["bundled"]) == ("anna", True)
+    assert other["best"]["valid_loss"] < 1.28

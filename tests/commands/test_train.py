@@ -1,0 +1,101 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from support import charrnn
+
+from charrnn_cli.checkpoint import checkpoints
+from charrnn_cli.training.log import read_log
+
+SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--seed", "3"]
+
+
+def test_it_says_what_it_trains_how_it_goes_and_what_comes_next(fox):
+    result = charrnn("train", *SMALL, "--steps", "60")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "LSTM 2 x 16, embedding 8" in result.stderr
+    assert re.search(r"[\d,]+ parameters", result.stderr)
+    assert re.search(r"step 60  valid \d\.\d+ \(\d\.\d+ bpc\)", result.stderr)
+    assert "fox is finished: 60 steps" in result.stderr
+    assert "charrnn sample --model fox" in result.stderr
+    assert "\x1b" not in result.stderr  # no terminal, no control codes
+
+
+def test_a_preview_at_each_validation_unless_it_is_not_wanted(fox):
+    length = {preview: len(charrnn("train", *SMALL, "--steps", "30", "--restart", preview).stderr) for preview in
+              ("--preview", "--no-preview")}  # fmt: skip
+    assert length["--preview"] - length["--no-preview"] > 100
+
+
+def test_a_finished_run_says_so_and_how_to_train_it_further(fox):
+    charrnn("train", *SMALL, "--steps", "20")
+    again = charrnn("train")
+    assert again.exit_code == 0
+    assert "fox is finished already: 20 steps" in again.stderr
+    (further,) = re.findall(r"charrnn (train fox --steps \d+)", again.stderr)
+    result = charrnn(*further.split())
+    assert "going on from step 20" in result.stderr
+    assert "fox is finished: 40 steps" in result.stderr
+
+
+def test_other_settings_are_refused_and_restart_takes_them(fox):
+    charrnn("train", *SMALL, "--steps", "20")
+    refused = charrnn("train", "--hidden", "17")
+    assert refused.exit_code == 2
+    assert "--hidden 17 (the run has 16)" in refused.stderr
+    assert charrnn("train", *SMALL[:-1], "4", "--steps", "5", "--restart").exit_code == 0
+    assert [checkpoint.step for checkpoint in checkpoints(fox)] == [5]
+
+
+def test_a_run_by_name_and_by_minutes(fox):
+    result = charrnn("train", "fox", *SMALL, "--minutes", "0.01")
+    assert result.exit_code == 0
+    assert "0.01 minutes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nobody"], 1, "charrnn prepare FILE.txt --name nobody"),
+        (["--gpu", "--cpu"], 2, "exclude each other"),
+        (["--steps", "5", "--epochs", "1"], 2, "one bound"),
+        (["--hidden", "0"], 2, "--hidden must be from 1 to 65536, and is 0"),
+        (["--dropout", "1"], 2, "1.0"),
+        (["--preset", "bertha"], 2, "'bertha' is none of auto, anna"),
+        (["--batch-size", "9999"], 2, "--batch-size 9999"),
+    ],
+)
+def test_bad_input_is_named(fox, arguments, code, message):
+    result = charrnn("train", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    """The command in a process of its own; returns when it has begun to train."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn_cli", "train", *arguments], stderr=subprocess.PIPE, text=True, env=environment
+    )
+    for line in process.stderr:
+        if line.startswith("epoch"):
+            return process
+    raise AssertionError("it never reported")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_same_command_goes_on(fox, number, code):
+    process = start(*SMALL, "--steps", "1000000", "--no-preview")
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == code
+    (step,) = re.findall(r"fox: saved at step ([\d,]+)\. To go on: charrnn train fox", messages)
+    stopped_at = int(step.replace(",", ""))
+    assert checkpoints(fox)[-1].step == stopped_at
+    assert list(read_log(fox.log))[-1]["kind"] == "end"
+    result = charrnn("train", "--steps", str(stopped_at + 5))
+    assert f"going on from step {stopped_at:,}" in result.stderr
+    assert checkpoints(fox)[-1].step == stopped_at + 5

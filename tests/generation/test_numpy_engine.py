@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.generation import numpy_engine
+from charrnn_cli.generation.numpy_engine import NumpyEngine, sigmoid
+from charrnn_cli.generation.torch_engine import TorchEngine
+from charrnn_cli.training.model import LanguageModel, get_weights
+
+V = 9
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("embedding", [0, 5, V, 12])
+@pytest.mark.parametrize("hidden", [V, 12])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("lookup", [0, numpy_engine.LOOKUP])
+@pytest.mark.parametrize("streams", [1, 3])
+def test_both_engines_compute_what_the_model_does(monkeypatch, layers, embedding, hidden, residual, lookup, streams):
+    monkeypatch.setattr(numpy_engine, "LOOKUP", lookup)
+    torch.manual_seed(0)
+    settings = ModelSettings(hidden, layers, embedding, dropout=0.5, residual=residual)
+    model = LanguageModel(settings, V).eval()
+    weights = {name: 3 * array for name, array in get_weights(model).items()}
+    engines = [NumpyEngine(weights, settings), TorchEngine(weights, settings, torch.device("cpu"))]
+    ids = np.random.default_rng(0).integers(V, size=(20, streams))
+    results = []
+    for engine in engines:
+        state, logits = engine.start(streams), []
+        for step in ids:
+            out, state = engine.step(step, state)
+            assert out.shape == (streams, V)
+            logits.append(out)
+        results.append(np.stack(logits))
+    np.testing.assert_allclose(results[0], results[1], atol=2e-4)
+    whole, _ = engines[1].model(torch.from_numpy(ids.T), engines[1].start(streams))
+    np.testing.assert_allclose(results[1], whole.detach().numpy().transpose(1, 0, 2), atol=2e-5)
+
+
+def test_float16_weights_are_read():
+    settings = ModelSettings(8, 1, 4)
+    weights = {name: array.astype(np.float16) for name, array in get_weights(LanguageModel(settings, V)).items()}
+    engine = NumpyEngine(weights, settings)
+    logits, _ = engine.step(np.array([1]), engine.start(1))
+    assert logits.dtype == np.float32
+
+
+def test_the_sigmoid_does_not_overflow():
+    values = sigmoid(np.array([-1e30, -1.0, 0.0, 1.0, 1e30], np.float32))
+    np.testing.assert_allclose(values, [0, 0.26894143, 0.5, 0.7310586, 1], rtol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_computes_the_same():
+    settings = ModelSettings(32, 2, 8)
+    weights = get_weights(LanguageModel(settings, V))
+    one, other = NumpyEngine(weights, settings), TorchEngine(weights, settings, torch.device("cuda"))
+    ids = np.array([1, 2])
+    np.testing.assert_allclose(one.step(ids, one.start(2))[0], other.step(ids, other.start(2))[0], atol=1e-3)

@@ -1,0 +1,82 @@
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from support import charrnn
+
+from charrnn_cli.cli import app
+
+COMMANDS = ["prepare", "train", "sample", "models", "info", "export"]
+
+
+def fresh(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS), ["--version"]])
+def test_help_loads_neither_torch_nor_numpy(arguments):
+    loaded = fresh(
+        "import sys\nfrom charrnn_cli.cli import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "print([m for m in ('torch', 'numpy', 'rich', 'safetensors') if m in sys.modules])"
+    )
+    assert loaded == "[]"
+
+
+def test_importing_the_package_does_nothing():
+    assert fresh("import sys; before = set(sys.modules); import charrnn_cli; print(set(sys.modules) - before)") in (
+        "{'charrnn_cli'}",
+        "set()",
+    )
+
+
+def test_every_command_has_a_sentence_and_examples():
+    assert sorted(command.callback.__name__ for command in app.registered_commands) == sorted(COMMANDS)
+    for command in COMMANDS:
+        text = charrnn(command, "--help").stdout
+        assert f"charrnn {command}" in text.split("Options:")[0].split("\n\n", 1)[1]
+
+
+def test_the_version_is_the_installed_one():
+    assert charrnn("--version").stdout == f"charrnn {version('charrnn-cli')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["learn"], ["train", "--hiden", "3"], ["sample", "--length", "x"], ["prepare"]])
+def test_usage_errors_end_with_2(arguments):
+    result = charrnn(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr
+
+
+def test_a_mistake_ends_with_a_message_and_without_a_traceback(folder):
+    done = subprocess.run([sys.executable, "-m", "charrnn_cli", "train"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "charrnn: nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt\n"
+
+
+def test_head_ends_a_sample_quietly(folder):
+    command = f"{sys.executable} -m charrnn_cli sample --length 100000 --seed 1 | head -c 20"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert len(done.stdout) == 20
+    assert done.stderr.count("\n") == 1  # which model writes, and nothing more
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LANG": "C", "LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_output_is_utf8_whatever_the_locale(folder, locale):
+    (folder / "text.txt").write_text("żółć ☕ " * 100, "utf-8")
+    environment = {**os.environ, **locale}
+    for arguments in (["prepare", "text.txt"], ["info", "text"]):
+        command = [sys.executable, "-m", "charrnn_cli", *arguments]
+        if arguments[0] == "info":
+            command.append("--json")
+        done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert json.loads(done.stdout.decode("utf-8"))["corpus"]["distinct"] == 6

@@ -1,0 +1,42 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings, settings_from
+from charrnn_cli.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad", "named"),
+    [
+        (PrepareSettings, {"valid": -0.1}, "-0.1"),
+        (PrepareSettings, {"valid": 0.6, "test": 0.5}, "1.1"),
+        (PrepareSettings, {"level": "syllable"}, "syllable"),
+        (PrepareSettings, {"min_count": 0}, "0"),
+        (PrepareSettings, {"level": "byte", "min_count": 2}, "--min-count"),
+        (ModelSettings, {"hidden": 0}, "--hidden"),
+        (ModelSettings, {"dropout": 1.0}, "1.0"),
+        (ModelSettings, {"embedding": -1}, "-1"),
+        (TrainingSettings, {"steps": 1, "batch_size": 0}, "--batch-size"),
+        (TrainingSettings, {"steps": 1, "learning_rate": math.nan}, "nan"),
+        (TrainingSettings, {"steps": 1, "epochs": 1}, "one bound"),
+        (TrainingSettings, {}, "one bound"),
+        (TrainingSettings, {"minutes": 0}, "--minutes"),
+        (TrainingSettings, {"steps": 1, "checkpoint_every": 0}, "--checkpoint-every"),
+        (SamplingSettings, {"temperature": -0.5}, "-0.5"),
+        (SamplingSettings, {"temperature": math.nan}, "nan"),
+        (SamplingSettings, {"length": -1}, "--length"),
+        (SamplingSettings, {"top_n": -1}, "--top-n"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(kind, bad, named):
+    with pytest.raises(UsageError, match=named):
+        kind(**bad)
+
+
+@pytest.mark.parametrize("settings", [PrepareSettings(), ModelSettings(hidden=7), TrainingSettings(epochs=3)])
+def test_settings_survive_json_and_unknown_keys_are_ignored(settings):
+    record = json.loads(json.dumps(dataclasses.asdict(settings)))
+    assert settings_from(type(settings), {**record, "from_a_newer_version": 1}) == settings

@@ -1,0 +1,58 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from charrnn_cli import files
+from charrnn_cli.errors import DiskError, RunError
+from charrnn_cli.files import new_folder, read_json, remove_leftovers, write_bytes, write_json
+
+
+def test_json_comes_back(folder):
+    record = {"tokens": ["\n", "é", "😀", "\ud800"], "n": 1}
+    write_json(folder / "a.json", record)
+    assert read_json(folder / "a.json") == record
+
+
+@pytest.mark.parametrize("data", [b"", b"[1]", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_object_is_damaged(folder, data):
+    (folder / "a.json").write_bytes(data)
+    with pytest.raises(RunError, match=r"a\.json is damaged"):
+        read_json(folder / "a.json")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
+    write_bytes(folder / "a", b"old")
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "flush", full)
+    with pytest.raises(DiskError, match="No space left"):
+        write_bytes(folder / "a", b"new")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert (folder / "a").read_bytes() == b"old"
+
+
+def test_a_folder_appears_whole_or_not_at_all(folder):
+    with pytest.raises(KeyboardInterrupt), new_folder(folder / "run") as run:
+        (run / "half").write_text("x")
+        raise KeyboardInterrupt
+    assert list(folder.iterdir()) == []
+    for content in ("one", "two"):
+        with new_folder(folder / "run") as run:
+            (run / content).write_text(content)
+    assert [path.name for path in (folder / "run").iterdir()] == ["two"]
+    assert [path.name for path in folder.iterdir()] == ["run"]
+
+
+def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(folder: Path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()
+    (folder / f".file.{dead.stdout.strip()}.tmp").touch()
+    (folder / f".run.{os.getpid()}.tmp").mkdir()
+    (folder / "mine.tmp").touch()
+    remove_leftovers(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [f".run.{os.getpid()}.tmp", "mine.tmp"]

@@ -1,0 +1,112 @@
+import os
+
+import pytest
+from support import TEXT, prepare_text
+
+from charrnn_cli import preparation
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import CharrnnError, RunError
+from charrnn_cli.preparation import Prepared, prepare
+from charrnn_cli.runs import RUNS
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_same_text_again_changes_nothing(folder, fox):
+    before = everything(RUNS)
+    *_, again = prepare(["fox.txt"], PrepareSettings())
+    assert isinstance(again, Prepared)
+    assert again.already
+    assert everything(RUNS) == before
+
+
+@pytest.mark.parametrize("settings", [PrepareSettings(valid=0.1), PrepareSettings(level="byte")])
+def test_the_same_text_otherwise_is_refused(fox, settings):
+    before = everything(RUNS)
+    with pytest.raises(RunError, match="--force"):
+        list(prepare(["fox.txt"], settings))
+    assert everything(RUNS) == before
+
+
+def test_another_text_is_refused_and_force_replaces_it(folder, fox):
+    fox.weights.touch()
+    (folder / "fox.txt").write_text(TEXT * 2)
+    with pytest.raises(RunError, match="trained model would be lost"):
+        list(prepare(["fox.txt"], PrepareSettings()))
+    *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+    assert not last.already
+    assert not fox.trained
+    assert [path.name for path in RUNS.iterdir()] == ["fox"]
+
+
+def test_a_name_of_its_own(folder, fox):
+    *_, last = prepare(["fox.txt"], PrepareSettings(valid=0.2), name="other")
+    assert last.run.name == "other"
+
+
+def test_line_ends_do_not_make_another_text(folder, fox):
+    (folder / "fox.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    *_, last = prepare(["fox.txt"], PrepareSettings())
+    assert last.already
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\xff\xff", b"nul \0"])
+def test_what_cannot_be_prepared_leaves_nothing(folder, data):
+    (folder / "bad.txt").write_bytes(data)
+    with pytest.raises(CharrnnError):
+        list(prepare(["bad.txt"], PrepareSettings()))
+    assert list(RUNS.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop_at", range(2))
+def test_an_interruption_leaves_what_was_there(folder, fox, stop_at):
+    before = everything(RUNS)
+    (folder / "fox.txt").write_text(TEXT * 3)
+    steps = prepare(["fox.txt"], PrepareSettings(), force=True)
+    for _ in range(stop_at + 1):
+        next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt)
+    assert everything(RUNS) == before
+
+
+def test_a_full_disk_leaves_what_was_there(folder, fox, monkeypatch):
+    before = everything(RUNS)
+    (folder / "fox.txt").write_text(TEXT * 3)
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "train.bin")
+        yield
+
+    monkeypatch.setattr(preparation, "write_corpus", full)
+    with pytest.raises(CharrnnError, match=r"cannot write train\.bin: No space left"):
+        list(prepare(["fox.txt"], PrepareSettings(), force=True))
+    assert everything(RUNS) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(folder):
+    (folder / "fox.txt").write_text(TEXT)
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(CharrnnError, match="Permission denied"):
+            list(prepare(["fox.txt"], PrepareSettings()))
+    finally:
+        folder.chmod(0o700)
+
+
+def test_runs_that_is_a_file(folder):
+    RUNS.touch()
+    (folder / "fox.txt").write_text(TEXT)
+    with pytest.raises(CharrnnError, match="runs"):
+        list(prepare(["fox.txt"], PrepareSettings()))
+
+
+def test_several_files_in_a_row(folder):
+    prepare_text(folder, "first " * 30, name="one")
+    (folder / "two.txt").write_text("second " * 30)
+    *_, last = prepare(["two.txt", "one.txt"], PrepareSettings())
+    assert last.corpus.files == ["two.txt", "one.txt"]
+    assert sum(last.corpus.tokens.values()) == 390

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn_cli.text.batches import Batches
+
+
+@given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 200))
+def test_windows_cover_each_stream_once_in_order_with_true_next_tokens(B, T, more):
+    N = B + 1 + more
+    tokens = np.arange(N)
+    batches = Batches(tokens, B, T)
+    windows = [batches[i] for i in range(len(batches))]
+    x, y = (np.concatenate(parts, axis=1) for parts in zip(*windows, strict=True))
+    assert x.ravel().tolist() == list(range(B * ((N - 1) // B)))  # each token once, streams one after the other
+    assert (y == x + 1).all()
+    assert all(part.shape == (B, T) for part, _ in windows[:-1])
+
+
+def test_tensors_are_cut_as_arrays_are():
+    array = np.arange(50)
+    for (x, y), (u, v) in zip(Batches(array, 3, 4), Batches(torch.from_numpy(array), 3, 4), strict=True):
+        assert (x.tolist(), y.tolist()) == (u.tolist(), v.tolist())
+
+
+def test_too_few_tokens_for_the_streams():
+    with pytest.raises(ValueError, match="4 tokens do not fill 4 streams"):
+        Batches(np.arange(4), 4, 1)

@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from charrnn_cli.errors import RunError
+from charrnn_cli.text.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", "a", "é", "😀"), unknown=0)
+
+
+def test_ids_and_tokens_are_each_others_inverse():
+    assert VOCABULARY.decode(VOCABULARY.encode(VOCABULARY.tokens)) == list(VOCABULARY.tokens)
+    assert VOCABULARY.lacks(["a", "b", "é", "c"]) == [1, 3]
+
+
+def test_saved_equals_loaded(folder):
+    VOCABULARY.save(folder / "vocabulary.json")
+    assert Vocabulary.load(folder / "vocabulary.json") == VOCABULARY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"level": "syllable"},
+        {"level": None},
+        {"tokens": []},
+        {"tokens": ["a", "a"]},
+        {"tokens": ["a", 1]},
+        {"tokens": "abc"},
+        {"special": {"unknown": 5}},
+        {"special": {"unknown": "a"}},
+    ],
+)
+def test_a_damaged_file_is_named(folder, change):
+    VOCABULARY.save(folder / "vocabulary.json")
+    record = json.loads((folder / "vocabulary.json").read_text("utf-8"))
+    (folder / "vocabulary.json").write_text(json.dumps(record | change))
+    with pytest.raises(RunError, match=r"vocabulary\.json"):
+        Vocabulary.load(folder / "vocabulary.json")

@@ -1,0 +1,65 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.training import evaluation
+from charrnn_cli.training.evaluation import Score, evaluate
+from charrnn_cli.training.model import LanguageModel, get_weights
+
+CPU = torch.device("cpu")
+V = 7
+
+
+def network() -> LanguageModel:
+    torch.manual_seed(1)
+    return LanguageModel(ModelSettings(hidden=12, layers=2, embedding=4, dropout=0.5, residual=True), V)
+
+
+def loss_in_float64(weights, tokens) -> float:
+    """The mean loss of one pass, an LSTM written out in float64."""
+    w = {name: array.astype(np.float64) for name, array in weights.items()}
+    h, c, total = np.zeros((2, 12)), np.zeros((2, 12)), 0.0
+    for token, target in pairwise(tokens):
+        x = w["embedding.weight"][token]
+        for k in range(2):
+            gates = w[f"rnn.weight_ih_l{k}"] @ x + w[f"rnn.weight_hh_l{k}"] @ h[k]
+            i, f, g, o = np.split(gates + w[f"rnn.bias_ih_l{k}"] + w[f"rnn.bias_hh_l{k}"], 4)
+            c[k] = c[k] / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+            h[k] = np.tanh(c[k]) / (1 + np.exp(-o))
+            x = x + h[k] if len(x) == 12 else h[k]
+        logits = w["head.weight"] @ x + w["head.bias"]
+        total += math.log(np.exp(logits).sum()) - logits[target]
+    return total / (len(tokens) - 1)
+
+
+@pytest.mark.parametrize("count", [2, 3, 63, 64, 65, 66, 700])
+def test_every_target_counts_once_as_in_float64(count):
+    model, tokens = network(), torch.randint(V, (count,), generator=torch.Generator().manual_seed(2))
+    score = evaluate(model, tokens, CPU)
+    assert score.tokens == count - 1
+    assert score.loss == pytest.approx(loss_in_float64(get_weights(model), tokens.tolist()), abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [2049, 2500, 5003])
+def test_streams_side_by_side_score_as_one_pass_does(count, monkeypatch):
+    model, tokens = network(), torch.randint(V, (count,), generator=torch.Generator().manual_seed(3))
+    side_by_side = evaluate(model, tokens, CPU)
+    monkeypatch.setattr(evaluation, "STREAMS", 1)
+    one = evaluate(model, tokens, CPU)
+    assert side_by_side.tokens == one.tokens
+    assert side_by_side.loss == pytest.approx(one.loss, abs=1e-5)
+
+
+def test_it_stops_when_asked_and_leaves_the_model_as_it_was():
+    model = network().train()
+    assert evaluate(model, torch.zeros(100, dtype=torch.long), CPU, stop=lambda: True) is None
+    assert model.training
+
+
+def test_units():
+    score = Score(loss=math.log(4), tokens=1)
+    assert (score.bits, score.perplexity) == pytest.approx((2.0, 4.0))

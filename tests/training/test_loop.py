@@ -1,0 +1,153 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+from support import prepare_text
+
+from charrnn_cli.checkpoint import checkpoints, load_summary, load_tensors
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import CharrnnError, UsageError
+from charrnn_cli.training import loop
+from charrnn_cli.training.log import read_log
+from charrnn_cli.training.loop import End, Report, Saved, Validation, train
+from charrnn_cli.training.setup import set_up
+
+CPU = torch.device("cpu")
+SMALL = {"hidden": 16, "layers": 2, "embedding": 8, "batch_size": 4, "seq_length": 16, "steps": 30, "dropout": 0.2}
+
+
+def run_for(run, flags=SMALL, steps=None, **more):
+    """Trains until the end or until `steps` more have been made; the events and the state."""
+    setup = set_up(run, None, {} if flags is None else flags, more.pop("restart", False), CPU)
+    numbers, first = setup.state.numbers, setup.state.numbers.step
+
+    def stop() -> bool:
+        return steps is not None and numbers.step >= first + steps
+
+    return list(train(run, setup.data, setup.config.training, setup.state, CPU, stop)), setup.state
+
+
+def files(run):
+    """What training made, without times."""
+    last = checkpoints(run)[-1]
+    numbers = json.loads((last.folder / "training.json").read_text())
+    del numbers["seconds"]
+    arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
+    timed = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds")
+    records = [{k: v for k, v in record.items() if k not in timed} for record in read_log(run.log)]
+    reports = [record for record in records if record["kind"] in ("report", "validation")]
+    return {name: array.tobytes() for name, array in arrays.items()}, numbers, reports
+
+
+def test_the_loss_falls_on_ten_characters(folder):
+    run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0.1, test=0))
+    events, state = run_for(run, SMALL | {"steps": 150, "learning_rate": 0.02, "dropout": 0.0})
+    assert state.numbers.best_loss < 0.1 < 2.0 < float(np.log(10))
+    losses = [event.loss for event in events if isinstance(event, Report)]
+    assert losses == sorted(losses, reverse=True) or losses[-1] < 0.2
+
+
+def test_events_are_in_the_log_and_the_best_is_the_model(fox):
+    events, state = run_for(fox)
+    assert [record["kind"] for record in read_log(fox.log)] == [type(event).__name__.lower() for event in events]
+    assert events[-1] == End(30, True, events[-1].seconds)
+    best = min((event for event in events if isinstance(event, Validation)), key=lambda event: event.valid_loss)
+    assert (best.step, best.valid_loss) == (state.numbers.best_step, state.numbers.best_loss)
+    summary = load_summary(fox.weights)
+    assert (summary.step, summary.valid_loss) == (best.step, best.valid_loss)
+
+
+@pytest.mark.parametrize("bound", [{"steps": 40}, {"steps": None, "epochs": 2}])
+@pytest.mark.parametrize("stops", [[1], [7, 6], [13, 1, 1, 10]])
+def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, monkeypatch, bound, stops):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 300)  # a report every 5 steps
+    flags = {name: value for name, value in (SMALL | bound).items() if value is not None}
+    text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500)))
+    whole, stopped = prepare_text(folder, text, name="whole"), prepare_text(folder, text, name="stopped")
+    run_for(whole, flags)
+    for steps in (*stops, None):
+        run_for(stopped, flags, steps)
+    assert files(stopped) == files(whole)
+
+
+def test_a_finished_run_ends_at_once_and_goes_on_when_it_is_given_more(fox):
+    run_for(fox)
+    before = files(fox)
+    events, _ = run_for(fox, None)
+    assert [type(event) for event in events] == [End]
+    assert files(fox) == before
+    events, _ = run_for(fox, {"steps": 35})
+    assert events[-1].step == 35
+
+
+def test_checkpoints_come_as_often_as_asked_and_so_many_stay(fox):
+    events, state = run_for(fox, SMALL | {"checkpoint_every": 4, "keep": 2})
+    saved = [event.step for event in events if isinstance(event, Saved)]
+    assert set(range(4, 31, 4)) <= set(saved)
+    kept = [checkpoint.step for checkpoint in checkpoints(fox)]
+    assert kept == sorted({24, 28, 30, state.numbers.best_step})
+
+
+def test_without_held_out_text_the_last_is_the_best(folder):
+    run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0, test=0))
+    events, _ = run_for(run, SMALL)
+    assert not any(isinstance(event, Validation) for event in events)
+    assert load_summary(run.weights).step == 30
+
+
+def test_a_worse_score_never_takes_the_place_of_the_best(fox, monkeypatch):
+    scores = itertools.chain([1.0], itertools.repeat(2.0))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(scores), 1))
+    events, state = run_for(fox, SMALL, steps=10)
+    first = next(event for event in events if isinstance(event, Validation))
+    run_for(fox, SMALL)  # and a resumed run remembers it
+    assert load_summary(fox.weights).step == first.step == state.numbers.best_step
+
+
+def test_an_interrupted_validation_is_made_up_for(fox):
+    setup = set_up(fox, None, SMALL, False, CPU)
+    numbers = setup.state.numbers
+    # asked to stop when the last step is made: the run is not finished before it was scored
+    events = list(train(fox, setup.data, setup.config.training, setup.state, CPU, lambda: numbers.step == 30))
+    assert events[-1] == End(30, False, events[-1].seconds)
+    events, _ = run_for(fox, None)
+    assert [type(event) for event in events] == [Validation, End] or isinstance(events[0], Validation)
+    assert events[-1].finished
+
+
+def test_an_exploding_loss_ends_with_a_message_and_keeps_the_checkpoints(fox, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    run_for(fox, SMALL, steps=5)
+    before = files(fox)
+    setup = set_up(fox, None, SMALL, False, CPU)
+    with torch.no_grad():
+        setup.state.model.head.bias.fill_(torch.nan)
+    with pytest.raises(CharrnnError, match=r"loss is nan at step 6.*--learning-rate"):
+        list(train(fox, setup.data, setup.config.training, setup.state, CPU))
+    assert files(fox)[:2] == before[:2]
+
+
+def test_more_streams_than_tokens(folder):
+    run = prepare_text(folder, "ab" * 20, PrepareSettings(valid=0, test=0))
+    with pytest.raises(UsageError, match="--batch-size 400 is too large"):
+        run_for(run, SMALL | {"batch_size": 400})
+
+
+def test_streams_are_reset_at_random():
+    torch.manual_seed(0)
+    h, c = loop._reset((torch.ones(2, 1000, 3), torch.ones(2, 1000, 3)), 0.25)
+    assert torch.equal(h, c)
+    zeroed = (h == 0).all(dim=2).all(dim=0)
+    assert torch.equal(zeroed, (h == 0).any(dim=2).any(dim=0))  # whole streams, all layers
+    assert 0.2 < zeroed.float().mean() < 0.3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_on_a_gpu_it_trains_and_resumes(fox):
+    gpu = torch.device("cuda")
+    for steps in (10, 30):
+        setup = set_up(fox, None, SMALL | {"steps": steps}, False, gpu)
+        events = list(train(fox, setup.data, setup.config.training, setup.state, gpu))
+    assert events[-1].step == 30

@@ -1,0 +1,65 @@
+import pytest
+
+from charrnn_cli.config import TrainingSettings
+from charrnn_cli.training import pace
+from charrnn_cli.training.pace import Pace
+from charrnn_cli.training.state import Numbers
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that the test moves."""
+    now = [0.0]
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_progress_by_steps_epochs_and_minutes(clock):
+    numbers = Numbers(step=5, epoch=1, window=5, seconds=30.0)
+    assert Pace(TrainingSettings(steps=20), numbers, 10, 0).progress() == 0.25
+    assert Pace(TrainingSettings(epochs=3), numbers, 10, 0).progress() == 0.5
+    by_minutes = Pace(TrainingSettings(minutes=1), numbers, 10, 0)
+    assert by_minutes.progress() == 0.5
+    clock[0] += 15  # earlier sittings count, the time between them does not
+    assert by_minutes.progress() == 0.75
+
+
+def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
+    numbers = Numbers()
+    due = Pace(TrainingSettings(steps=100, batch_size=10, seq_length=10), numbers, 10, valid_tokens=100)
+    steps = []
+    for numbers.step in range(1, 101):
+        if due.validation_due(finished=numbers.step == 100):
+            steps.append(numbers.step)
+            numbers.valid_step, numbers.valid_progress = numbers.step, numbers.step / 100
+    assert steps == [*range(7, 99, 7), 100]
+    assert not due.validation_due(finished=True)
+
+
+def test_without_held_out_text_there_is_no_validation(clock):
+    assert not Pace(TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
+
+
+def test_saving_stays_under_2_percent_of_the_time(clock):
+    numbers = Numbers()
+    due = Pace(TrainingSettings(steps=10**9), numbers, 10, 0)
+    saving = 0.0
+    for numbers.step in range(1, 10_000):
+        clock[0] += 1.0
+        if due.checkpoint_due(at_once=False):
+            clock[0] += 3.0
+            saving += 3.0
+            due.saved(3.0)
+    assert 0 < saving < 0.02 * clock[0]
+
+
+def test_checkpoints_every_so_many_steps_and_never_twice(clock):
+    numbers = Numbers()
+    due = Pace(TrainingSettings(steps=100, checkpoint_every=30), numbers, 10, 0)
+    steps = []
+    for numbers.step in range(1, 101):
+        if due.checkpoint_due(at_once=numbers.step == 90):
+            steps.append(numbers.step)
+            due.saved(0.0)
+            assert not due.checkpoint_due(at_once=True)
+    assert steps == [30, 60, 90]

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+import torch
+from support import TEXT, prepare_text
+
+from charrnn_cli.checkpoint import Config, checkpoints
+from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.training.loop import train
+from charrnn_cli.training.setup import set_up
+
+CPU = torch.device("cpu")
+SMALL = {"hidden": 8, "embedding": 4, "batch_size": 4, "seq_length": 8, "steps": 6}
+
+
+def trained(run):
+    setup = set_up(run, None, SMALL, False, CPU)
+    list(train(run, setup.data, setup.config.training, setup.state, CPU))
+    return setup
+
+
+def test_settings_come_from_the_run(fox):
+    first = trained(fox)
+    again = set_up(fox, None, {}, False, CPU)
+    assert again.resumed
+    assert again.config == first.config
+    assert again.state.numbers == first.state.numbers
+
+
+@pytest.mark.parametrize("flags", [{"hidden": 9}, {"learning_rate": 0.5}, {"seed": 1}])
+def test_flags_that_contradict_the_run_are_refused(fox, flags):
+    trained(fox)
+    (name,) = flags
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} {flags[name]} .the run has .*--restart"):
+        set_up(fox, None, flags, False, CPU)
+    with pytest.raises(UsageError, match=r"--preset anna .the run has auto"):
+        set_up(fox, "anna", {}, False, CPU)
+
+
+def test_a_run_may_be_lengthened_but_not_shortened(fox):
+    trained(fox)
+    longer = set_up(fox, None, {"epochs": 9, "keep": 5}, False, CPU)
+    assert (longer.config.training.epochs, longer.config.training.steps, longer.config.training.keep) == (9, None, 5)
+    with pytest.raises(UsageError, match=r"--steps 5 lies behind this run, which has had 6"):
+        set_up(fox, None, {"steps": 5}, False, CPU)
+    assert Config.load(fox.config).training.epochs == 9
+
+
+def test_restart_begins_anew_with_other_settings(fox):
+    trained(fox)
+    setup = set_up(fox, None, SMALL | {"hidden": 9}, True, CPU)
+    assert not setup.resumed
+    assert setup.state.numbers.step == 0
+    assert (checkpoints(fox), fox.trained, fox.log.exists()) == ([], False, False)
+
+
+def test_a_restart_that_cannot_be_loses_nothing(fox):
+    trained(fox)
+    with pytest.raises(UsageError):
+        set_up(fox, "no such preset", {}, True, CPU)
+    assert fox.trained
+    assert checkpoints(fox)
+
+
+def test_another_text_than_it_was_trained_on(folder, fox):
+    trained(fox)
+    record = json.loads(fox.config.read_text())
+    fox.config.write_text(json.dumps(record | {"sha256": "0" * 64}))
+    with pytest.raises(RunError, match="another text"):
+        set_up(fox, None, {}, False, CPU)
+
+
+def test_a_checkpoint_that_does_not_fit_is_named(fox):
+    trained(fox)
+    last = checkpoints(fox)[-1]
+    (last.folder / "training.json").write_text("{}")
+    (last.folder / "training.safetensors").unlink()
+    with pytest.raises(RunError, match=r"training\.safetensors is missing"):
+        set_up(fox, None, {}, False, CPU)
+
+
+def test_the_same_seed_gives_the_same_weights(folder):
+    one, two = prepare_text(folder, TEXT, name="one"), prepare_text(folder, TEXT, name="two")
+    weights = [set_up(run, None, SMALL, False, CPU).state.model.head.weight for run in (one, two)]
+    assert torch.equal(*weights)
