@@ -88,6 +88,12 @@ class TrainingSettings:
         _require("--checkpoint-every", every, every is None or every >= 1, "1 or more")
         _require("--keep", self.keep, self.keep >= 1, "1 or more")
 
+    @property
+    def bound(self) -> tuple[str, float]:
+        """What bounds the run, "epochs", "steps" or "minutes", and how many."""
+        bounds = {"epochs": self.epochs, "steps": self.steps, "minutes": self.minutes}
+        return next((name, amount) for name, amount in bounds.items() if amount is not None)
+
 
 @dataclass(frozen=True)
 class SamplingSettings:

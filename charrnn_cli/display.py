@@ -50,13 +50,18 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def size(count: float) -> str:
+def size(amount: float) -> str:
     """Bytes in the unit that reads best."""
     for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def count(amount: float, units: str) -> str:
+    """1 step, 2,000 steps, 0.5 minutes."""
+    return f"{amount:,.10g} {units.removesuffix('s') if amount == 1 else units}"
 
 
 class BytesBar:

@@ -39,6 +39,7 @@ def prepare(
     from charrnn_cli.display import BytesBar, aligned, new_console, say, size
     from charrnn_cli.preparation import Prepared
     from charrnn_cli.preparation import prepare as prepare_run
+    from charrnn_cli.text.tokenizer import UNITS
 
     settings = PrepareSettings(level, encoding, valid, test, min_count)
     console = new_console()
@@ -53,7 +54,7 @@ def prepare(
         say(console, f"{run.folder} is prepared already, from the same text: nothing was changed.")
         say(console, f"Next: charrnn train {run.name}")
         return
-    unit = "bytes" if level == "byte" else "characters"
+    unit = UNITS[level]
     total = sum(info.tokens.values())
     rarest = "  ".join(f"{_shown(token)} {count:,}" for token, count in info.rarest)
     disk = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())

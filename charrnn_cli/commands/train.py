@@ -139,17 +139,19 @@ class _Sitting:
 
 def _what(setup: "Setup", device: str) -> str:
     """What is about to be trained."""
+    from charrnn_cli.display import count
+    from charrnn_cli.text.tokenizer import UNITS
+
     model, training, tokens = setup.config.model, setup.config.training, setup.data
-    epochs, steps, minutes = training.epochs, training.steps, training.minutes
-    bound = f"{epochs} epochs" if epochs else f"{steps:,} steps" if steps else f"{minutes:g} minutes"
+    bound, amount = training.bound
     held_out = "nothing" if tokens.valid is None else f"{len(tokens.valid):,}"
     start = "going on from" if setup.resumed else "preset"
     return (
-        f"{setup.run.name}: {len(tokens.train):,} {setup.vocabulary.level}s to learn, {held_out} held out\n"
+        f"{setup.run.name}: {len(tokens.train):,} {UNITS[setup.vocabulary.level]} to learn, {held_out} held out\n"
         f"model: LSTM {model.layers} x {model.hidden}, "
         f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, dropout {model.dropout:g}"
         f"{', residual' if model.residual else ''}: {setup.state.model.parameter_count:,} parameters\n"
-        f"training: {bound}, batch {training.batch_size} x {training.seq_length}, "
+        f"training: {count(amount, bound)}, batch {training.batch_size} x {training.seq_length}, "
         f"Adam {training.learning_rate:g} ({training.schedule}), clip {training.clip:g}, seed {training.seed}\n"
         f"{start} {f'step {setup.state.numbers.step:,}' if setup.resumed else setup.config.preset}, on the {device}"
     )
@@ -175,8 +177,9 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     if not end.finished:
         saved = f"saved at step {end.step:,}" if end.step else "stopped before the first step"
         return f"{name}: {saved}. To go on: charrnn train {name}"
-    bound = next(bound for bound in ("epochs", "steps", "minutes") if getattr(training, bound) is not None)
-    amount = getattr(training, bound)
+    from charrnn_cli.display import count
+
+    bound, amount = training.bound
     best = (
         ""
         if numbers.best_loss is None
@@ -184,7 +187,7 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     )
     done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
     return (
-        f"{name} is finished{' already' if already else ''}: {amount:g} {bound}, {end.step:,} steps{best}.\n"
+        f"{name} is finished{' already' if already else ''}: {count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
         f"To write: charrnn sample --model {name}\n"
         f"To train it further: charrnn train {name} --{bound} {2 * max(amount, round(done)):g}\n"
         f"To begin anew: charrnn train {name} --restart"

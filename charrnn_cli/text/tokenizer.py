@@ -8,6 +8,9 @@ from charrnn_cli.config import Level
 from charrnn_cli.text.vocabulary import UNKNOWN
 
 
+UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes"}  # what a person calls the tokens of a level
+
+
 class Joiner(Protocol):
     """Turns tokens into text as they come."""
 

@@ -46,12 +46,9 @@ class Pace:
 
     def progress(self) -> float:
         """The share of the run that is over; 1 and more: all of it."""
-        if self.settings.minutes is not None:
-            return self.seconds() / (60 * self.settings.minutes)
-        if self.settings.steps is not None:
-            return self.numbers.step / self.settings.steps
-        assert self.settings.epochs is not None
-        return self.epoch() / self.settings.epochs
+        bound, amount = self.settings.bound
+        done = {"epochs": self.epoch(), "steps": self.numbers.step, "minutes": self.seconds() / 60}
+        return done[bound] / amount
 
     def report_steps(self, on_gpu: bool) -> int:
         """Steps from one report to the next."""
