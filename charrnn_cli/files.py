@@ -11,6 +11,7 @@ from typing import IO, Any
 from charrnn_cli.errors import RunError, disk_errors
 
 TEMPORARY = ".tmp"  # the end of a name that is not final yet
+REPLACED = ".replaced"  # the end of a name that is final no longer
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -66,12 +67,23 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def rename_over(new: Path, path: Path) -> None:
     """Renames the folder `new` to `path`, in the place of what is there."""
-    replaced = path.with_name(f".{path.name}.replaced{TEMPORARY}")
+    replaced = path.with_name(f".{path.name}{REPLACED}")
     if path.exists():
         shutil.rmtree(replaced, ignore_errors=True)
         path.rename(replaced)
     new.rename(path)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_renames(folder: Path) -> None:
+    """Mends what a kill between the two renames of `rename_over` left in `folder`: the old state comes back."""
+    for replaced in folder.glob(f".*{REPLACED}"):
+        path = replaced.with_name(replaced.name[1:].removesuffix(REPLACED))
+        if path.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            with disk_errors("write", path):
+                replaced.rename(path)
 
 
 def remove_leftovers(folder: Path) -> None:

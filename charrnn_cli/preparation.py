@@ -7,7 +7,7 @@ from pathlib import Path
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, disk_errors
-from charrnn_cli.files import new_folder, remove_leftovers
+from charrnn_cli.files import finish_renames, new_folder, remove_leftovers
 from charrnn_cli.runs import RUNS, Run, named
 from charrnn_cli.text.corpus import (
     Corpus,
@@ -43,6 +43,7 @@ def prepare(
     with disk_errors("write", RUNS):
         RUNS.mkdir(exist_ok=True)
         remove_leftovers(RUNS)
+        finish_renames(RUNS)
     with disk_errors("write", RUNS), tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
         sources = find_sources(arguments, Path(spool))
         found = yield from survey(sources, settings)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.files import finish_renames
 
 RUNS = Path("runs")
 BUNDLED_DEFAULT = "anna"
@@ -74,6 +75,7 @@ def named(name: str) -> Run:
 
 def runs() -> list[Run]:
     """All runs of the working folder, by name."""
+    finish_renames(RUNS)
     return _inside(RUNS, bundled=False)
 
 

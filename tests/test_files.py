@@ -48,6 +48,27 @@ def test_a_folder_appears_whole_or_not_at_all(folder):
     assert [path.name for path in folder.iterdir()] == ["run"]
 
 
+def test_a_kill_between_the_two_renames_brings_the_old_state_back(folder, monkeypatch):
+    with new_folder(folder / "run") as run:
+        (run / "old").touch()
+
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), new_folder(folder / "run") as run:
+        (run / "new").touch()
+        rename = Path.rename
+        monkeypatch.setattr(
+            Path, "rename", lambda self, to: rename(self, to) if to.name.endswith(".replaced") else killed(self, to)
+        )
+    monkeypatch.undo()
+    assert not (folder / "run").exists()
+    files.finish_renames(folder)
+    assert [path.name for path in folder.rglob("*")] == ["run", "old"]
+    files.finish_renames(folder)
+    assert [path.name for path in folder.rglob("*")] == ["run", "old"]
+
+
 def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(folder: Path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()

@@ -187,7 +187,8 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     )
     done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
     return (
-        f"{name} is finished{' already' if already else ''}: {count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
+        f"{name} is finished{' already' if already else ''}: "
+        f"{count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
         f"To write: charrnn sample --model {name}\n"
         f"To train it further: charrnn train {name} --{bound} {2 * max(amount, round(done)):g}\n"
         f"To begin anew: charrnn train {name} --restart"

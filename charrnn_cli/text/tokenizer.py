@@ -7,7 +7,6 @@ from typing import Protocol
 from charrnn_cli.config import Level
 from charrnn_cli.text.vocabulary import UNKNOWN
 
-
 UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes"}  # what a person calls the tokens of a level
 
 

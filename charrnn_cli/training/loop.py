@@ -151,7 +151,7 @@ def _loop(
         if settings.clip:
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
-        now.hidden = (state[0].detach(), state[1].detach())
+        now.hidden = (state[0].detach().float(), state[1].detach().float())
         now.loss_sum += loss.detach()
 
         numbers.step += 1
