@@ -13,6 +13,7 @@ from charrnn_cli.errors import UsageError
 
 Level = Literal["char", "byte"]
 Schedule = Literal["cosine", "constant"]
+Unknown = Literal["error", "skip"]  # what to do with tokens of a prime that the model lacks
 Settings = TypeVar("Settings")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn_cli.config import SamplingSettings
+from charrnn_cli.config import SamplingSettings, Unknown
 
 if TYPE_CHECKING:
     from charrnn_cli.generation.generate import Model
@@ -32,7 +32,7 @@ def sample(
         int | None, typer.Option(metavar="STEP", help="An earlier checkpoint of the run: see how it learned.")
     ] = None,
     unknown: Annotated[
-        str, typer.Option(metavar="error|skip", help="What to do with characters of the prime that the model lacks.")
+        Unknown, typer.Option(help="What to do with characters of the prime that the model lacks.")
     ] = "error",
     gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU.")] = False,
 ) -> None:
@@ -53,14 +53,12 @@ def sample(
     from charrnn_cli.generation.generate import Engine, generate, load_model, read_prime
     from charrnn_cli.generation.numpy_engine import NumpyEngine
 
-    if unknown not in ("error", "skip"):
-        raise UsageError(f"--unknown {unknown!r} is neither error nor skip.")
     if seed is None:
         seed = secrets.randbelow(2**32)
     elif seed < 0:
         raise UsageError(f"--seed must be 0 or more, and is {seed}.")
     loaded = load_model(run, checkpoint)
-    ids = read_prime(prime, loaded.vocabulary, "skip" if unknown == "skip" else "error")
+    ids = read_prime(prime, loaded.vocabulary, unknown)
     engine: Engine[Any]
     if gpu:
         from charrnn_cli.generation.torch_engine import TorchEngine

@@ -3,20 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.checkpoint import Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
-from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.config import ModelSettings, SamplingSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.sampling import draw, filters
 from charrnn_cli.runs import Run
 from charrnn_cli.text.tokenizer import tokenizer
 from charrnn_cli.text.vocabulary import Vocabulary
 
-Unknown = Literal["error", "skip"]
 State = TypeVar("State")
 
 

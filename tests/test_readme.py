@@ -1,0 +1,60 @@
+"""README is run: its commands parse, its listing is the tree, its test command is the one that CI calls."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+from support import charrnn
+
+from charrnn_cli.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
+TYPED = [
+    shlex.split(line.removeprefix("$ "), comments=True)
+    for _, block in BLOCKS
+    for line in re.split(r"\n|&&|;", block)
+    if line.strip().startswith(("$ charrnn ", "charrnn "))
+]
+
+
+def test_there_are_commands_to_check():
+    assert len(TYPED) >= 8
+
+
+@pytest.mark.parametrize("typed", TYPED, ids=" ".join)
+def test_every_command_in_it_is_one(typed):
+    _, *arguments = (word for word in typed if word not in (">", "|", "--gpu-if-there-is-one"))
+    command, *rest = arguments
+    if command.startswith("-"):
+        assert charrnn(command).exit_code == 0
+        return
+    typer.main.get_command(app).commands[command].make_context(command, rest)
+
+
+def test_every_option_in_its_table_exists():
+    for command, options in re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.M):
+        known = charrnn(command, "--help").stdout
+        for option in re.findall(r"--[\w-]+", options):
+            assert re.search(rf"{option}\b", known), f"{command} {option}"
+
+
+def test_its_listing_is_the_tree():
+    (listing,) = (block for _, block in BLOCKS if "errors.py" in block)
+    listed, folders = set(), []
+    for line in listing.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        for name in re.split(r", ", re.split(r"  +", line.strip())[0]):
+            folders = [*folders[:depth], name]
+            if name.endswith(".py"):
+                listed.add("/".join(part.strip("/") for part in folders))
+    actual = {path.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn_cli").rglob("*.py")}
+    assert listed == {path for path in actual if not path.endswith("__init__.py")}
+
+
+def test_ci_calls_exactly_its_test_command():
+    (command,) = re.findall(r"^pip install -e '\.\[test\]' && .*$", README, re.M)
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
