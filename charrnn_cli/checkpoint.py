@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
 from charrnn_cli.errors import RunError, UsageError, disk_errors
-from charrnn_cli.files import TEMPORARY, new_folder, read_json, write_bytes, write_json
+from charrnn_cli.files import new_folder, read_json, remove_folder, temporary_beside, write_bytes, write_json
 from charrnn_cli.runs import Run
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -122,7 +122,7 @@ def drop_checkpoints(run: Run, keep: int, every: int | None, best_step: int) -> 
     kept = {*regular[-keep:], best_step, found[-1].step}
     for checkpoint in found:
         if checkpoint.step not in kept:
-            shutil.rmtree(checkpoint.folder, ignore_errors=True)
+            remove_folder(checkpoint.folder)
 
 
 def publish_best(run: Run, best_step: int) -> None:
@@ -133,7 +133,7 @@ def publish_best(run: Run, best_step: int) -> None:
     best = run.checkpoints / f"step-{best_step:08d}" / WEIGHTS
     if not best.is_file() or (run.trained and load_summary(run.weights).step == best_step):
         return
-    temporary = run.weights.with_name(f".{WEIGHTS}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_beside(run.weights)
     with disk_errors("write", run.weights):
         temporary.unlink(missing_ok=True)
         try:

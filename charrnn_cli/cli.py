@@ -25,13 +25,22 @@ class Door(TyperGroup):
             return super().invoke(ctx)
         except CharrnnError as error:
             typer.echo(f"charrnn: {error}", err=True)
+            _abandon_stdout()
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             typer.echo("\ncharrnn: interrupted; nothing was left half-done.", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader of our output has enough, as head has
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _abandon_stdout()
             raise typer.Exit(0) from None
+
+
+def _abandon_stdout() -> None:
+    """What stdout still holds and cannot write is nobody's concern at the end of the process."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 app = typer.Typer(

@@ -33,6 +33,8 @@ class PrepareSettings:
         _require("--test", self.test, 0 <= self.test < 1, "from 0 up to, not including, 1")
         _require("--valid and --test together", self.valid + self.test, self.valid + self.test < 1, "below 1")
         _require("--min-count", self.min_count, self.min_count >= 1, "1 or more")
+        if self.level == "byte" and self.encoding != "utf-8":
+            raise UsageError(f"--encoding {self.encoding} has no meaning at --level byte: bytes stay as they are.")
         if self.level == "byte" and self.min_count > 1:
             raise UsageError("--min-count has no meaning at --level byte: bytes have no unknown token. Leave it out.")
 

@@ -1,11 +1,10 @@
 """Progress bars, summaries and previews for a person: all of rich, on stderr."""
 
-import math
 import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
@@ -14,13 +13,32 @@ from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, T
 from rich.rule import Rule
 from rich.text import Text
 
+from charrnn_cli.config import Level
+
+if TYPE_CHECKING:
+    from charrnn_cli.training.loop import Report, Validating, Validation
+
 PLAIN_SECONDS = 10.0  # between two plain lines where stderr is no terminal
 BAR_AFTER = 1.0  # seconds: what is over sooner needs no bar
 
 
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody listens any more: the work goes on in silence."""
+        self.quiet = True
+
+
 def new_console() -> Console:
-    """stderr: colours and bars on a terminal, plain text elsewhere."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    """stderr: colours and bars on a terminal, plain text elsewhere, silence where it is closed."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return _Stderr(
+        stderr=True,
+        force_terminal=on_terminal,
+        quiet=sys.stderr is None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def say(console: Console, text: str) -> None:
@@ -41,9 +59,9 @@ def visible(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | None) -> str:
     """1:02:03 or 2:03; -:-- where nobody knows yet."""
-    if seconds == math.inf:
+    if seconds is None:
         return "-:--"
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
@@ -107,9 +125,10 @@ class _TimeLeft(ProgressColumn):
 class TrainingBar:
     """The bar of a training run with its figures below; plain lines where stderr is no terminal."""
 
-    def __init__(self, console: Console, bits_name: str) -> None:
+    def __init__(self, console: Console, epochs: int | None, level: Level) -> None:
         self._console = console
-        self._bits_name = bits_name
+        self._epochs = "" if epochs is None else f"/{epochs}"
+        self._bits_name = "bpc" if level == "char" else "bits per byte"
         self._valid = ""
         self._said_at = -PLAIN_SECONDS
         self._figures = Text("the first steps ...")
@@ -132,21 +151,25 @@ class TrainingBar:
         if self._console.is_terminal:
             self._live.stop()
 
-    def report(self, report: Any, epochs: int | None, left: float) -> None:
-        """A report of the loop."""
-        epoch = f"epoch {report.epoch:.2f}" + (f"/{epochs}" if epochs else "")
+    def report(self, report: "Report") -> None:
+        """How training goes."""
+        left = duration(report.seconds_left)
         figures = (
-            f"{epoch}  step {report.step:,}  loss {report.loss:.3f}{self._valid}  "
+            f"epoch {report.epoch:.2f}{self._epochs}  step {report.step:,}  loss {report.loss:.3f}{self._valid}  "
             f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} tokens/s"
         )
         if self._console.is_terminal:
-            self._progress.update(self._task, completed=report.progress, left=f"{duration(left)} left")
+            self._progress.update(self._task, completed=report.progress, left=f"{left} left")
             self._figures.plain = figures
         elif time.monotonic() - self._said_at >= PLAIN_SECONDS:
             self._said_at = time.monotonic()
-            say(self._console, f"{figures}  {duration(left)} left")
+            say(self._console, f"{figures}  {left} left")
 
-    def validation(self, validation: Any, preview: str | None) -> None:
+    def validating(self, validating: "Validating") -> None:
+        """A validation begins."""
+        self._figures.plain = f"step {validating.step:,}  validating on {validating.tokens:,} tokens ..."
+
+    def validation(self, validation: "Validation", preview: str | None) -> None:
         """The loss on held-out text, and how the model writes by now."""
         self._valid = f"  valid {validation.valid_loss:.3f} ({validation.valid_bits:.3f} {self._bits_name})"
         say(
@@ -159,10 +182,3 @@ class TrainingBar:
             say(self._console, preview.strip("\n"))
             if self._console.is_terminal:
                 self._console.print(Rule(style="dim"))
-
-
-def show_cursor() -> None:
-    """Undoes what a bar did to the terminal, for an end in the middle of it."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h\n")
-        sys.stderr.flush()

@@ -48,6 +48,8 @@ def disk_errors(doing: str, path: Path) -> Iterator[None]:
     """Turns an OSError of the block into a DiskError: "cannot `doing` `path`: reason"."""
     try:
         yield
+    except BrokenPipeError:  # the reader of our output has enough
+        raise
     except OSError as error:
         where = error.filename or path
         reason = error.strerror or str(error)

@@ -16,7 +16,7 @@ REPLACED = ".replaced"  # the end of a name that is final no longer
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path`, whole or not at all. Raises DiskError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_beside(path)
     with disk_errors("write", path):
         try:
             with temporary.open("wb") as file:
@@ -54,7 +54,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises DiskError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_beside(path)
     with disk_errors("write", path):
         try:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -67,7 +67,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def rename_over(new: Path, path: Path) -> None:
     """Renames the folder `new` to `path`, in the place of what is there."""
-    replaced = path.with_name(f".{path.name}{REPLACED}")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}{REPLACED}")
     if path.exists():
         shutil.rmtree(replaced, ignore_errors=True)
         path.rename(replaced)
@@ -77,8 +77,11 @@ def rename_over(new: Path, path: Path) -> None:
 
 def finish_renames(folder: Path) -> None:
     """Mends what a kill between the two renames of `rename_over` left in `folder`: the old state comes back."""
-    for replaced in folder.glob(f".*{REPLACED}"):
-        path = replaced.with_name(replaced.name[1:].removesuffix(REPLACED))
+    for replaced in folder.glob(f".*.*{REPLACED}"):
+        name, _, owner = replaced.name[1:].removesuffix(REPLACED).rpartition(".")
+        path = replaced.with_name(name)
+        if _alive(owner):
+            continue
         if path.exists():
             shutil.rmtree(replaced, ignore_errors=True)
         else:
@@ -88,10 +91,22 @@ def finish_renames(folder: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Removes what processes that are no longer alive left unfinished in `folder`."""
-    for path in folder.glob(f".*{TEMPORARY}"):
-        owner = path.name.removesuffix(TEMPORARY).rpartition(".")[2]
-        if owner.isdigit() and not _alive(int(owner)):
+    for path in folder.glob(f".*.*{TEMPORARY}"):
+        if not _alive(path.name.removesuffix(TEMPORARY).rpartition(".")[2]):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder: gone under its name at once, never half there."""
+    temporary = temporary_beside(path)
+    with disk_errors("remove", path):
+        path.rename(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name beside `path` that says who works on it."""
+    return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
 
 
 def flush(file: IO[bytes]) -> None:
@@ -100,11 +115,13 @@ def flush(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _alive(process: int) -> bool:
-    if os.name == "nt":  # where signal 0 is Ctrl-C
+def _alive(process: str) -> bool:
+    if not process.isdecimal() or os.name == "nt":  # where signal 0 is Ctrl-C
         return True
+    if int(process) == os.getpid():  # which has nothing unfinished while it looks
+        return False
     try:
-        os.kill(process, 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):

@@ -10,9 +10,11 @@ from charrnn_cli.errors import RunError, disk_errors
 from charrnn_cli.files import finish_renames, new_folder, remove_leftovers
 from charrnn_cli.runs import RUNS, Run, named
 from charrnn_cli.text.corpus import (
+    SPLITS,
     Corpus,
     CorpusInfo,
     Progress,
+    Survey,
     build_vocabulary,
     split_sizes,
     survey,
@@ -41,19 +43,16 @@ def prepare(
     text_decoder(settings.encoding)
     run = named(name or _name_of(arguments[0]))
     with disk_errors("write", RUNS):
-        RUNS.mkdir(exist_ok=True)
         remove_leftovers(RUNS)
         finish_renames(RUNS)
-    with disk_errors("write", RUNS), tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
+    with tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
         sources = find_sources(arguments, Path(spool))
         found = yield from survey(sources, settings)
         vocabulary = build_vocabulary(found, settings)
         split_sizes(found.tokens, settings)
-        if run.prepared and (old := Corpus(run.corpus).info).sha256 == found.sha256 and old.settings == settings:
-            yield Prepared(run, old, already=True)
-            return
         if run.folder.exists() and not force:
-            raise RunError(_in_the_way(run))
+            yield Prepared(run, _the_same(run, found, settings), already=True)
+            return
         with new_folder(run.folder) as folder:
             new = Run(folder)
             new.corpus.mkdir()
@@ -66,11 +65,15 @@ def _name_of(argument: str) -> str:
     return "stdin" if argument == STDIN else Path(argument).resolve().stem
 
 
-def _in_the_way(run: Run) -> str:
-    lost = "its corpus"
-    if run.trained:
-        lost += " and its trained model"
-    return (
+def _the_same(run: Run, found: Survey, settings: PrepareSettings) -> CorpusInfo:
+    """What is prepared there already. Raises RunError where it is something else, or damaged."""
+    corpus = Corpus(run.corpus)
+    if run.prepared and corpus.info.sha256 == found.sha256 and corpus.info.settings == settings:
+        for split in SPLITS:
+            corpus.split(split)
+        return corpus.info
+    lost = "its corpus and its trained model" if run.trained else "its corpus"
+    raise RunError(
         f"{run.folder} holds another text, or the same one prepared otherwise. --name NAME prepares beside it; "
         f"--force replaces it, and {lost} would be lost."
     )

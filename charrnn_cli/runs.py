@@ -1,5 +1,6 @@
 """Where models live: `runs/` of the working folder and the bundled `models/`; finds one by name."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ class Run:
     def name(self) -> str:
         """The folder's name."""
         return self.folder.name or self.folder.resolve().name
+
+    @property
+    def quoted(self) -> str:
+        """The name as it is typed in a shell."""
+        return shlex.quote(self.name)
 
     @property
     def vocabulary(self) -> Path:
@@ -102,10 +108,10 @@ def to_sample(name_or_folder: str | None) -> Run:
     """The model to write with: the one asked for, the one trained last, or the bundled one. Raises RunError."""
     if name_or_folder is None:
         trained = [run for run in runs() if run.trained]
-        return max(trained, key=lambda run: run.weights.stat().st_mtime) if trained else find(BUNDLED_DEFAULT)
+        return max(trained, key=_trained_at) if trained else find(BUNDLED_DEFAULT)
     run = find(name_or_folder)
     if not run.trained:
-        raise RunError(f"{run.name} is prepared but not trained yet. Type: charrnn train {run.name}")
+        raise RunError(f"{run.name} is prepared but not trained yet. Type: charrnn train {run.quoted}")
     return run
 
 
@@ -117,13 +123,19 @@ def to_train(name: str | None) -> Run:
             raise RunError("nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt")
         return max(prepared, key=lambda run: (run.corpus / "corpus.json").stat().st_mtime)
     run = named(name)
+    finish_renames(RUNS)
     if not run.prepared:
         known = ", ".join(run.name for run in runs() if run.prepared) or "none"
         raise RunError(
             f"no run called {name!r} is prepared in this folder (prepared: {known}). "
-            f"Type: charrnn prepare FILE.txt --name {name}"
+            f"Type: charrnn prepare FILE.txt --name {run.quoted}"
         )
     return run
+
+
+def _trained_at(run: Run) -> float:
+    """When the run's log last grew; its weights may be those of an earlier step."""
+    return (run.log if run.log.exists() else run.weights).stat().st_mtime
 
 
 def _inside(folder: Path, bundled: bool) -> list[Run]:

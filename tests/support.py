@@ -5,11 +5,18 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from charrnn_cli.cli import app
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import Level, PrepareSettings
 from charrnn_cli.preparation import Prepared, prepare
 from charrnn_cli.runs import Run
+from charrnn_cli.text.tokenizer import tokenizer
 
 TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 20
+
+
+def join(level: Level, tokens: list[str]) -> str:
+    """The text of all tokens."""
+    joiner = tokenizer(level).joiner()
+    return "".join([*map(joiner.add, tokens), joiner.end()])
 
 
 def prepare_text(folder: Path, text: str, settings: PrepareSettings | None = None, name: str = "fox") -> Run:

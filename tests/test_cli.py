@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 from support import charrnn
 
+from charrnn_cli.checkpoint import checkpoints
 from charrnn_cli.cli import app
 
 COMMANDS = ["prepare", "train", "sample", "models", "info", "export"]
@@ -59,6 +60,22 @@ def test_a_mistake_ends_with_a_message_and_without_a_traceback(folder):
     done = subprocess.run([sys.executable, "-m", "charrnn_cli", "train"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "charrnn: nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt\n"
+
+
+def test_a_full_disk_behind_stdout_is_a_clear_error(folder):
+    command = f"{sys.executable} -m charrnn_cli sample --length 10 --seed 1 > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "cannot write standard output: No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_training_goes_on_when_nobody_reads_its_messages(fox):
+    small = "--cpu --hidden 8 --batch-size 4 --seq-length 8 --checkpoint-every 10"
+    command = f"{sys.executable} -m charrnn_cli train {small} --steps 30 2>&1 | head -1"
+    subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)
+    assert checkpoints(fox)[-1].step == 30
 
 
 def test_head_ends_a_sample_quietly(folder):

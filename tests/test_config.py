@@ -16,6 +16,7 @@ from charrnn_cli.errors import UsageError
         (PrepareSettings, {"level": "syllable"}, "syllable"),
         (PrepareSettings, {"min_count": 0}, "0"),
         (PrepareSettings, {"level": "byte", "min_count": 2}, "--min-count"),
+        (PrepareSettings, {"level": "byte", "encoding": "utf-16"}, "--encoding utf-16"),
         (ModelSettings, {"hidden": 0}, "--hidden"),
         (ModelSettings, {"dropout": 1.0}, "1.0"),
         (ModelSettings, {"embedding": -1}, "-1"),

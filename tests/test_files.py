@@ -73,7 +73,8 @@ def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(folder: Pa
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()
     (folder / f".file.{dead.stdout.strip()}.tmp").touch()
-    (folder / f".run.{os.getpid()}.tmp").mkdir()
+    (folder / f".run.{os.getppid()}.tmp").mkdir()
     (folder / "mine.tmp").touch()
+    (folder / ".mine.tmp").touch()
     remove_leftovers(folder)
-    assert sorted(path.name for path in folder.iterdir()) == [f".run.{os.getpid()}.tmp", "mine.tmp"]
+    assert {path.name for path in folder.iterdir()} == {f".run.{os.getppid()}.tmp", "mine.tmp", ".mine.tmp"}

@@ -41,6 +41,17 @@ def test_another_text_is_refused_and_force_replaces_it(folder, fox):
     assert [path.name for path in RUNS.iterdir()] == ["fox"]
 
 
+def test_a_damaged_corpus_is_named_and_force_mends_it(folder, fox):
+    for damage in ((fox.corpus / "train.bin"), (fox.corpus / "corpus.json")):
+        damage.write_bytes(b"x")
+        with pytest.raises(RunError, match=f"{damage.name} is damaged.*--force"):
+            list(prepare(["fox.txt"], PrepareSettings()))
+        *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+        assert not last.already
+        *_, last = prepare(["fox.txt"], PrepareSettings())
+        assert last.already
+
+
 def test_a_name_of_its_own(folder, fox):
     *_, last = prepare(["fox.txt"], PrepareSettings(valid=0.2), name="other")
     assert last.run.name == "other"
@@ -57,7 +68,7 @@ def test_what_cannot_be_prepared_leaves_nothing(folder, data):
     (folder / "bad.txt").write_bytes(data)
     with pytest.raises(CharrnnError):
         list(prepare(["bad.txt"], PrepareSettings()))
-    assert list(RUNS.iterdir()) == []
+    assert not RUNS.exists()
 
 
 @pytest.mark.parametrize("stop_at", range(2))

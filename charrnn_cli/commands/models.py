@@ -18,14 +18,25 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
     """
     from charrnn_cli.describe import describe
     from charrnn_cli.display import aligned
+    from charrnn_cli.errors import CharrnnError
     from charrnn_cli.runs import bundled_models, runs
 
-    found = [describe(run) for run in (*runs(), *bundled_models())]
+    rows: list[tuple[str, ...]] = []
+    records = []
+    for run in (*runs(), *bundled_models()):
+        try:
+            one = describe(run)
+        except CharrnnError as error:  # one that is damaged does not hide the others
+            rows.append((run.name, "", "damaged", "", "", "", "", str(run.folder)))
+            records.append({"name": run.name, "folder": str(run.folder), "error": str(error)})
+        else:
+            rows.append(_row(one))
+            records.append(one.record())
     if as_json:
-        typer.echo(json.dumps([one.record() for one in found], ensure_ascii=False))
-    elif found:
+        typer.echo(json.dumps(records, ensure_ascii=False))
+    elif rows:
         header = ("name", "level", "network", "parameters", "step", "valid loss", "when", "where")
-        typer.echo(aligned([header, *map(_row, found)]))
+        typer.echo(aligned([header, *rows]))
     else:
         typer.echo("no run in this folder and no bundled model. Type: charrnn prepare FILE.txt")
 

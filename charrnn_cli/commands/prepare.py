@@ -52,7 +52,7 @@ def prepare(
     info, run = prepared.corpus, prepared.run
     if prepared.already:
         say(console, f"{run.folder} is prepared already, from the same text: nothing was changed.")
-        say(console, f"Next: charrnn train {run.name}")
+        say(console, f"Next: charrnn train {run.quoted}")
         return
     unit = UNITS[level]
     total = sum(info.tokens.values())
@@ -71,7 +71,7 @@ def prepare(
     if info.unknown:
         pairs.insert(3, ("unknown", f"{info.unknown:,} {unit} ({info.unknown / total:.3%}) became one unknown token"))
     say(console, aligned(pairs))
-    say(console, f"Next: charrnn train {run.name}")
+    say(console, f"Next: charrnn train {run.quoted}")
 
 
 def _shown(token: str) -> str:

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,7 +50,7 @@ def sample(
     run = to_sample(model)
     import numpy as np
 
-    from charrnn_cli.errors import UsageError
+    from charrnn_cli.errors import UsageError, disk_errors
     from charrnn_cli.generation.generate import Engine, generate, load_model, read_prime
     from charrnn_cli.generation.numpy_engine import NumpyEngine
 
@@ -68,11 +69,12 @@ def sample(
     else:
         engine = NumpyEngine(loaded.weights, loaded.settings)
     typer.echo(_who(run, loaded, seed), err=True)
-    for text in generate(engine, loaded.vocabulary, ids, settings, np.random.default_rng(seed)):
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    if sys.stdout.isatty():
-        sys.stdout.write("\n")
+    with disk_errors("write", Path("standard output")):
+        for text in generate(engine, loaded.vocabulary, ids, settings, np.random.default_rng(seed)):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        if sys.stdout.isatty():
+            sys.stdout.write("\n")
 
 
 def _who(run: "Run", model: "Model", seed: int) -> str:

@@ -1,8 +1,8 @@
 """charrnn train: learns a prepared text, or goes on learning it."""
 
-import math
 import os
 import signal
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from charrnn_cli.config import ModelSettings, TrainingSettings
 
 if TYPE_CHECKING:
-    from charrnn_cli.training.loop import End, Report
+    from charrnn_cli.training.loop import End
     from charrnn_cli.training.setup import Setup
 
 PREVIEW_LENGTH = 200  # tokens
@@ -66,8 +66,8 @@ def train(
 
     run = to_train(name)
     from charrnn_cli.display import TrainingBar, new_console, say
-    from charrnn_cli.training.device import device_name, pick_device
-    from charrnn_cli.training.loop import End, Report, Saved, Validation
+    from charrnn_cli.training.device import device_name, memory_errors, pick_device
+    from charrnn_cli.training.loop import End, Report, Validating, Validation
     from charrnn_cli.training.loop import train as train_run
     from charrnn_cli.training.setup import set_up
 
@@ -75,21 +75,22 @@ def train(
     device = pick_device(gpu, cpu)
     fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
-    setup = set_up(run, preset, flags, restart, device)
-    say(console, _what(setup, device_name(device)))
-    sitting, begun = _Sitting(setup), setup.state.numbers.step
-    with _Signals() as signals, TrainingBar(console, "bpc" if setup.vocabulary.level == "char" else "bits/byte") as bar:
-        for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
-            match event:
-                case Report():
-                    bar.report(event, setup.config.training.epochs, sitting.seconds_left(event))
-                case Validation():
-                    bar.validation(event, _preview(setup) if preview else None)
-                case Saved():
-                    pass
-                case End():
-                    end = event
-    say(console, _how_it_ended(setup, end, already=end.step == begun))
+    with _Signals() as signals, memory_errors():
+        setup = set_up(run, preset, flags, restart, device)
+        begun = setup.state.numbers.step
+        say(console, _what(setup, device_name(device)))
+        with TrainingBar(console, setup.config.training.epochs, setup.vocabulary.level) as bar:
+            for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
+                match event:
+                    case Report():
+                        bar.report(event)
+                    case Validating():
+                        bar.validating(event)
+                    case Validation():
+                        bar.validation(event, _preview(setup) if preview else None)
+                    case End():
+                        end = event
+        say(console, _how_it_ended(setup, end, already=end.step == begun))
     if signals.received:
         raise typer.Exit(128 + signals.received)
 
@@ -112,33 +113,15 @@ class _Signals:
 
     def _receive(self, number: int, frame: object) -> None:
         if self.received:
-            from charrnn_cli.display import show_cursor
-
-            show_cursor()
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h\n")  # the bar hid the cursor
             os._exit(128 + number)  # files are renamed when they are whole: none is harmed
         self.received = number
 
 
-class _Sitting:
-    """This sitting of a run, to tell how long it will take."""
-
-    def __init__(self, setup: "Setup") -> None:
-        self._minutes = setup.config.training.minutes
-        self._begin = setup.state.numbers.seconds
-        self._done: float | None = None
-
-    def seconds_left(self, report: "Report") -> float:
-        """Until the end of the run, at the pace of this sitting."""
-        if self._minutes is not None:
-            return 60 * self._minutes - report.seconds
-        if self._done is None:
-            self._begin, self._done = report.seconds, report.progress
-        done = report.progress - self._done
-        return (1 - report.progress) * (report.seconds - self._begin) / done if done > 0 else math.inf
-
-
 def _what(setup: "Setup", device: str) -> str:
     """What is about to be trained."""
+    from charrnn_cli.describe import network
     from charrnn_cli.display import count
     from charrnn_cli.text.tokenizer import UNITS
 
@@ -148,7 +131,7 @@ def _what(setup: "Setup", device: str) -> str:
     start = "going on from" if setup.resumed else "preset"
     return (
         f"{setup.run.name}: {len(tokens.train):,} {UNITS[setup.vocabulary.level]} to learn, {held_out} held out\n"
-        f"model: LSTM {model.layers} x {model.hidden}, "
+        f"model: {network(model)}, "
         f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, dropout {model.dropout:g}"
         f"{', residual' if model.residual else ''}: {setup.state.model.parameter_count:,} parameters\n"
         f"training: {count(amount, bound)}, batch {training.batch_size} x {training.seq_length}, "
@@ -173,10 +156,10 @@ def _preview(setup: "Setup") -> str:
 
 def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     """Where the run is, and what to type next."""
-    name, training, numbers = setup.run.name, setup.config.training, setup.state.numbers
+    name, typed, training, numbers = setup.run.name, setup.run.quoted, setup.config.training, setup.state.numbers
     if not end.finished:
         saved = f"saved at step {end.step:,}" if end.step else "stopped before the first step"
-        return f"{name}: {saved}. To go on: charrnn train {name}"
+        return f"{name}: {saved}. To go on: charrnn train {typed}"
     from charrnn_cli.display import count
 
     bound, amount = training.bound
@@ -189,7 +172,7 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     return (
         f"{name} is finished{' already' if already else ''}: "
         f"{count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
-        f"To write: charrnn sample --model {name}\n"
-        f"To train it further: charrnn train {name} --{bound} {2 * max(amount, round(done)):g}\n"
-        f"To begin anew: charrnn train {name} --restart"
+        f"To write: charrnn sample --model {typed}\n"
+        f"To train it further: charrnn train {typed} --{bound} {2 * max(amount, round(done)):.15g}\n"
+        f"To begin anew: charrnn train {typed} --restart"
     )

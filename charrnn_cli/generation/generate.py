@@ -82,7 +82,9 @@ def generate(
 
 def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") -> list[int]:
     """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped."""
-    tokens = tokenizer(vocabulary.level).split(text.replace("\r\n", "\n").replace("\r", "\n"))
+    if vocabulary.level != "byte":
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    tokens = tokenizer(vocabulary.level).split(text)
     lacks = vocabulary.lacks(tokens)
     if lacks and unknown == "error":
         shown = ", ".join(f"{tokens[at]!r} at position {at + 1}" for at in lacks[:5])
@@ -106,7 +108,7 @@ def _checkpoint(run: Run, step: int) -> Checkpoint:
         if checkpoint.step == step:
             return checkpoint
     have = ", ".join(str(checkpoint.step) for checkpoint in found) or "none"
-    raise UsageError(f"--checkpoint {step}: {run.name} has the checkpoints {have} (charrnn info {run.name}).")
+    raise UsageError(f"--checkpoint {step}: {run.name} has the checkpoints {have} (charrnn info {run.quoted}).")
 
 
 def _check(model: Model, path: Path) -> None:

@@ -42,15 +42,16 @@ class NumpyEngine:
         self.settings = settings
         self.head, self.head_bias = np.ascontiguousarray(floats["head.weight"].T), floats["head.bias"]  # (H, V), (V,)
         V = len(self.head_bias)
-        embedding = floats["embedding.weight"] if settings.embedding else np.eye(V, dtype=np.float32)  # (V, E)
-        self.inputs = embedding
+        one_hot = settings.embedding == 0
+        shown = V if settings.residual and settings.hidden == V else 0  # one-hot inputs are looked up, not multiplied
+        self.inputs = np.eye(V, shown, dtype=np.float32) if one_hot else floats["embedding.weight"]  # (V, E)
         self.table: Array | None = None  # (V, 4H): the first layer's product of every input
         self.layers: list[Layer] = []
         for k in range(settings.layers):
             of_input, of_state = floats[f"rnn.weight_ih_l{k}"], floats[f"rnn.weight_hh_l{k}"]  # (4H, in), (4H, H)
             bias = floats[f"rnn.bias_ih_l{k}"] + floats[f"rnn.bias_hh_l{k}"]
-            if k == 0 and V * len(bias) <= LOOKUP:
-                self.table = embedding @ of_input.T
+            if k == 0 and (one_hot or V * len(bias) <= LOOKUP):
+                self.table = np.ascontiguousarray(of_input.T) if one_hot else self.inputs @ of_input.T
                 matrix = of_state.T
             else:
                 matrix = np.concatenate([of_input, of_state], 1).T

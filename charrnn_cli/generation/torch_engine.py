@@ -28,5 +28,6 @@ class TorchEngine:
     def step(self, ids: NDArray[np.integer], state: State) -> tuple[NDArray[np.float32], State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
         x = torch.as_tensor(np.asarray(ids, np.int64), device=self.device)[:, None]  # (B, 1)
-        logits, state = self.model(x, state)  # (B, 1, V)
+        with torch.backends.cudnn.flags(allow_tf32=False):  # as exact as the NumPy engine
+            logits, state = self.model(x, state)  # (B, 1, V)
         return logits[:, 0].float().cpu().numpy(), state

@@ -23,6 +23,7 @@ from charrnn_cli.text.vocabulary import UNKNOWN, Vocabulary
 
 SPLITS = ("train", "valid", "test")
 CODE_POINTS = 0x110000
+AGAIN = "Prepare the text again: charrnn prepare TEXT --force"
 Codes = NDArray[np.uint8] | NDArray[np.uint32]
 Ids = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -69,13 +70,15 @@ class CorpusInfo:
     @classmethod
     def load(cls, path: Path) -> "CorpusInfo":
         """Reads corpus.json. Raises RunError where it is missing or damaged."""
-        record: dict[str, Any] = read_json(path)
         try:
+            record: dict[str, Any] = read_json(path)
             record["settings"] = settings_from(PrepareSettings, record["settings"])
             record["tokens"] = {name: int(record["tokens"][name]) for name in SPLITS}
             return settings_from(cls, record)
         except (KeyError, TypeError, ValueError, UsageError) as error:
-            raise RunError(f"{path} is damaged ({error}). Prepare the text again: charrnn prepare --force") from error
+            raise RunError(f"{path} is damaged ({error}). {AGAIN}") from error
+        except RunError as error:
+            raise RunError(f"{error} {AGAIN}") from error
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,7 @@ class Corpus:
             size = path.stat().st_size
             if size != count * dtype.itemsize:
                 raise RunError(
-                    f"{path} is damaged: {size} bytes where corpus.json says {count} tokens of {dtype}. "
-                    "Prepare the text again: charrnn prepare --force"
+                    f"{path} is damaged: {size} bytes where corpus.json says {count} tokens of {dtype}. {AGAIN}"
                 )
             return np.memmap(path, dtype, "r", shape=(count,)) if count else np.zeros(0, dtype)
 

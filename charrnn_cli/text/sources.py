@@ -28,29 +28,36 @@ class Source:
 
 
 def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
-    """Files as given, a folder's .txt files sorted, `-` spooled into `spool_folder`. Raises TextError."""
+    """Files as given, a folder's .txt files sorted; what can be read once only is copied into `spool_folder`.
+
+    That is `-`, standard input, and pipes. Raises TextError, UsageError, DiskError.
+    """
+    if list(arguments).count(STDIN) > 1:
+        raise UsageError("`-`, standard input, can be read once only, and is named twice.")
     sources: list[Source] = []
     for argument in arguments:
         path = Path(argument)
-        if argument == STDIN:
-            sources.append(Source("standard input", _spool(spool_folder)))
-        elif path.is_dir():
-            with disk_errors("read", path):
+        with disk_errors("read", path):
+            if argument == STDIN:
+                sources.append(Source("standard input", _spool(sys.stdin.buffer, spool_folder / "-")))
+            elif path.is_dir():
                 found = sorted(file for file in path.rglob("*.txt") if file.is_file())
-            if not found:
-                raise TextError(f"no .txt file in the folder {path}. Name the files: charrnn prepare {path}/FILE ...")
-            sources += [Source(str(file), file) for file in found]
-        elif path.exists():
-            sources.append(Source(str(path), path))
-        else:
-            raise TextError(f"no such file: {path}. Is its name right, and this the folder? `-` reads standard input.")
+                if not found:
+                    raise TextError(f"no .txt file in the folder {path}. Name the files: charrnn prepare FILE ...")
+                sources += [Source(str(file), file) for file in found]
+            elif path.is_file():
+                sources.append(Source(str(path), path))
+            elif path.exists():
+                with path.open("rb") as pipe:
+                    sources.append(Source(str(path), _spool(pipe, spool_folder / str(len(sources)))))
+            else:
+                raise TextError(f"no such file: {path}. Is its name right, and this the folder? - is standard input.")
     return sources
 
 
-def _spool(folder: Path) -> Path:
-    path = folder / "standard-input"
+def _spool(pipe: BinaryIO, path: Path) -> Path:
     with disk_errors("write", path), path.open("wb") as file:
-        while chunk := sys.stdin.buffer.read(CHUNK):
+        while chunk := pipe.read(CHUNK):
             file.write(chunk)
     return path
 

@@ -1,7 +1,6 @@
 """Text to tokens and back without loss: characters and bytes."""
 
 import codecs
-from collections.abc import Iterable
 from typing import Protocol
 
 from charrnn_cli.config import Level
@@ -84,9 +83,3 @@ class ByteJoiner:
 def tokenizer(level: Level) -> Tokenizer:
     """The tokenizer of a level."""
     return ByteTokenizer() if level == "byte" else CharTokenizer()
-
-
-def join(level: Level, tokens: Iterable[str]) -> str:
-    """The text of all `tokens`."""
-    joiner = tokenizer(level).joiner()
-    return "".join([*map(joiner.add, tokens), joiner.end()])

@@ -1,5 +1,8 @@
 """Which device trains, and in which precision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -26,6 +29,20 @@ def pick_device(gpu: bool, cpu: bool) -> torch.device:
     return torch.device("cpu")
 
 
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns the end of the memory, the GPU's or the machine's, into a DeviceError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise DeviceError(
+                "the memory is full. What was saved before is whole. Begin anew with less: --restart and a smaller "
+                "--batch-size, --seq-length, --hidden or --layers."
+            ) from error
+        raise
+
+
 def device_name(device: torch.device) -> str:
     """What a person calls it."""
     if device.type == "cuda":
@@ -39,7 +56,7 @@ def bfloat16_helps(device: torch.device) -> bool:
     if device.type != "cuda" or not torch.cuda.is_bf16_supported():
         return False
     try:
-        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+        with torch.inference_mode(), torch.random.fork_rng([device]), torch.autocast("cuda", torch.bfloat16):
             output, _ = nn.LSTM(8, 8, device=device)(torch.zeros(1, 1, 8, device=device))
     except RuntimeError:
         return False

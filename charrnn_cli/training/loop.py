@@ -39,6 +39,16 @@ class Report:
     seconds_per_batch: float
     tokens_per_second: float
     seconds: float  # of training so far
+    seconds_left: float | None  # None: nobody knows yet
+
+
+@dataclass(frozen=True)
+class Validating:
+    """A validation begins."""
+
+    step: int
+    tokens: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class End:
     seconds: float
 
 
-Event = Report | Validation | Saved | End
+Event = Report | Validating | Validation | Saved | End
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ def _loop(
     device: torch.device,
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
-    batches = _batches(data, settings)
+    batches = cut(data, settings)
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
     pace = Pace(settings, numbers, len(batches), 0 if data.valid is None else len(data.valid))
     report_steps = pace.report_steps(on_gpu=device.type == "cuda")
@@ -129,13 +139,15 @@ def _loop(
     while True:
         finished = pace.progress() >= 1
         if data.valid is not None and pace.validation_due(finished):
+            yield Validating(numbers.step, len(data.valid) - 1, pace.seconds())
             if score := evaluate(model, data.valid, device, stop):
                 yield _note(score, now, pace)
             pace.lap()
-        if pace.checkpoint_due(at_once=finished or stop() or numbers.step == numbers.best_step):
+        stopping = stop()  # asked once: a signal that comes now ends the run after the next step
+        if pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step):
             yield _save(run, settings, now, pace)
             pace.lap()
-        if finished or stop():
+        if finished or stopping:
             yield End(numbers.step, finished and not pace.validation_due(finished), pace.seconds())
             return
 
@@ -155,18 +167,18 @@ def _loop(
         now.loss_sum += loss.detach()
 
         numbers.step += 1
+        numbers.loss_steps += 1
         numbers.window += 1
         if numbers.window == len(batches):  # the streams begin again, at text that does not follow
             numbers.epoch, numbers.window = numbers.epoch + 1, 0
             now.hidden = model.zero_state(settings.batch_size)
         if numbers.step % report_steps == 0:
-            numbers.train_loss = _finite(now.loss_sum.item() / report_steps, run, settings, numbers.step)
-            now.loss_sum.zero_()
-            yield _report(numbers.train_loss, rate, settings, pace)
+            yield _report(rate, run, settings, now, pace)
             pace.lap()
 
 
-def _batches(data: Data, settings: TrainingSettings) -> Batches[Tensor]:
+def cut(data: Data, settings: TrainingSettings) -> Batches[Tensor]:
+    """The windows of an epoch. Raises UsageError where the text does not fill the streams."""
     try:
         return Batches(data.train, settings.batch_size, settings.seq_length)  # type: ignore[arg-type]  # or an array
     except ValueError as error:
@@ -193,22 +205,27 @@ def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> flo
     if not math.isfinite(loss):
         raise CharrnnError(
             f"the loss is {loss} at step {step}: training has exploded. The checkpoints before are whole. Begin anew "
-            f"with a lower rate: charrnn train {run.name} --restart --learning-rate {settings.learning_rate / 3:.1g}"
+            f"with a lower rate: charrnn train {run.quoted} --restart --learning-rate {settings.learning_rate / 3:.1g}"
         )
     return loss
 
 
-def _report(loss: float, rate: float, settings: TrainingSettings, pace: Pace) -> Report:
-    batch_seconds = pace.seconds_per_batch()
+def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Report:
+    """Reads the losses since the last report: on a GPU the one moment that waits for it."""
+    numbers, batch_seconds = now.numbers, pace.seconds_per_batch()
+    numbers.train_loss = _finite(now.loss_sum.item() / numbers.loss_steps, run, settings, numbers.step)
+    numbers.loss_steps = 0
+    now.loss_sum.zero_()
     return Report(
-        step=pace.numbers.step,
+        step=numbers.step,
         epoch=pace.epoch(),
         progress=min(pace.progress(), 1.0),
-        loss=loss,
+        loss=numbers.train_loss,
         rate=rate,
         seconds_per_batch=batch_seconds,
         tokens_per_second=settings.batch_size * settings.seq_length / batch_seconds,
         seconds=pace.seconds(),
+        seconds_left=pace.seconds_left(),
     )
 
 
@@ -216,19 +233,21 @@ def _note(score: Score, now: TrainingState, pace: Pace) -> Validation:
     """Keeps a validation's result, and whether it is the best."""
     numbers = now.numbers
     numbers.valid_step, numbers.valid_loss, numbers.valid_progress = numbers.step, score.loss, pace.progress()
-    best = numbers.best_loss is None or score.loss < numbers.best_loss
+    best = math.isfinite(score.loss) and (numbers.best_loss is None or score.loss < numbers.best_loss)
     if best:
         numbers.best_step, numbers.best_loss = numbers.step, score.loss
     return Validation(numbers.step, pace.epoch(), score.loss, score.bits, best, pace.seconds())
 
 
 def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
-    """Writes a checkpoint of this moment."""
+    """Writes a checkpoint of this moment. Raises CharrnnError where its weights are no numbers."""
     numbers, started = now.numbers, time.perf_counter()
     numbers.seconds = pace.seconds()
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
-    save_checkpoint(run, now.summary(pace.epoch()), *now.dump(), numbers.best_step)
+    weights, tensors, record = now.dump()
+    _finite(float(sum(array.sum() for array in weights.values())), run, settings, numbers.step)
+    save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
     drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
     pace.saved(time.perf_counter() - started)
     return Saved(numbers.step, numbers.best_step == numbers.step, pace.save_seconds, pace.seconds())

@@ -9,7 +9,7 @@ REPORT_TOKENS = 10_000
 GPU_REPORTS = 50  # times fewer reports on a GPU: each one waits for it
 VALIDATION_COST = 7  # trained tokens for each held-out token: validation then takes about 5 % of the time
 VALIDATION_STEPS = 1000  # long runs validate this often at least
-VALIDATIONS = 20  # short runs validate this often at most
+VALIDATIONS = 10  # short runs validate this often at most
 SAVE_SECONDS = 30.0  # between two checkpoints at least
 SAVE_COST = 50  # times what a save takes pass between two, at least: 2 % of the time
 
@@ -23,9 +23,10 @@ class Pace:
         self.windows = windows  # of an epoch
         self.valid_tokens = valid_tokens
         self.save_seconds = 0.0  # what the last checkpoint took
-        self._saved_step = numbers.step
+        self._saved = (numbers.step, numbers.valid_step)
         self._started = time.perf_counter() - numbers.seconds
         self._saved_at = numbers.seconds
+        self._began = (numbers.seconds, self.progress())
         self.lap()
 
     def seconds(self) -> float:
@@ -55,18 +56,26 @@ class Pace:
         tokens = self.settings.batch_size * self.settings.seq_length
         return -(-REPORT_TOKENS // tokens) * (GPU_REPORTS if on_gpu else 1)
 
+    def seconds_left(self) -> float | None:
+        """Until the end of the run, at the pace of this sitting; None where nobody knows yet."""
+        if self.settings.minutes is not None:
+            return 60 * self.settings.minutes - self.seconds()
+        seconds, progress = self._began
+        done = self.progress() - progress
+        return (1 - self.progress()) * (self.seconds() - seconds) / done if done > 0 else None
+
     def validation_due(self, finished: bool) -> bool:
         """At the end, and on the way as often as it is worth its time."""
         steps = self.numbers.step - self.numbers.valid_step
         if not steps or not self.valid_tokens:
             return False
         worth = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
-        further = self.progress() - self.numbers.valid_progress >= 1 / VALIDATIONS
+        further = self.progress() - self.numbers.valid_progress > 0.999 / VALIDATIONS
         return finished or (worth and (further or steps >= VALIDATION_STEPS))
 
     def checkpoint_due(self, at_once: bool) -> bool:
         """At once where that is asked for, else every `checkpoint_every` steps or as often as is cheap."""
-        if self.numbers.step == self._saved_step:
+        if (self.numbers.step, self.numbers.valid_step) == self._saved:
             return False
         if self.settings.checkpoint_every is not None:
             return at_once or self.numbers.step % self.settings.checkpoint_every == 0
@@ -74,4 +83,5 @@ class Pace:
 
     def saved(self, seconds: float) -> None:
         """Notes that a checkpoint was written, and what it took."""
-        self._saved_step, self._saved_at, self.save_seconds = self.numbers.step, self.seconds(), seconds
+        self._saved, self._saved_at = (self.numbers.step, self.numbers.valid_step), self.seconds()
+        self.save_seconds = seconds

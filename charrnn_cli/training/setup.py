@@ -12,13 +12,13 @@ import torch
 from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import RunError, UsageError, disk_errors
-from charrnn_cli.files import remove_leftovers
+from charrnn_cli.files import finish_renames, remove_leftovers
 from charrnn_cli.presets import AUTO, PRESETS, auto, with_changes
 from charrnn_cli.runs import Run
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name
-from charrnn_cli.training.loop import Data
+from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.state import TrainingState
 
 BOUNDS = ("epochs", "steps", "minutes")
@@ -46,19 +46,25 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     corpus, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
     train, valid = corpus.split("train"), corpus.split("valid")
     last = None if restart else _last(run)
-    if last is None:
-        config = _new_config(run, corpus, preset, flags, device)
+    if (
+        last is None and run.config.is_file() and not (restart or preset or flags)
+    ):  # stopped before the first checkpoint
+        config = Config.load(run.config)
+    elif last is None:
+        config = _new_config(corpus, preset, flags, device)
     else:
-        config = _changed(Config.load(run.config), run, preset, flags)
+        old = Config.load(run.config)
+        config = _changed(old, run, preset, flags)
         if config.sha256 != corpus.info.sha256:
             raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
-    state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
     data = Data.on(device, train, valid)
+    cut(data, config.training)
+    state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
     if last is None:
         _clear(run)
     else:
         state.restore(last)
-        _refuse_to_shorten(config, state, flags)
+        _refuse_to_shorten(old, config, state)
         publish_best(run, state.numbers.best_step)
     with disk_errors("write", run.folder):
         run.checkpoints.mkdir(exist_ok=True)
@@ -69,11 +75,18 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
 
 
 def _last(run: Run) -> Checkpoint | None:
+    with disk_errors("write", run.folder):
+        finish_renames(run.checkpoints)
     found = checkpoints(run)
-    return found[-1] if found and run.config.is_file() else None
+    if not found and run.trained:
+        raise RunError(
+            f"{run.folder} has a model but no checkpoint to go on from. To begin anew, and lose that model: "
+            f"charrnn train {run.quoted} --restart"
+        )
+    return found[-1] if found else None
 
 
-def _new_config(run: Run, corpus: Corpus, preset: str | None, flags: dict[str, Any], device: torch.device) -> Config:
+def _new_config(corpus: Corpus, preset: str | None, flags: dict[str, Any], device: torch.device) -> Config:
     if preset in (None, AUTO):
         tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
         base = auto(tokens, flags.get("minutes"), flags.get("epochs"), gpu)
@@ -101,7 +114,7 @@ def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]
         what = ", ".join(f"--{name.replace('_', '-')} {asked[name]} (the run has {has[name]})" for name in differ)
         raise UsageError(
             f"{run.name} is trained already with other settings: {what}. Leave that out to go on, or begin anew: "
-            f"charrnn train {run.name} --restart"
+            f"charrnn train {run.quoted} --restart"
         )
     changes = {name: flags[name] for name in MAY_CHANGE if name in flags}
     if any(name in changes for name in BOUNDS):
@@ -110,16 +123,16 @@ def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]
     return replace(config, training=training)
 
 
-def _refuse_to_shorten(config: Config, state: TrainingState, flags: dict[str, Any]) -> None:
-    """Raises UsageError where a bound that the user named lies behind the run."""
+def _refuse_to_shorten(old: Config, config: Config, state: TrainingState) -> None:
+    """Raises UsageError where a new bound lies behind the run."""
     numbers = state.numbers
-    behind = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}
-    for bound, done in behind.items():
-        if bound in flags and flags[bound] < done:
-            raise UsageError(
-                f"--{bound} {flags[bound]:g} lies behind this run, which has had {done:.4g} {bound} in all: give more, "
-                "or begin anew with --restart"
-            )
+    bound, amount = config.training.bound
+    done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
+    if amount < done and config.training.bound != old.training.bound:
+        raise UsageError(
+            f"--{bound} {amount:.10g} lies behind this run, which has had {done:.4g} {bound} in all: give more, "
+            "or begin anew with --restart"
+        )
 
 
 def _clear(run: Run) -> None:

@@ -25,6 +25,7 @@ class Numbers:
     epoch: int = 0  # epochs that are over
     window: int = 0  # the next window of this epoch
     seconds: float = 0.0  # of training, all sittings together
+    loss_steps: int = 0  # since the last report
     train_loss: float | None = None  # the last report's
     valid_loss: float | None = None  # the last validation's
     valid_step: int = 0  # when that was

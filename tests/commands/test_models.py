@@ -14,3 +14,11 @@ def test_runs_and_bundled_models_are_listed(fox):
     assert (one["name"], one["bundled"], one["best"]) == ("fox", False, None)
     assert (other["name"], other["bundled"]) == ("anna", True)
     assert other["best"]["valid_loss"] < 1.28
+
+
+def test_a_damaged_run_does_not_hide_the_others(fox):
+    fox.vocabulary.write_text("{")
+    result = charrnn("models")
+    assert result.exit_code == 0
+    assert "damaged" in result.stdout
+    assert "anna" in result.stdout

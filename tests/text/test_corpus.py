@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import join
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError
 from charrnn_cli.text import sources
 from charrnn_cli.text.corpus import SPLITS, Corpus, CorpusInfo, Survey, build_vocabulary, survey, write_corpus
 from charrnn_cli.text.sources import Source
-from charrnn_cli.text.tokenizer import join
 
 
 def last(generator):

@@ -1,4 +1,6 @@
 import io
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,20 @@ def test_standard_input_is_spooled(folder, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"from a pipe\r\n")))
     (source,) = find_sources(["-"], folder)
     assert read(source.path) == "from a pipe\n"
+
+
+def test_pipes_are_spooled(folder):
+    os.mkfifo(folder / "pipe")
+    writer = threading.Thread(target=lambda: (folder / "pipe").write_bytes(b"from a fifo"))
+    writer.start()
+    (source,) = find_sources(["pipe"], folder)
+    writer.join()
+    assert read(source.path) == read(source.path) == "from a fifo"
+
+
+def test_standard_input_cannot_be_read_twice(folder):
+    with pytest.raises(UsageError, match="named twice"):
+        find_sources(["-", "a", "-"], folder)
 
 
 def test_no_such_file_and_a_folder_without_text(folder):

@@ -1,8 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import join
 
-from charrnn_cli.text.tokenizer import join, tokenizer
+from charrnn_cli.text.tokenizer import tokenizer
 
 
 @given(st.text())

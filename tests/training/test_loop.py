@@ -11,7 +11,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.training import loop
 from charrnn_cli.training.log import read_log
-from charrnn_cli.training.loop import End, Report, Saved, Validation, train
+from charrnn_cli.training.loop import End, Report, Saved, Validating, Validation, train
 from charrnn_cli.training.setup import set_up
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def files(run):
     numbers = json.loads((last.folder / "training.json").read_text())
     del numbers["seconds"]
     arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
-    timed = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds")
+    timed = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds", "seconds_left")
     records = [{k: v for k, v in record.items() if k not in timed} for record in read_log(run.log)]
     reports = [record for record in records if record["kind"] in ("report", "validation")]
     return {name: array.tobytes() for name, array in arrays.items()}, numbers, reports
@@ -113,8 +113,11 @@ def test_an_interrupted_validation_is_made_up_for(fox):
     events = list(train(fox, setup.data, setup.config.training, setup.state, CPU, lambda: numbers.step == 30))
     assert events[-1] == End(30, False, events[-1].seconds)
     events, _ = run_for(fox, None)
-    assert [type(event) for event in events] == [Validation, End] or isinstance(events[0], Validation)
+    assert [type(event) for event in events] == [Validating, Validation, Saved, End]
     assert events[-1].finished
+    assert load_summary(fox.weights).step == 30
+    events, _ = run_for(fox, None)
+    assert [type(event) for event in events] == [End]
 
 
 def test_an_exploding_loss_ends_with_a_message_and_keeps_the_checkpoints(fox, monkeypatch):
@@ -142,6 +145,40 @@ def test_streams_are_reset_at_random():
     zeroed = (h == 0).all(dim=2).all(dim=0)
     assert torch.equal(zeroed, (h == 0).any(dim=2).any(dim=0))  # whole streams, all layers
     assert 0.2 < zeroed.float().mean() < 0.3
+
+
+def test_weights_that_are_no_numbers_are_not_saved(fox, monkeypatch):
+    run_for(fox, SMALL, steps=5)
+    before = files(fox)
+    setup = set_up(fox, None, {}, False, CPU)
+    numbers = setup.state.numbers
+
+    def stop() -> bool:  # after one more step, whose report is not due yet
+        if numbers.step == 5:
+            return False
+        with torch.no_grad():
+            setup.state.model.head.bias[0] = torch.nan
+        return True
+
+    with pytest.raises(CharrnnError, match="training has exploded"):
+        list(train(fox, setup.data, setup.config.training, setup.state, CPU, stop))
+    assert files(fox)[:2] == before[:2]
+
+
+def test_a_loss_that_is_no_number_is_never_the_best(fox, monkeypatch):
+    scores = itertools.chain([float("nan")], itertools.repeat(2.0))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(scores), 1))
+    events, state = run_for(fox)
+    assert [event.best for event in events if isinstance(event, Validation)][:3] == [False, True, False]
+    assert state.numbers.best_loss == 2.0
+
+
+def test_losses_of_two_sittings_are_averaged_whatever_the_interval(fox, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 10)
+    run_for(fox, SMALL, steps=7)
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 4)
+    events, _ = run_for(fox)
+    assert next(event for event in events if isinstance(event, Report)).loss < 5
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

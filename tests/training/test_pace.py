@@ -32,7 +32,7 @@ def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
         if due.validation_due(finished=numbers.step == 100):
             steps.append(numbers.step)
             numbers.valid_step, numbers.valid_progress = numbers.step, numbers.step / 100
-    assert steps == [*range(7, 99, 7), 100]
+    assert steps == [*range(10, 101, 10)]
     assert not due.validation_due(finished=True)
 
 

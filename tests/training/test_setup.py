@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -54,12 +55,32 @@ def test_restart_begins_anew_with_other_settings(fox):
     assert (checkpoints(fox), fox.trained, fox.log.exists()) == ([], False, False)
 
 
-def test_a_restart_that_cannot_be_loses_nothing(fox):
+@pytest.mark.parametrize(("preset", "flags"), [("no such preset", {}), (None, {"batch_size": 10**6})])
+def test_a_restart_that_cannot_be_loses_nothing(fox, preset, flags):
     trained(fox)
     with pytest.raises(UsageError):
-        set_up(fox, "no such preset", {}, True, CPU)
+        set_up(fox, preset, flags, True, CPU)
     assert fox.trained
     assert checkpoints(fox)
+
+
+def test_a_model_without_its_checkpoints_is_not_lost_by_chance(fox):
+    trained(fox)
+    shutil.rmtree(fox.checkpoints)
+    with pytest.raises(RunError, match="--restart"):
+        set_up(fox, None, {}, False, CPU)
+    assert fox.trained
+
+
+def test_settings_of_a_run_that_was_stopped_at_once_are_kept(fox):
+    set_up(fox, None, SMALL, False, CPU)
+    assert set_up(fox, None, {}, False, CPU).config.model.hidden == 8
+    assert set_up(fox, None, SMALL | {"hidden": 9}, False, CPU).config.model.hidden == 9
+
+
+def test_the_same_bound_again_is_no_contradiction(fox):
+    trained(fox)
+    assert set_up(fox, None, {"steps": 6}, False, CPU).state.numbers.step == 6
 
 
 def test_another_text_than_it_was_trained_on(folder, fox):
