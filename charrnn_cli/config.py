@@ -103,7 +103,7 @@ class SamplingSettings:
     """How the next token is drawn, and how many."""
 
     length: int = 500  # tokens after the prime
-    temperature: float = 0.7
+    temperature: float = 0.5
     top_n: int = 0  # 0: all tokens
 
     def __post_init__(self) -> None:
