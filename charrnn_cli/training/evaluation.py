@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from charrnn_cli.training.model import LanguageModel
+from charrnn_cli.training.model import LanguageModel, cross_entropy
 
 WARM_UP = 256  # tokens that a stream reads before it is scored: the state of a stream cut from the middle of the text
 WINDOW = 64  # a divisor of WARM_UP
@@ -65,7 +64,7 @@ def evaluate(
             if B > 1 and column == WARM_UP:  # the first stream has no text before it
                 state[0][:, 0], state[1][:, 0] = 0.0, 0.0
             logits, state = model(x, state)  # (B, T, V)
-            total += F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="sum").item()
+            total += cross_entropy(logits, y, "sum").item()
         return Score(total / targets, targets)
     finally:
         model.train(was_training)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from charrnn_cli.checkpoint import drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
@@ -21,7 +20,7 @@ from charrnn_cli.text.corpus import Ids
 from charrnn_cli.training.device import bfloat16_helps
 from charrnn_cli.training.evaluation import Score, evaluate
 from charrnn_cli.training.log import Log
-from charrnn_cli.training.model import State
+from charrnn_cli.training.model import State, cross_entropy
 from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.state import TrainingState
@@ -157,7 +156,7 @@ def _loop(
         x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
         with autocast:
             logits, state = model(x, _reset(now.hidden, settings.reset))  # (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
+        loss = cross_entropy(logits, y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip:

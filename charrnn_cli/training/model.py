@@ -27,7 +27,7 @@ class RecurrentStack(nn.Module):
         super().__init__()
         H = settings.hidden
         sizes = [inputs] + [H] * (settings.layers - 1)
-        self.layers = nn.ModuleList(nn.LSTM(size, H, batch_first=True) for size in sizes)
+        self.layers = nn.ModuleList(nn.LSTM(size, H) for size in sizes)
         self.dropout = settings.dropout
         self.residual = [settings.residual and size == H for size in sizes]
         for layer in self.layers:
@@ -35,11 +35,11 @@ class RecurrentStack(nn.Module):
             nn.init.zeros_(layer.get_parameter("bias_hh_l0").data[H : 2 * H])  # (Jozefowicz et al. 2015)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """X (B, T, inputs), state to output (B, T, H), state."""
+        """x (B, T, inputs), state to output (B, T, H), state."""
         h, c = state  # (L, B, H)
         hidden, cells = [], []
         for k, layer in enumerate(self.layers):
-            output, (h_k, c_k) = layer(x, (h[k : k + 1], c[k : k + 1]))  # (B, T, H)
+            output, (h_k, c_k) = layer(x, (h[k : k + 1], c[k : k + 1]))  # (T, B, H)
             output = F.dropout(output, self.dropout, self.training)
             x = x + output if self.residual[k] else output
             hidden.append(h_k)
@@ -60,11 +60,14 @@ class LanguageModel(nn.Module):
         self.head = nn.Linear(H, V)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """X (B, T) ids, state to logits (B, T, V), state."""
-        one_hot = F.one_hot(x, self.vocabulary_size).float() if self.embedding is None else None
-        embedded = one_hot if self.embedding is None else self.embedding(x)  # (B, T, E)
-        output, state = self.rnn(embedded, state)  # (B, T, H)
-        return self.head(output), state
+        """x (B, T) ids, state to logits (B, T, V), state.
+
+        Inside, and in memory, time comes first: nothing is copied on the way through the layers.
+        """
+        x, V = x.T, self.vocabulary_size  # (T, B)
+        embedded = F.one_hot(x, V).float() if self.embedding is None else self.embedding(x)  # (T, B, E)
+        output, state = self.rnn(embedded, state)  # (T, B, H)
+        return self.head(output).transpose(0, 1), state
 
     def zero_state(self, streams: int) -> State:
         """The hidden state before any token: h, c (L, B, H)."""
@@ -75,6 +78,12 @@ class LanguageModel(nn.Module):
     def parameter_count(self) -> int:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+    """The loss in nats of logits (B, T, V) at the targets y (B, T); targets of -100 do not count."""
+    in_time_order = logits.transpose(0, 1).flatten(0, 1)  # (T * B, V), as the model laid them out: no copy
+    return F.cross_entropy(in_time_order.float(), y.T.flatten(), reduction=reduction)
 
 
 def file_names(model: LanguageModel) -> dict[str, str]:

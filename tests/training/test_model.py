@@ -29,7 +29,7 @@ def test_every_layer_has_weights_of_its_own_under_torchs_names():
 
 def test_the_stack_computes_what_torchs_own_does():
     network = model()
-    reference = torch.nn.LSTM(5, 8, 2, batch_first=True)
+    reference = torch.nn.LSTM(5, 8, 2)
     reference.load_state_dict(
         {
             name.removeprefix("rnn."): torch.from_numpy(array)
@@ -37,7 +37,7 @@ def test_the_stack_computes_what_torchs_own_does():
             if "rnn" in name
         }
     )
-    x, state = torch.randn(3, 6, 5), (torch.randn(2, 3, 8), torch.randn(2, 3, 8))
+    x, state = torch.randn(6, 3, 5), (torch.randn(2, 3, 8), torch.randn(2, 3, 8))
     (ours, our_state), (theirs, their_state) = network.rnn(x, state), reference(x, state)
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(our_state, their_state)
