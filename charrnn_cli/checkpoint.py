@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def checkpoints(run: Run) -> list[Checkpoint]:
     """The checkpoints of a run in the order of their steps."""
     if not run.checkpoints.is_dir():
         return []
-    folders = (path for path in run.checkpoints.iterdir() if path.name.removeprefix("step-").isdigit())
+    folders = (path for path in run.checkpoints.iterdir() if re.fullmatch(r"step-[0-9]+", path.name))
     return sorted((Checkpoint(folder) for folder in folders), key=lambda checkpoint: checkpoint.step)
 
 

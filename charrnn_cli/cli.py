@@ -1,7 +1,9 @@
 """The Typer app; catches our errors once, at the door."""
 
 import os
+import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -81,7 +83,19 @@ def charrnn(
 
 def main() -> None:
     """The `charrnn` command."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # closed by whoever called us
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # never the locale's
-    app()
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # never the locale's
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except OSError as error:  # the system's word on a file of the user's
+        typer.echo(f"charrnn: {error.strerror}{f': {error.filename}' if error.filename else ''}", err=True)
+        _abandon_stdout()
+        sys.exit(1)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Ends as after Ctrl-C: what is unfinished is removed."""
+    sys.exit(128 + number)

@@ -6,6 +6,7 @@ from typing import Any
 
 from charrnn_cli.checkpoint import Config, Summary, checkpoints, count_parameters, load_summary
 from charrnn_cli.config import ModelSettings
+from charrnn_cli.errors import RunError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.corpus import Corpus, CorpusInfo
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -22,6 +23,7 @@ class Description:
     best: Summary | None  # of the weights that `sample` uses
     parameters: int | None
     checkpoints: list[Summary]
+    damaged: list[str]  # what is wrong with the checkpoints that cannot be read
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -35,12 +37,19 @@ class Description:
             "corpus": None if self.corpus is None else dataclasses.asdict(self.corpus),
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "best": None if self.best is None else dataclasses.asdict(self.best),
+            "damaged": self.damaged,
             "checkpoints": [dataclasses.asdict(summary) for summary in self.checkpoints],
         }
 
 
 def describe(run: Run) -> Description:
     """Reads what is known of `run`; the weights themselves stay on disk. Raises RunError where a file is damaged."""
+    summaries, damaged = [], []
+    for checkpoint in checkpoints(run):
+        try:
+            summaries.append(load_summary(checkpoint.weights))
+        except RunError as error:
+            damaged.append(str(error))
     return Description(
         run,
         Vocabulary.load(run.vocabulary),
@@ -48,7 +57,8 @@ def describe(run: Run) -> Description:
         Config.load(run.config) if run.config.is_file() else None,
         load_summary(run.weights) if run.trained else None,
         count_parameters(run.weights) if run.trained else None,
-        [load_summary(checkpoint.weights) for checkpoint in checkpoints(run)],
+        summaries,
+        damaged,
     )
 
 

@@ -1,11 +1,13 @@
 """The model of a run as a folder of its own: config.json, vocabulary.json, model.safetensors."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from charrnn_cli.checkpoint import Config, load_summary, load_tensors, save_model
-from charrnn_cli.errors import RunError, disk_errors
+from charrnn_cli.errors import RunError
+from charrnn_cli.files import new_folder
 from charrnn_cli.runs import Run
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -18,12 +20,16 @@ def export_model(run: Run, folder: Path, float16: bool, force: bool) -> Path:
     target = Run(folder)
     if (target.trained or target.vocabulary.exists()) and not force:
         raise RunError(f"{folder} has a model already. --force replaces it.")
-    weights = load_tensors(run.weights)
+    if target.prepared:
+        raise RunError(f"{folder} is a run, not a model's folder: name another one.")
+    vocabulary, config = Vocabulary.load(run.vocabulary), Config.load(run.config)
+    weights, summary = load_tensors(run.weights), load_summary(run.weights)
     if float16:
         weights = {name: array.astype(np.float16) for name, array in weights.items()}
-    with disk_errors("write", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    Vocabulary.load(run.vocabulary).save(target.vocabulary)
-    Config.load(run.config).save(target.config)
-    save_model(target.weights, weights, load_summary(run.weights))
+    with new_folder(folder.absolute()) as new:
+        if folder.is_dir():
+            shutil.copytree(folder, new, dirs_exist_ok=True)
+        vocabulary.save(Run(new).vocabulary)
+        config.save(Run(new).config)
+        save_model(Run(new).weights, weights, summary)
     return target.weights

@@ -10,6 +10,11 @@ from typing import IO, Any
 
 from charrnn_cli.errors import RunError, disk_errors
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY = ".tmp"  # the end of a name that is not final yet
 REPLACED = ".replaced"  # the end of a name that is final no longer
 
@@ -94,6 +99,26 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.glob(f".*.*{TEMPORARY}"):
         if not _alive(path.name.removesuffix(TEMPORARY).rpartition(".")[2]):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other charrnn processes from working on `folder`, where the system can lock one; a kill unlocks it.
+
+    Raises RunError where another one is at work there.
+    """
+    if fcntl is None:
+        yield
+        return
+    with disk_errors("read", folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RunError(f"another charrnn is working on {folder}: wait for it, or stop it with Ctrl-C.") from error
+    finally:
+        os.close(descriptor)
 
 
 def remove_folder(path: Path) -> None:

@@ -2,14 +2,16 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, disk_errors
-from charrnn_cli.files import finish_renames, new_folder, remove_leftovers
+from charrnn_cli.files import finish_renames, locked, new_folder, remove_leftovers
 from charrnn_cli.runs import RUNS, Run, named
 from charrnn_cli.text.corpus import (
+    AGAIN,
     SPLITS,
     Corpus,
     CorpusInfo,
@@ -21,6 +23,7 @@ from charrnn_cli.text.corpus import (
     write_corpus,
 )
 from charrnn_cli.text.sources import STDIN, find_sources, text_decoder
+from charrnn_cli.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def prepare(
     run or the new one. Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
-    run = named(name or _name_of(arguments[0]))
+    run = named(_name_of(arguments[0]) if name is None else name)
     with disk_errors("write", RUNS):
         remove_leftovers(RUNS)
         finish_renames(RUNS)
@@ -50,10 +53,10 @@ def prepare(
         found = yield from survey(sources, settings)
         vocabulary = build_vocabulary(found, settings)
         split_sizes(found.tokens, settings)
-        if run.folder.exists() and not force:
+        if run.folder.exists() and not (force and run.folder.is_dir()):
             yield Prepared(run, _the_same(run, found, settings), already=True)
             return
-        with new_folder(run.folder) as folder:
+        with locked(run.folder) if run.folder.exists() else nullcontext(), new_folder(run.folder) as folder:
             new = Run(folder)
             new.corpus.mkdir()
             info = yield from write_corpus(sources, settings, found, vocabulary, new.corpus)
@@ -62,7 +65,7 @@ def prepare(
 
 
 def _name_of(argument: str) -> str:
-    return "stdin" if argument == STDIN else Path(argument).resolve().stem
+    return "stdin" if argument == STDIN else Path(argument).stem or Path(argument).resolve().stem
 
 
 def _the_same(run: Run, found: Survey, settings: PrepareSettings) -> CorpusInfo:
@@ -71,7 +74,13 @@ def _the_same(run: Run, found: Survey, settings: PrepareSettings) -> CorpusInfo:
     if run.prepared and corpus.info.sha256 == found.sha256 and corpus.info.settings == settings:
         for split in SPLITS:
             corpus.split(split)
+        try:
+            Vocabulary.load(run.vocabulary)
+        except RunError as error:
+            raise RunError(f"{error} {AGAIN}") from error
         return corpus.info
+    if not run.folder.is_dir():
+        raise RunError(f"{run.folder} is in the way and no run. Move it, or give another name with --name NAME.")
     lost = "its corpus and its trained model" if run.trained else "its corpus"
     raise RunError(
         f"{run.folder} holds another text, or the same one prepared otherwise. --name NAME prepares beside it; "

@@ -57,7 +57,7 @@ def auto(train_tokens: int, minutes: float | None, epochs: float | None, gpu: bo
     training = TrainingSettings(learning_rate=4e-3 if small else 3e-3, minutes=AUTO_MINUTES)
     tokens_per_minute = 5_000_000 if gpu else 1_400_000 if small else 700_000
     expected_epochs = epochs or (minutes or 0) * tokens_per_minute / train_tokens
-    dropout = next(dropout for epochs, dropout in DROPOUT if expected_epochs < epochs)
+    dropout = next((dropout for epochs, dropout in DROPOUT if expected_epochs < epochs), DROPOUT[-1][1])
     model = dataclasses.replace(model, dropout=dropout)
     if gpu:
         model = dataclasses.replace(model, hidden=512)

@@ -71,10 +71,10 @@ class Run:
 
 def named(name: str) -> Run:
     """The run of that name in `runs/`, there or not. Raises UsageError for what is no name."""
-    if not name or name.startswith((".", "-")) or "/" in name or "\\" in name or not name.isprintable():
+    if not name.strip() or name.startswith((".", "-")) or "/" in name or "\\" in name or not name.isprintable():
         raise UsageError(
             f"{name!r} is no name for a run: give one without slashes that starts with a letter or a digit, "
-            "such as --name novel"
+            "such as novel"
         )
     return Run(RUNS / name)
 
@@ -142,4 +142,4 @@ def _inside(folder: Path, bundled: bool) -> list[Run]:
     if not folder.is_dir():
         return []
     found = (Run(path, bundled) for path in sorted(folder.iterdir()) if not path.name.startswith("."))
-    return [run for run in found if run.vocabulary.is_file()]
+    return [run for run in found if run.vocabulary.is_file() or run.prepared or run.trained]

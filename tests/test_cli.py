@@ -71,6 +71,15 @@ def test_a_full_disk_behind_stdout_is_a_clear_error(folder):
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", ["sample --length 5", "models", "--help"])
+@pytest.mark.parametrize("where", [">&-", "2>&-", ">/dev/full"])
+def test_closed_and_full_streams_are_no_bug(folder, arguments, where):
+    command = f"{sys.executable} -m charrnn_cli {arguments} {where}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (1 if where == ">/dev/full" else 0)
+    assert "Traceback" not in done.stderr
+
+
 def test_training_goes_on_when_nobody_reads_its_messages(fox):
     small = "--cpu --hidden 8 --batch-size 4 --seq-length 8 --checkpoint-every 10"
     command = f"{sys.executable} -m charrnn_cli train {small} --steps 30 2>&1 | head -1"

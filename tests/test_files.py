@@ -69,6 +69,21 @@ def test_a_kill_between_the_two_renames_brings_the_old_state_back(folder, monkey
     assert [path.name for path in folder.rglob("*")] == ["run", "old"]
 
 
+def test_a_folder_is_locked_for_others_and_a_kill_unlocks_it(folder):
+    code = (
+        "import pathlib, sys\nfrom charrnn_cli.files import locked\n"
+        "with locked(pathlib.Path('.')): print('locked', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    with pytest.raises(RunError, match="another charrnn is working"), files.locked(Path()):
+        pass
+    other.kill()
+    other.communicate()
+    with files.locked(Path()):
+        pass
+
+
 def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(folder: Path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()

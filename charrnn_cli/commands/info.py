@@ -62,6 +62,7 @@ def _facts(one: "Description") -> list[tuple[str, str]]:
     if one.best:
         facts.append(("best step", f"{one.best.step:,}, epoch {one.best.epoch:g}, after {duration(one.best.seconds)}"))
         facts.append(("valid loss", _loss(one.best.valid_loss)))
+    facts += [("damaged", message) for message in one.damaged]
     return facts
 
 

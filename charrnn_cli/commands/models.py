@@ -26,7 +26,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
     for run in (*runs(), *bundled_models()):
         try:
             one = describe(run)
-        except CharrnnError as error:  # one that is damaged does not hide the others
+        except (CharrnnError, OSError) as error:  # one that is damaged does not hide the others
             rows.append((run.name, "", "damaged", "", "", "", "", str(run.folder)))
             records.append({"name": run.name, "folder": str(run.folder), "error": str(error)})
         else:

@@ -66,6 +66,7 @@ def train(
 
     run = to_train(name)
     from charrnn_cli.display import TrainingBar, new_console, say
+    from charrnn_cli.files import locked
     from charrnn_cli.training.device import device_name, memory_errors, pick_device
     from charrnn_cli.training.loop import End, Report, Validating, Validation
     from charrnn_cli.training.loop import train as train_run
@@ -75,7 +76,7 @@ def train(
     device = pick_device(gpu, cpu)
     fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
-    with _Signals() as signals, memory_errors():
+    with _Signals() as signals, locked(run.folder), memory_errors():
         setup = set_up(run, preset, flags, restart, device)
         begun = setup.state.numbers.step
         say(console, _what(setup, device_name(device)))
@@ -96,11 +97,13 @@ def train(
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM ask to stop after the step; a second one ends the process at once."""
+    """Ctrl-C, SIGTERM and SIGHUP ask to stop after the step; a second one ends the process at once."""
 
     def __enter__(self) -> "_Signals":
         self.received = 0
-        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one where a terminal is closed
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._before = {number: signal.signal(number, self._receive) for number in numbers}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -140,18 +143,22 @@ def _what(setup: "Setup", device: str) -> str:
     )
 
 
-def _preview(setup: "Setup") -> str:
-    """How the model writes by now."""
+def _preview(setup: "Setup") -> str | None:
+    """How the model writes by now; None where its weights are broken, which the loop is about to say."""
     import numpy as np
 
     from charrnn_cli.config import SamplingSettings
+    from charrnn_cli.errors import RunError
     from charrnn_cli.generation.generate import generate
     from charrnn_cli.generation.numpy_engine import NumpyEngine
     from charrnn_cli.training.model import get_weights
 
     engine = NumpyEngine(get_weights(setup.state.model), setup.config.model)
     random = np.random.default_rng(setup.config.training.seed)
-    return "".join(generate(engine, setup.vocabulary, [], SamplingSettings(length=PREVIEW_LENGTH), random))
+    try:
+        return "".join(generate(engine, setup.vocabulary, [], SamplingSettings(length=PREVIEW_LENGTH), random))
+    except RunError:
+        return None
 
 
 def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:

@@ -36,6 +36,7 @@ class Layer:
 class NumpyEngine:
     """The network as `training.model.LanguageModel` computes it, one token of B texts at a time."""
 
+    @np.errstate(over="ignore", invalid="ignore")  # broken weights are noticed by their logits
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
         """Takes weights of any float type; computes in float32."""
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
@@ -63,6 +64,7 @@ class NumpyEngine:
         zeros = (np.zeros((streams, self.settings.hidden), np.float32),) * self.settings.layers
         return State(zeros, zeros)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def step(self, ids: NDArray[np.integer[Any]], state: State) -> tuple[Array, State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
         x = self.inputs[ids]  # (B, E)

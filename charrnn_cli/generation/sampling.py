@@ -42,7 +42,8 @@ def top_n(logits: Logits, n: int) -> Logits:
 def probabilities(logits: Logits, temperature: float) -> NDArray[np.float64]:
     """Softmax of logits / temperature (V,), in float64; a temperature above 0."""
     scaled = logits.astype(np.float64)
-    scaled = (scaled - scaled.max()) / temperature
+    with np.errstate(over="ignore"):  # far below the largest is never
+        scaled = (scaled - scaled.max()) / temperature
     weights: NDArray[np.float64] = np.exp(scaled)
     weights /= weights.sum()
     return weights

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,21 +39,30 @@ def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
     for argument in arguments:
         path = Path(argument)
         with disk_errors("read", path):
+            if argument == STDIN and sys.stdin is None:
+                raise TextError("standard input is closed: there is nothing to read.")
             if argument == STDIN:
                 sources.append(Source("standard input", _spool(sys.stdin.buffer, spool_folder / "-")))
-            elif path.is_dir():
-                found = sorted(file for file in path.rglob("*.txt") if file.is_file())
+            elif argument and path.is_dir():
+                inside = (Path(folder, name) for folder, _, names in os.walk(path, onerror=_refuse) for name in names)
+                found = sorted(file for file in inside if file.suffix == ".txt" and file.is_file())
                 if not found:
                     raise TextError(f"no .txt file in the folder {path}. Name the files: charrnn prepare FILE ...")
                 sources += [Source(str(file), file) for file in found]
             elif path.is_file():
                 sources.append(Source(str(path), path))
-            elif path.exists():
+            elif path.is_fifo():
                 with path.open("rb") as pipe:
                     sources.append(Source(str(path), _spool(pipe, spool_folder / str(len(sources)))))
             else:
-                raise TextError(f"no such file: {path}. Is its name right, and this the folder? - is standard input.")
+                raise TextError(
+                    f"no such file: {argument}. Is its name right, and this the folder? - is standard input."
+                )
     return sources
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _spool(pipe: BinaryIO, path: Path) -> Path:

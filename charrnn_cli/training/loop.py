@@ -136,7 +136,7 @@ def _loop(
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_helps(device))
     model.train()
     while True:
-        finished = pace.progress() >= 1
+        finished = pace.progress() >= 1 and numbers.step > 0
         if data.valid is not None and pace.validation_due(finished):
             yield Validating(numbers.step, len(data.valid) - 1, pace.seconds())
             if score := evaluate(model, data.valid, device, stop):
@@ -181,7 +181,7 @@ def cut(data: Data, settings: TrainingSettings) -> Batches[Tensor]:
     try:
         return Batches(data.train, settings.batch_size, settings.seq_length)  # type: ignore[arg-type]  # or an array
     except ValueError as error:
-        raise UsageError(f"--batch-size {settings.batch_size} is too large for the training split: {error}.") from error
+        raise UsageError(f"--batch-size {settings.batch_size} is too large: {error}. Give less.") from error
 
 
 def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger]) -> Tensor:
@@ -202,9 +202,10 @@ def _reset(hidden: State, probability: float) -> State:
 
 def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> float:
     if not math.isfinite(loss):
+        lower = min(settings.learning_rate / 3, 1e-3)
         raise CharrnnError(
             f"the loss is {loss} at step {step}: training has exploded. The checkpoints before are whole. Begin anew "
-            f"with a lower rate: charrnn train {run.quoted} --restart --learning-rate {settings.learning_rate / 3:.1g}"
+            f"with a lower rate: charrnn train {run.quoted} --restart --learning-rate {lower:.1g}"
         )
     return loss
 

@@ -81,9 +81,9 @@ class TrainingState:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Puts a checkpoint in the place of what is there. Raises RunError where it does not fit."""
-        weights, tensors, numbers = checkpoint.load()
         device = self.hidden[0].device
         try:
+            weights, tensors, numbers = checkpoint.load()
             set_weights(self.model, dict(weights))
             names = file_names(self.model)
             for name, parameter in self.model.named_parameters():
@@ -98,9 +98,9 @@ class TrainingState:
             if device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(_tensor(tensors["random.cuda"]), device)
             self.numbers = settings_from(Numbers, numbers)
-        except (KeyError, RuntimeError, TypeError) as error:
+        except (KeyError, RuntimeError, TypeError, RunError) as error:
             raise RunError(
-                f"the checkpoint {checkpoint.folder} does not fit its run ({error}). Remove that folder to go on from "
+                f"the checkpoint {checkpoint.folder} cannot be gone on from: {error} Remove that folder to go on from "
                 "an earlier one, or begin anew: charrnn train --restart"
             ) from error
 

@@ -25,6 +25,17 @@ def test_a_model_that_is_there_is_not_replaced_by_chance(folder, fox):
     assert charrnn("export", "fox", "kept", "--force").exit_code == 0
 
 
+def test_a_run_is_not_overwritten_and_other_files_stay(folder, fox):
+    charrnn("train", *SMALL, "--steps", "20")
+    assert charrnn("export", "fox", "runs/fox", "--force").exit_code == 1
+    charrnn("export", "fox", "kept")
+    (folder / "kept" / "README.md").write_text("mine")
+    charrnn("export", "fox", "kept", "--force", "--float32")
+    assert {path.name for path in (folder / "kept").iterdir()} == {
+        "README.md", "config.json", "model.safetensors", "vocabulary.json"
+    }  # fmt: skip
+
+
 def test_a_run_that_is_not_trained(fox):
     result = charrnn("export", "fox", "kept")
     assert result.exit_code == 1

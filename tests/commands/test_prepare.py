@@ -52,6 +52,9 @@ def test_standard_input_and_bytes(folder):
     [
         (["novel.txt"], 1, "no such file: novel.txt"),
         (["."], 1, "no .txt file"),
+        ([""], 1, "no such file"),
+        (["/dev/zero"], 1, "no such file"),
+        (["good.dat", "--name", ""], 2, "''"),
         (["empty.dat"], 1, "there is no text in empty.dat"),
         (["short.dat"], 1, "too short"),
         (["latin.dat"], 1, "line 1, byte offset 2"),

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,12 +67,33 @@ def test_a_run_by_name_and_by_minutes(fox):
         (["--dropout", "1"], 2, "1.0"),
         (["--preset", "bertha"], 2, "'bertha' is none of auto, anna"),
         (["--batch-size", "9999"], 2, "--batch-size 9999"),
+        (["--minutes", "nan"], 2, "nan"),
+        (["--minutes", "inf"], 2, "inf"),
     ],
 )
 def test_bad_input_is_named(fox, arguments, code, message):
     result = charrnn("train", *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
+
+
+def test_an_exploding_loss_is_named_with_the_preview_on(fox):
+    result = charrnn("train", *SMALL, "--steps", "200", "--learning-rate", "1e38", "--clip", "0")
+    assert result.exit_code == 1
+    assert "training has exploded" in result.stderr
+
+
+def test_the_last_checkpoint_is_damaged(fox):
+    charrnn("train", *SMALL, "--steps", "40", "--checkpoint-every", "20")
+    last = checkpoints(fox)[-1]
+    last.weights.unlink()  # the run's model may be the same file
+    last.weights.write_bytes(b"x")
+    refused = charrnn("train", "--steps", "60")
+    assert refused.exit_code == 1
+    assert "Remove that folder to go on from an earlier one" in refused.stderr
+    assert "damaged" in charrnn("info", "fox").stdout
+    shutil.rmtree(last.folder)
+    assert charrnn("train", "--steps", "60").exit_code == 0
 
 
 def start(*arguments: str) -> subprocess.Popen:
