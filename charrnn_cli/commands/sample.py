@@ -20,7 +20,7 @@ def sample(
     prime: Annotated[str, typer.Option(help="The text that the model goes on from; part of the output.")] = "",
     length: Annotated[int, typer.Option(help="Characters to write after the prime.")] = DEFAULT.length,
     temperature: Annotated[
-        float, typer.Option(help="Above 1 more daring, below 1 more careful, 0 always the likeliest character.")
+        float, typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest character.")
     ] = DEFAULT.temperature,
     top_n: Annotated[
         int, typer.Option(help="Draw among the likeliest so many characters only; 0: all.")
@@ -41,7 +41,7 @@ def sample(
 
     \b
     charrnn sample --prime "Far"
-    charrnn sample --model anna --length 2000 --temperature 0.5 > chapter.txt
+    charrnn sample --model anna --length 2000 --temperature 0.8 > chapter.txt
     charrnn sample --model anna --checkpoint 200 --top-n 5 --seed 1
     """
     from charrnn_cli.runs import to_sample
