@@ -15,6 +15,7 @@ Level = Literal["char", "byte"]
 Schedule = Literal["cosine", "constant"]
 Unknown = Literal["error", "skip"]  # what to do with tokens of a prime that the model lacks
 Settings = TypeVar("Settings")
+BOUNDS = ("epochs", "steps", "minutes")  # what can bound a run
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ class TrainingSettings:
         _require("warmup", self.warmup, self.warmup >= 0, "0 or more")
         _require("--clip", self.clip, 0 <= self.clip < math.inf, "0 (off) or more")
         _require("reset", self.reset, 0 <= self.reset <= 1, "from 0 to 1")
-        for flag, bound in (("--epochs", self.epochs), ("--steps", self.steps), ("--minutes", self.minutes)):
-            _require(flag, bound, bound is None or 0 < bound < math.inf, "above 0")
-        if sum(bound is not None for bound in (self.epochs, self.steps, self.minutes)) != 1:
+        amounts = [getattr(self, bound) for bound in BOUNDS]
+        for bound, amount in zip(BOUNDS, amounts, strict=True):
+            _require(f"--{bound}", amount, amount is None or 0 < amount < math.inf, "above 0")
+        if sum(amount is not None for amount in amounts) != 1:
             raise UsageError("a run has one bound: give one of --epochs, --steps and --minutes.")
         _require("--seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2**63 - 1")
         every = self.checkpoint_every
@@ -94,8 +96,13 @@ class TrainingSettings:
     @property
     def bound(self) -> tuple[str, float]:
         """What bounds the run, "epochs", "steps" or "minutes", and how many."""
-        bounds = {"epochs": self.epochs, "steps": self.steps, "minutes": self.minutes}
-        return next((name, amount) for name, amount in bounds.items() if amount is not None)
+        return next((bound, amount) for bound in BOUNDS if (amount := getattr(self, bound)) is not None)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "TrainingSettings":
+        """These settings with some changed; a new bound takes the place of the old one. Raises UsageError."""
+        if any(bound in changes for bound in BOUNDS):
+            changes = {**dict.fromkeys(BOUNDS), **changes}
+        return dataclasses.replace(self, **changes)
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,11 @@ def locked(folder: Path) -> Iterator[None]:
     with disk_errors("read", folder):
         descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"another charrnn is working on {folder}: wait for it, or stop it with Ctrl-C.") from error
         yield
-    except BlockingIOError as error:
-        raise RunError(f"another charrnn is working on {folder}: wait for it, or stop it with Ctrl-C.") from error
     finally:
         os.close(descriptor)
 

@@ -14,11 +14,10 @@ DROPOUT = ((3, 0.0), (5, 0.1), (8, 0.2), (20, 0.3), (math.inf, 0.5))  # below so
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings for a run, and where they come from."""
+    """Settings for a run."""
 
     model: ModelSettings
     training: TrainingSettings
-    source: str
 
 
 def anna() -> Preset:
@@ -39,7 +38,6 @@ def anna() -> Preset:
             epochs=20,
             checkpoint_every=200,
         ),
-        "the Anna Karenina char-RNN tutorial: 2 x 512, batch 100 x 100, Adam 0.001, keep probability 0.5, 20 epochs",
     )
 
 
@@ -63,9 +61,7 @@ def auto(train_tokens: int, minutes: float | None, epochs: float | None, gpu: bo
         model = dataclasses.replace(model, hidden=512)
         training = dataclasses.replace(training, batch_size=64, seq_length=100)
     streams = max(1, min(training.batch_size, (train_tokens - 1) // training.seq_length))
-    return Preset(
-        model, dataclasses.replace(training, batch_size=streams), "fit for the corpus, the time and the device"
-    )
+    return Preset(model, dataclasses.replace(training, batch_size=streams))
 
 
 PRESETS = {"anna": anna}
@@ -75,8 +71,4 @@ def with_changes(preset: Preset, flags: dict[str, Any]) -> Preset:
     """The preset with the settings that the user named; a bound that is named takes the place of the preset's."""
     model = {name: value for name, value in flags.items() if name in ModelSettings.__dataclass_fields__}
     training = {name: value for name, value in flags.items() if name in TrainingSettings.__dataclass_fields__}
-    if {"epochs", "steps", "minutes"} & training.keys():
-        training = {"epochs": None, "steps": None, "minutes": None, **training}
-    return Preset(
-        dataclasses.replace(preset.model, **model), dataclasses.replace(preset.training, **training), preset.source
-    )
+    return Preset(dataclasses.replace(preset.model, **model), preset.training.with_changes(training))

@@ -94,13 +94,14 @@ def bundled_models() -> list[Run]:
 
 def find(name_or_folder: str) -> Run:
     """A run or model by its name (runs first, then bundled models) or its folder. Raises RunError."""
-    for run in (*runs(), *bundled_models()):
+    models = [*runs(), *bundled_models()]
+    for run in models:
         if run.name == name_or_folder:
             return run
     folder = Path(name_or_folder)
     if (folder / "vocabulary.json").is_file():
         return Run(folder)
-    known = ", ".join(dict.fromkeys(run.name for run in (*runs(), *bundled_models()))) or "none yet"
+    known = ", ".join(dict.fromkeys(run.name for run in models)) or "none yet"
     raise RunError(f"no run, model or model folder is called {name_or_folder!r}. Known here: {known} (charrnn models).")
 
 
@@ -123,7 +124,7 @@ def to_train(name: str | None) -> Run:
             raise RunError("nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt")
         return max(prepared, key=lambda run: (run.corpus / "corpus.json").stat().st_mtime)
     run = named(name)
-    finish_renames(RUNS)
+    finish_renames(RUNS)  # and no look at the other runs, which may be unreadable
     if not run.prepared:
         known = ", ".join(run.name for run in runs() if run.prepared) or "none"
         raise RunError(

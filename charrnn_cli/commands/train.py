@@ -175,11 +175,10 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
         if numbers.best_loss is None
         else f", best validation loss {numbers.best_loss:.4f} at step {numbers.best_step:,}"
     )
-    done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
     return (
         f"{name} is finished{' already' if already else ''}: "
         f"{count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
         f"To write: charrnn sample --model {typed}\n"
-        f"To train it further: charrnn train {typed} --{bound} {2 * max(amount, round(done)):.15g}\n"
+        f"To train it further: charrnn train {typed} --{bound} {2 * max(amount, round(numbers.done(bound))):.15g}\n"
         f"To begin anew: charrnn train {typed} --restart"
     )

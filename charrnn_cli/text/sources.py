@@ -93,17 +93,7 @@ def text_chunks(source: Source, encoding: str) -> Iterator[tuple[str, int]]:
             try:
                 text = newlines.decode(chunk, final=not chunk)
             except UnicodeError as error:
-                start = error.start if isinstance(error, UnicodeDecodeError) else 0
-                before = (error.object[:start] if isinstance(error, UnicodeDecodeError) else b"").decode(
-                    encoding, "replace"
-                )
-                line = lines + before.replace("\r\n", "\n").replace("\r", "\n").count("\n")
-                bad = error.object[start : start + 1].hex() if isinstance(error, UnicodeDecodeError) else ""
-                raise TextError(
-                    f"{source.name} is not {encoding}: line {line}, byte offset {offset - pending + start}"
-                    f"{f' (byte 0x{bad})' if bad else ''}. Name its encoding, such as --encoding cp1252 "
-                    "or --encoding utf-16, or take the bytes as they are: --level byte."
-                ) from error
+                raise _not_of(encoding, source, error, lines, offset - pending) from error
             offset += len(chunk)
             if first and text:
                 text, first = text.removeprefix("\ufeff"), False
@@ -115,6 +105,19 @@ def text_chunks(source: Source, encoding: str) -> Iterator[tuple[str, int]]:
                 )
             lines += text.count("\n")
             yield text, len(chunk)
+
+
+def _not_of(encoding: str, source: Source, error: UnicodeError, lines: int, offset: int) -> TextError:
+    """Says where bytes are not of `encoding`; what was being decoded starts in line `lines`, at byte `offset`."""
+    before, bad = b"", ""
+    if isinstance(error, UnicodeDecodeError):
+        before = error.object[: error.start]
+        bad = f" (byte 0x{error.object[error.start : error.start + 1].hex()})"
+    line = lines + before.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n").count("\n")
+    return TextError(
+        f"{source.name} is not {encoding}: line {line}, byte offset {offset + len(before)}{bad}. Name its encoding, "
+        "such as --encoding cp1252 or --encoding utf-16, or take the bytes as they are: --level byte."
+    )
 
 
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
-from charrnn_cli.config import TrainingSettings
+from charrnn_cli.config import BOUNDS
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
 from charrnn_cli.presets import AUTO, PRESETS, auto, with_changes
@@ -21,7 +21,6 @@ from charrnn_cli.training.device import device_name
 from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.state import TrainingState
 
-BOUNDS = ("epochs", "steps", "minutes")
 MAY_CHANGE = (*BOUNDS, "checkpoint_every", "keep")
 
 
@@ -46,9 +45,8 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     corpus, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
     train, valid = corpus.split("train"), corpus.split("valid")
     last = None if restart else _last(run)
-    if (
-        last is None and run.config.is_file() and not (restart or preset or flags)
-    ):  # stopped before the first checkpoint
+    stopped_at_once = last is None and run.config.is_file()  # before the first checkpoint
+    if stopped_at_once and not (restart or preset or flags):
         config = Config.load(run.config)
     elif last is None:
         config = _new_config(corpus, preset, flags, device)
@@ -117,17 +115,13 @@ def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]
             f"charrnn train {run.quoted} --restart"
         )
     changes = {name: flags[name] for name in MAY_CHANGE if name in flags}
-    if any(name in changes for name in BOUNDS):
-        changes = {**dict.fromkeys(BOUNDS), **changes}
-    training: TrainingSettings = replace(config.training, **changes)
-    return replace(config, training=training)
+    return replace(config, training=config.training.with_changes(changes))
 
 
 def _refuse_to_shorten(old: Config, config: Config, state: TrainingState) -> None:
     """Raises UsageError where a new bound lies behind the run."""
-    numbers = state.numbers
     bound, amount = config.training.bound
-    done = {"epochs": numbers.epoch, "steps": numbers.step, "minutes": numbers.seconds / 60}[bound]
+    done = state.numbers.done(bound)
     if amount < done and config.training.bound != old.training.bound:
         raise UsageError(
             f"--{bound} {amount:.10g} lies behind this run, which has had {done:.4g} {bound} in all: give more, "

@@ -33,6 +33,10 @@ class Numbers:
     best_loss: float | None = None
     best_step: int = 0
 
+    def done(self, bound: str) -> float:
+        """How many whole "epochs", "steps" or "minutes" the run has had."""
+        return {"epochs": self.epoch, "steps": self.step, "minutes": self.seconds / 60}[bound]
+
 
 @dataclass
 class TrainingState:
