@@ -11,8 +11,12 @@ from typing import Any, Literal, TypeVar, get_args
 
 from charrnn_cli.errors import UsageError
 
-Level = Literal["char", "byte"]
-Schedule = Literal["cosine", "constant"]
+Level = Literal["char", "byte", "word"]
+SplitOn = Literal["punctuation", "whitespace"]  # where words end
+Cell = Literal["lstm", "gru", "rnn"]
+Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
+Schedule = Literal["cosine", "linear", "constant", "epoch-decay", "plateau"]
+LossPer = Literal["token", "window"]
 Unknown = Literal["error", "skip"]  # what to do with tokens of a prime that the model lacks
 Settings = TypeVar("Settings")
 BOUNDS = ("epochs", "steps", "minutes")  # what can bound a run
@@ -26,35 +30,58 @@ class PrepareSettings:
     encoding: str = "utf-8"
     valid: float = 0.05  # share of the text
     test: float = 0.05  # share of the text, its end
-    min_count: int = 1
+    min_count: int = 1  # tokens that occur less often become the unknown token
+    vocab_size: int | None = None  # tokens that are kept at most, the unknown token among them
+    split_on: SplitOn = "punctuation"  # at level "word"
+    lowercase: bool = False
 
     def __post_init__(self) -> None:
         _one_of("--level", self.level, get_args(Level))
+        _one_of("--split-on", self.split_on, get_args(SplitOn))
         _require("--valid", self.valid, 0 <= self.valid < 1, "from 0 up to, not including, 1")
         _require("--test", self.test, 0 <= self.test < 1, "from 0 up to, not including, 1")
         _require("--valid and --test together", self.valid + self.test, self.valid + self.test < 1, "below 1")
         _require("--min-count", self.min_count, self.min_count >= 1, "1 or more")
+        size = self.vocab_size
+        _require("--vocab-size", size, size is None or size >= 2, "2 or more (a token and the unknown one)")
         if self.level == "byte" and self.encoding != "utf-8":
             raise UsageError(f"--encoding {self.encoding} has no meaning at --level byte: bytes stay as they are.")
-        if self.level == "byte" and self.min_count > 1:
-            raise UsageError("--min-count has no meaning at --level byte: bytes have no unknown token. Leave it out.")
+        changed = {"--min-count": self.min_count > 1, "--vocab-size": size is not None, "--lowercase": self.lowercase}
+        for flag in (flag for flag, given in changed.items() if given and self.level == "byte"):
+            raise UsageError(f"{flag} has no meaning at --level byte: all 256 bytes are known. Leave it out.")
+        if self.level != "word" and self.split_on != "punctuation":
+            raise UsageError(f"--split-on {self.split_on} says where words end: add --level word.")
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The shape of the network."""
+    """The shape of the network, and how its weights begin."""
 
+    cell: Cell = "lstm"
     hidden: int = 384
     layers: int = 2
     embedding: int = 128  # 0: one-hot input
     dropout: float = 0.1  # on each layer's output
+    input_dropout: float = 0.0  # on the embedded input
     residual: bool = True  # around layers of equal size
+    tie_weights: bool = False  # the head's matrix is the embedding's
+    forget_bias: float = 1.0  # of an LSTM: what its forget gates begin with
+    init_scale: float = 0.0  # weights begin uniform from -init_scale to init_scale; 0: by the size of the layer
 
     def __post_init__(self) -> None:
+        _one_of("--cell", self.cell, get_args(Cell))
         _require("--hidden", self.hidden, 1 <= self.hidden <= 65536, "from 1 to 65536")
         _require("--layers", self.layers, 1 <= self.layers <= 64, "from 1 to 64")
         _require("--embedding", self.embedding, 0 <= self.embedding <= 65536, "from 0 (one-hot) to 65536")
         _require("--dropout", self.dropout, 0 <= self.dropout < 1, "from 0 up to, not including, 1")
+        _require("--input-dropout", self.input_dropout, 0 <= self.input_dropout < 1, "from 0 up to, not including, 1")
+        _require("--forget-bias", self.forget_bias, math.isfinite(self.forget_bias), "a number")
+        _require("--init-scale", self.init_scale, 0 <= self.init_scale < math.inf, "0 (by the layer's size) or more")
+        if self.tie_weights and self.embedding != self.hidden:
+            raise UsageError(
+                f"--tie-weights needs an embedding as wide as the layers, and they are {self.embedding} and "
+                f"{self.hidden}: give --embedding {self.hidden}"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,14 +90,21 @@ class TrainingSettings:
 
     batch_size: int = 16  # streams side by side
     seq_length: int = 64  # tokens of a window
+    optimizer: Optimizer = "adam"
+    weight_decay: float | None = None  # of adamw; None: 0.01 there
     learning_rate: float = 3e-3
     schedule: Schedule = "cosine"
+    max_epoch: int = 1  # epochs at the full rate; "epoch-decay" alone
+    lr_decay: float = 0.5  # factor of the rate for each epoch after those, or where "plateau" cuts it
     warmup: int = 100  # steps
     clip: float = 1.0  # global norm of the gradients; 0: off
+    clip_value: float = 0.0  # of each gradient, before the norm; 0: off
+    loss_per: LossPer = "token"  # "window": summed over its steps, averaged over the streams
     reset: float = 0.04  # probability that a stream's hidden state is zeroed before a window
     epochs: int | None = None
     steps: int | None = None
     minutes: float | None = None
+    patience: int | None = None  # validations without a better loss after which the run ends; None: it goes on
     seed: int = 0
     checkpoint_every: int | None = None  # steps; None: as often as stays under 2 % of the time
     keep: int = 3  # checkpoints, besides the best
@@ -79,10 +113,20 @@ class TrainingSettings:
         _require("--batch-size", self.batch_size, self.batch_size >= 1, "1 or more")
         _require("--seq-length", self.seq_length, self.seq_length >= 1, "1 or more")
         _require("--learning-rate", self.learning_rate, 0 < self.learning_rate < math.inf, "above 0")
-        _one_of("schedule", self.schedule, get_args(Schedule))
-        _require("warmup", self.warmup, self.warmup >= 0, "0 or more")
+        _one_of("--optimizer", self.optimizer, get_args(Optimizer))
+        decay = self.weight_decay
+        _require("--weight-decay", decay, decay is None or 0 <= decay < math.inf, "0 or more")
+        if decay is not None and self.optimizer != "adamw":
+            raise UsageError(f"--weight-decay {decay} is adamw's: add --optimizer adamw, or leave it out.")
+        _one_of("--schedule", self.schedule, get_args(Schedule))
+        _require("--max-epoch", self.max_epoch, self.max_epoch >= 0, "0 or more")
+        _require("--lr-decay", self.lr_decay, 0 < self.lr_decay <= 1, "above 0, and 1 or less")
+        _require("--warmup", self.warmup, self.warmup >= 0, "0 or more")
         _require("--clip", self.clip, 0 <= self.clip < math.inf, "0 (off) or more")
-        _require("reset", self.reset, 0 <= self.reset <= 1, "from 0 to 1")
+        _require("--clip-value", self.clip_value, 0 <= self.clip_value < math.inf, "0 (off) or more")
+        _one_of("--loss-per", self.loss_per, get_args(LossPer))
+        _require("--reset", self.reset, 0 <= self.reset <= 1, "from 0 to 1")
+        _require("--patience", self.patience, self.patience is None or self.patience >= 1, "1 or more")
         amounts = [getattr(self, bound) for bound in BOUNDS]
         for bound, amount in zip(BOUNDS, amounts, strict=True):
             _require(f"--{bound}", amount, amount is None or 0 < amount < math.inf, "above 0")
@@ -112,6 +156,7 @@ class SamplingSettings:
     length: int = 500  # tokens after the prime
     temperature: float = 0.5
     top_n: int = 0  # 0: all tokens
+    allow_unknown: bool = False  # whether the unknown token may be drawn
 
     def __post_init__(self) -> None:
         _require("--length", self.length, self.length >= 0, "0 or more")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn_cli.checkpoint import Config, Summary, checkpoints, count_parameters, load_summary
-from charrnn_cli.config import ModelSettings
+from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.corpus import Corpus, CorpusInfo
@@ -64,4 +64,32 @@ def describe(run: Run) -> Description:
 
 def network(settings: ModelSettings) -> str:
     """The shape of a network in a few words."""
-    return f"LSTM {settings.layers} x {settings.hidden}"
+    cell = "RNN" if settings.cell == "rnn" else settings.cell.upper()
+    return f"{cell} {settings.layers} x {settings.hidden}"
+
+
+def recipe(settings: TrainingSettings) -> str:
+    """How a network is trained, in a few words."""
+    bound, amount = settings.bound
+    names = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
+    if settings.schedule == "epoch-decay":
+        schedule = f"times {settings.lr_decay:.3g} each epoch after {settings.max_epoch}"
+    else:
+        schedule = settings.schedule
+    clips = [f"clip {settings.clip:g}"] if settings.clip else []
+    clips += [f"clip by value {settings.clip_value:g}"] if settings.clip_value else []
+    patience = [f"patience {settings.patience}"] if settings.patience is not None else []
+    return ", ".join(
+        (
+            count(amount, bound),
+            f"batch {settings.batch_size} x {settings.seq_length}",
+            f"{names[settings.optimizer]} {settings.learning_rate:g} ({schedule})",
+            *clips,
+            *patience,
+        )
+    )
+
+
+def count(amount: float, units: str) -> str:
+    """1 step, 2,000 steps, 0.5 minutes."""
+    return f"{amount:,.10g} {units.removesuffix('s') if amount == 1 else units}"

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.rule import Rule
 from rich.text import Text
 
@@ -77,27 +86,23 @@ def size(amount: float) -> str:
     return f"{amount:.1f} GB"
 
 
-def count(amount: float, units: str) -> str:
-    """1 step, 2,000 steps, 0.5 minutes."""
-    return f"{amount:,.10g} {units.removesuffix('s') if amount == 1 else units}"
+class WorkBar:
+    """A bar over work of a known size, or over the bytes of a text, shown once it has taken a second."""
 
-
-class BytesBar:
-    """A bar over the bytes of a text, shown once the work has taken a second."""
-
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, in_bytes: bool = False) -> None:
         self._console = console
+        self._amount: ProgressColumn = DownloadColumn() if in_bytes else TaskProgressColumn()
         self._started = time.perf_counter()
         self._progress: Progress | None = None
 
-    def __enter__(self) -> "BytesBar":
+    def __enter__(self) -> "WorkBar":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._progress:
             self._progress.stop()
 
-    def show(self, doing: str, done: int, total: int) -> None:
+    def show(self, doing: str, done: float, total: float) -> None:
         """Moves the bar."""
         if self._progress is None:
             if time.perf_counter() - self._started < BAR_AFTER or not self._console.is_terminal:
@@ -105,7 +110,7 @@ class BytesBar:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(),
+                self._amount,
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
@@ -128,7 +133,7 @@ class TrainingBar:
     def __init__(self, console: Console, epochs: int | None, level: Level) -> None:
         self._console = console
         self._epochs = "" if epochs is None else f"/{epochs}"
-        self._bits_name = "bpc" if level == "char" else "bits per byte"
+        self._level = level
         self._valid = ""
         self._said_at = -PLAIN_SECONDS
         self._figures = Text("the first steps ...")
@@ -154,9 +159,11 @@ class TrainingBar:
     def report(self, report: "Report") -> None:
         """How training goes."""
         left = duration(report.seconds_left)
+        loss = f"ppl {report.perplexity:.2f}" if self._level == "word" else f"loss {report.loss:.3f}"
+        unit = "words" if self._level == "word" else "tokens"
         figures = (
-            f"epoch {report.epoch:.2f}{self._epochs}  step {report.step:,}  loss {report.loss:.3f}{self._valid}  "
-            f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} tokens/s"
+            f"epoch {report.epoch:.2f}{self._epochs}  step {report.step:,}  {loss}{self._valid}  "
+            f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} {unit}/s"
         )
         if self._console.is_terminal:
             self._progress.update(self._task, completed=report.progress, left=f"{left} left")
@@ -171,7 +178,14 @@ class TrainingBar:
 
     def validation(self, validation: "Validation", preview: str | None) -> None:
         """The loss on held-out text, and how the model writes by now."""
-        self._valid = f"  valid {validation.valid_loss:.3f} ({validation.valid_bits:.3f} {self._bits_name})"
+        loss, bits = validation.valid_loss, validation.valid_bits
+        match self._level:
+            case "word":
+                self._valid = f"  valid ppl {validation.valid_perplexity:.2f}"
+            case "char":
+                self._valid = f"  valid {loss:.3f} ({bits:.3f} bpc)"
+            case "byte":
+                self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per byte)"
         say(
             self._console,
             f"step {validation.step:,}{self._valid}{'  best so far' if validation.best else ''}",

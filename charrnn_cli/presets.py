@@ -2,22 +2,29 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.config import Level, ModelSettings, TrainingSettings
+from charrnn_cli.errors import UsageError
 
 AUTO = "auto"
+AUTO_SOURCE = "fit for the text, the time and the device"
 AUTO_MINUTES = 10.0
 DROPOUT = ((3, 0.0), (5, 0.1), (8, 0.2), (20, 0.3), (math.inf, 0.5))  # below so many epochs
+LETTERS: tuple[Level, ...] = ("char", "byte")
+WORDS: tuple[Level, ...] = ("word",)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings for a run."""
+    """Settings for a run, the levels that they are meant for, and where they come from."""
 
     model: ModelSettings
     training: TrainingSettings
+    levels: tuple[Level, ...]
+    source: str
 
 
 def anna() -> Preset:
@@ -38,10 +45,125 @@ def anna() -> Preset:
             epochs=20,
             checkpoint_every=200,
         ),
+        LETTERS,
+        "the Anna Karenina char-RNN tutorial",
     )
 
 
-def auto(train_tokens: int, minutes: float | None, epochs: float | None, gpu: bool) -> Preset:
+def ptb(
+    hidden: int,
+    steps: int,
+    scale: float,
+    keep: float,
+    max_epoch: int,
+    epochs: int,
+    decay: float,
+    clip: float = 5.0,
+    layers: int = 2,
+) -> Preset:
+    """A model of the TensorFlow PTB tutorial (Zaremba et al., arXiv 1409.2329), by the numbers of its configurations.
+
+    The loss is summed over the steps of a window and averaged over the streams, which is what its rate of 1 and its
+    clip mean; dropout is on the embedding, between layers and before the head; the rate decays from `max_epoch` on. The
+    random resets of the hidden state are ours, as in `anna`.
+    """
+    return Preset(
+        ModelSettings(
+            hidden=hidden,
+            layers=layers,
+            embedding=hidden,
+            dropout=1 - keep,
+            input_dropout=1 - keep,
+            residual=False,
+            forget_bias=0.0,
+            init_scale=scale,
+        ),
+        TrainingSettings(
+            batch_size=20,
+            seq_length=steps,
+            optimizer="sgd",
+            learning_rate=1.0,
+            schedule="epoch-decay",
+            max_epoch=max_epoch,
+            lr_decay=decay,
+            warmup=0,
+            clip=clip,
+            loss_per="window",
+            reset=0.01,
+            epochs=epochs,
+        ),
+        WORDS,
+        "the TensorFlow PTB tutorial, after Zaremba et al., arXiv 1409.2329",
+    )
+
+
+def ptb_small() -> Preset:
+    """Published: validation perplexity 121.39, test 115.91."""
+    return ptb(hidden=200, steps=20, scale=0.1, keep=1.0, max_epoch=4, epochs=13, decay=0.5)
+
+
+def ptb_medium() -> Preset:
+    """Published: validation perplexity 86.16, test 82.07."""
+    return ptb(hidden=650, steps=35, scale=0.05, keep=0.5, max_epoch=6, epochs=39, decay=0.8)
+
+
+def ptb_large() -> Preset:
+    """Published: validation perplexity 82.62, test 78.29."""
+    return ptb(hidden=1500, steps=35, scale=0.04, keep=0.35, max_epoch=14, epochs=55, decay=1 / 1.15, clip=10.0)
+
+
+def ptb_test() -> Preset:
+    """A smoke test: it runs, and learns next to nothing."""
+    return ptb(hidden=2, steps=2, scale=0.1, keep=1.0, max_epoch=1, epochs=1, decay=0.5, clip=1.0, layers=1)
+
+
+def script() -> Preset:
+    """The TV-script tutorial's model: word level, embedding, two layers, Adam, each gradient clipped to 1.
+
+    The tutorial leaves the sizes to its reader; those here are its reference solution's order of magnitude.
+    """
+    return Preset(
+        ModelSettings(hidden=256, layers=2, embedding=256, dropout=0.0, residual=False),
+        TrainingSettings(
+            batch_size=128,
+            seq_length=20,
+            learning_rate=0.001,
+            schedule="constant",
+            warmup=0,
+            clip=0.0,
+            clip_value=1.0,
+            epochs=50,
+        ),
+        WORDS,
+        "the TV-script tutorial",
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {
+    "anna": anna,
+    "script": script,
+    "ptb-small": ptb_small,
+    "ptb-medium": ptb_medium,
+    "ptb-large": ptb_large,
+    "ptb-test": ptb_test,
+}
+
+
+def named(name: str, level: Level) -> Preset:
+    """The preset `name` for a run of `level`. Raises UsageError where there is none, or not for that level."""
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name!r} is none of {', '.join((AUTO, *PRESETS))}. What they are: charrnn presets")
+    preset = PRESETS[name]()
+    if level not in preset.levels:
+        fit = ", ".join((AUTO, *(other for other, make in PRESETS.items() if level in make().levels)))
+        raise UsageError(
+            f"--preset {name} is for the level {' or '.join(preset.levels)}, and this run's is {level}. For that there "
+            f"are {fit}; or prepare the text anew: charrnn prepare TEXT --level {preset.levels[0]} --name NAME"
+        )
+    return preset
+
+
+def auto(level: Level, train_tokens: int, minutes: float | None, epochs: float | None, gpu: bool) -> Preset:
     """Settings fit for a corpus of `train_tokens`, a budget and a device.
 
     The numbers come from runs on two CPU cores on tinyshakespeare (1.1 MB) and anna.txt (2 MB): many small batches beat
@@ -60,15 +182,25 @@ def auto(train_tokens: int, minutes: float | None, epochs: float | None, gpu: bo
     if gpu:
         model = dataclasses.replace(model, hidden=512)
         training = dataclasses.replace(training, batch_size=64, seq_length=100)
+    if level == "word":
+        model = ModelSettings(hidden=256, layers=1, embedding=256, dropout=0.5, input_dropout=0.3, tie_weights=True)
     streams = max(1, min(training.batch_size, (train_tokens - 1) // training.seq_length))
-    return Preset(model, dataclasses.replace(training, batch_size=streams))
-
-
-PRESETS = {"anna": anna}
+    return Preset(model, dataclasses.replace(training, batch_size=streams), (level,), AUTO_SOURCE)
 
 
 def with_changes(preset: Preset, flags: dict[str, Any]) -> Preset:
-    """The preset with the settings that the user named; a bound that is named takes the place of the preset's."""
+    """The preset with the settings that the user named; a bound that is named takes the place of the preset's.
+
+    Of a tied pair of sizes the one that is not named follows the other.
+    """
     model = {name: value for name, value in flags.items() if name in ModelSettings.__dataclass_fields__}
     training = {name: value for name, value in flags.items() if name in TrainingSettings.__dataclass_fields__}
-    return Preset(dataclasses.replace(preset.model, **model), preset.training.with_changes(training))
+    if model.get("tie_weights", preset.model.tie_weights) and ("hidden" in model) != ("embedding" in model):
+        model = {"hidden": model.get("embedding"), "embedding": model.get("hidden"), **model}
+    elif model.get("tie_weights") and "hidden" not in model:
+        model["embedding"] = preset.model.hidden
+    return dataclasses.replace(
+        preset,
+        model=dataclasses.replace(preset.model, **model),
+        training=preset.training.with_changes(training),
+    )

@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from support import TEXT, prepare_text
 
 from charrnn_cli.runs import Run
 
 torch.set_num_threads(1)
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

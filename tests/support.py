@@ -5,17 +5,18 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from charrnn_cli.cli import app
-from charrnn_cli.config import Level, PrepareSettings
+from charrnn_cli.config import PrepareSettings
 from charrnn_cli.preparation import Prepared, prepare
 from charrnn_cli.runs import Run
-from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.tokenizer import tokenizer_of
+from charrnn_cli.text.vocabulary import Vocabulary
 
 TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 20
 
 
-def join(level: Level, tokens: list[str]) -> str:
+def join(vocabulary: Vocabulary, tokens: list[str]) -> str:
     """The text of all tokens."""
-    joiner = tokenizer(level).joiner()
+    joiner = tokenizer_of(vocabulary).joiner()
     return "".join([*map(joiner.add, tokens), joiner.end()])
 
 
@@ -33,3 +34,10 @@ def charrnn(*arguments: str, stdin: bytes | None = None) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def train_small(run: Run) -> None:
+    """Teaches a tiny model a run's text for a moment."""
+    small = "--hidden 16 --layers 1 --embedding 16 --batch-size 4 --seq-length 16 --steps 40 --learning-rate 0.02"
+    result = charrnn("train", run.name, "--cpu", "--no-preview", *small.split())
+    assert result.exit_code == 0, result.stderr

@@ -1,6 +1,10 @@
+from typing import get_args
+
 import pytest
 
-from charrnn_cli.presets import PRESETS, auto, with_changes
+from charrnn_cli.config import Level
+from charrnn_cli.errors import UsageError
+from charrnn_cli.presets import PRESETS, auto, named, with_changes
 
 
 def test_anna_is_the_tutorial_to_the_letter():
@@ -13,14 +17,15 @@ def test_anna_is_the_tutorial_to_the_letter():
 
 @pytest.mark.parametrize("tokens", [2, 50, 1_000, 100_000, 10_000_000, 10_000_000_000])
 @pytest.mark.parametrize("gpu", [False, True])
-def test_auto_fits_every_text(tokens, gpu):
-    training = auto(tokens, None, None, gpu).training
+@pytest.mark.parametrize("level", get_args(Level))
+def test_auto_fits_every_text(level, tokens, gpu):
+    training = auto(level, tokens, None, None, gpu).training
     assert 1 <= training.batch_size < tokens
     assert training.minutes is not None
 
 
 def test_auto_drops_more_the_more_often_a_text_is_read():
-    dropouts = [auto(1_000_000, minutes, None, gpu=False).model.dropout for minutes in (1, 5, 10, 20, 60, 600)]
+    dropouts = [auto("char", 1_000_000, minutes, None, gpu=False).model.dropout for minutes in (1, 5, 10, 20, 60, 600)]
     assert dropouts == sorted(dropouts)
     assert dropouts[0] == 0 < dropouts[-1] < 1
 
@@ -29,3 +34,46 @@ def test_a_bound_that_is_named_takes_the_place_of_the_presets():
     preset = with_changes(PRESETS["anna"](), {"minutes": 2.0, "hidden": 8})
     assert (preset.training.minutes, preset.training.epochs, preset.model.hidden) == (2.0, None, 8)
     assert preset.training.batch_size == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden", "steps", "scale", "keep", "max_epoch", "epochs", "decay", "clip", "layers"),
+    [
+        ("ptb-small", 200, 20, 0.1, 1.0, 4, 13, 0.5, 5, 2),
+        ("ptb-medium", 650, 35, 0.05, 0.5, 6, 39, 0.8, 5, 2),
+        ("ptb-large", 1500, 35, 0.04, 0.35, 14, 55, 1 / 1.15, 10, 2),
+        ("ptb-test", 2, 2, 0.1, 1.0, 1, 1, 0.5, 1, 1),
+    ],
+)
+def test_the_ptb_presets_are_the_published_ones(
+    name, hidden, steps, scale, keep, max_epoch, epochs, decay, clip, layers
+):
+    preset = named(name, "word")
+    model, training = preset.model, preset.training
+    assert (model.cell, model.hidden, model.embedding, model.layers) == ("lstm", hidden, hidden, layers)
+    assert (model.dropout, model.input_dropout) == pytest.approx((1 - keep, 1 - keep))
+    assert (model.init_scale, model.forget_bias, model.tie_weights, model.residual) == (scale, 0, False, False)
+    assert (training.optimizer, training.learning_rate, training.clip, training.warmup) == ("sgd", 1.0, clip, 0)
+    assert (training.schedule, training.max_epoch, training.epochs) == ("epoch-decay", max_epoch, epochs)
+    assert (training.lr_decay, training.seq_length, training.batch_size) == (decay, steps, 20)
+    assert training.loss_per == "window"
+
+
+def test_a_preset_is_for_its_levels():
+    with pytest.raises(UsageError, match="--preset ptb-small is for the level word, and this run's is char"):
+        named("ptb-small", "char")
+    with pytest.raises(UsageError, match="'nonsense' is none of auto, anna"):
+        named("nonsense", "char")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sizes"), [({}, (200, 200)), ({"hidden": 30}, (30, 30)), ({"embedding": 40}, (40, 40))]
+)
+def test_of_tied_sizes_one_follows_the_other(flags, sizes):
+    model = with_changes(named("ptb-small", "word"), {"tie_weights": True, **flags}).model
+    assert (model.hidden, model.embedding) == sizes
+
+
+def test_tied_sizes_that_differ_are_refused():
+    with pytest.raises(UsageError, match="they are 10 and 20: give --embedding 20"):
+        with_changes(named("ptb-small", "word"), {"tie_weights": True, "embedding": 10, "hidden": 20})

@@ -1,20 +1,23 @@
 """charrnn prepare: text files to a run that can be trained."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import Level, PrepareSettings
+from charrnn_cli.config import Level, PrepareSettings, SplitOn
+
+if TYPE_CHECKING:
+    from charrnn_cli.preparation import Prepared
 
 DEFAULT = PrepareSettings()
 
 
 def prepare(
     texts: Annotated[
-        list[str], typer.Argument(metavar="TEXT...", help="Files, folders of .txt files, or - for stdin.")
-    ],
+        list[str] | None, typer.Argument(metavar="TEXT...", help="Files, folders of .txt files, or - for stdin.")
+    ] = None,
     level: Annotated[
-        Level, typer.Option(help="What a token is: a character, or a byte (any file, any language).")
+        Level, typer.Option(help="What a token is: a character, a byte (any file), or a word or punctuation mark.")
     ] = DEFAULT.level,
     name: Annotated[str | None, typer.Option(help="The run's name.  [default: that of the first file]")] = None,
     encoding: Annotated[str, typer.Option(help="The files' encoding, such as cp1252 or utf-16.")] = DEFAULT.encoding,
@@ -24,54 +27,85 @@ def prepare(
     test: Annotated[
         float, typer.Option(help="Share of the text, its end, that training never looks at.")
     ] = DEFAULT.test,
-    min_count: Annotated[
-        int, typer.Option(help="Characters that occur less often become one unknown token.")
-    ] = DEFAULT.min_count,
+    train: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="The training text, where held-out text has its own files.")
+    ] = None,
+    valid_file: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Held-out text, instead of a share of the text.")
+    ] = None,
+    test_file: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Text that training never looks at, instead of a share.")
+    ] = None,
+    vocab_size: Annotated[
+        int | None,
+        typer.Option(help="Keep the so many most frequent tokens; others become <unk>.  [default: all]"),
+    ] = None,
+    min_count: Annotated[int, typer.Option(help="Tokens that occur less often become <unk>.")] = DEFAULT.min_count,
+    split_on: Annotated[
+        SplitOn, typer.Option(help="Where words end: at punctuation too, or at white space alone (tokenised text).")
+    ] = DEFAULT.split_on,
+    lowercase: Annotated[
+        bool, typer.Option("--lowercase", help="Forget the case of letters: a smaller vocabulary, as in the tutorials.")
+    ] = DEFAULT.lowercase,
     force: Annotated[bool, typer.Option("--force", help="Replace a run of that name, its model included.")] = False,
 ) -> None:
-    """Prepare a text: count its characters, number them, and split it.
+    """Prepare a text: count its tokens, number them, and split it.
+
+    A folder with train.txt, valid.txt and test.txt (or NAME.train.txt and so on) is taken as split already.
 
     \b
     charrnn prepare anna.txt
+    charrnn prepare play.txt --level word
+    charrnn prepare ptb/ --level word --split-on whitespace
     charrnn prepare poems/ letters.txt --name writing
     zcat logs.gz | charrnn prepare - --level byte --name logs
     """
-    from charrnn_cli.display import BytesBar, aligned, new_console, say, size
+    from charrnn_cli.display import WorkBar, new_console, say
+    from charrnn_cli.errors import UsageError
     from charrnn_cli.preparation import Prepared
     from charrnn_cli.preparation import prepare as prepare_run
-    from charrnn_cli.text.tokenizer import UNITS
 
-    settings = PrepareSettings(level, encoding, valid, test, min_count)
+    settings = PrepareSettings(level, encoding, valid, test, min_count, vocab_size, split_on, lowercase)
+    if texts and train:
+        raise UsageError("the training text is named twice, as TEXT and with --train: give it once.")
+    if train and not valid_file:
+        raise UsageError("--train needs a --valid-file beside it: training is watched on text that it never sees.")
+    if not texts and not train:
+        raise UsageError("there is no text to prepare. Name it: charrnn prepare FILE.txt")
     console = new_console()
-    with BytesBar(console) as bar:
-        for event in prepare_run(texts, settings, name, force):
+    with WorkBar(console, in_bytes=True) as bar:
+        for event in prepare_run(texts or train or [], settings, name, force, valid_file or (), test_file or ()):
             if isinstance(event, Prepared):
                 prepared = event
             else:
                 bar.show(event.doing, event.done, event.total)
-    info, run = prepared.corpus, prepared.run
+    run = prepared.run
     if prepared.already:
         say(console, f"{run.folder} is prepared already, from the same text: nothing was changed.")
-        say(console, f"Next: charrnn train {run.quoted}")
-        return
-    unit = UNITS[level]
-    total = sum(info.tokens.values())
-    rarest = "  ".join(f"{_shown(token)} {count:,}" for token, count in info.rarest)
-    disk = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
-    pairs = [
-        ("files", f"{len(info.files):,}"),
-        (unit, f"{total:,}"),
-        ("distinct", f"{info.distinct:,}"),
-        ("train", f"{info.tokens['train']:,}"),
-        ("valid", f"{info.tokens['valid']:,}"),
-        ("test", f"{info.tokens['test']:,}"),
-        ("rarest", rarest),
-        ("on disk", f"{size(disk)} in {run.folder} ({info.dtype})"),
-    ]
-    if info.unknown:
-        pairs.insert(3, ("unknown", f"{info.unknown:,} {unit} ({info.unknown / total:.3%}) became one unknown token"))
-    say(console, aligned(pairs))
+    else:
+        say(console, _summary(prepared, settings))
     say(console, f"Next: charrnn train {run.quoted}")
+
+
+def _summary(prepared: "Prepared", settings: PrepareSettings) -> str:
+    """What was found and written."""
+    from charrnn_cli.display import aligned, size
+    from charrnn_cli.text.tokenizer import UNITS
+
+    info, run, V, wanted = prepared.corpus, prepared.run, len(prepared.vocabulary), settings.vocab_size
+    unit, total = UNITS[settings.level], sum(info.tokens.values())
+    disk = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+    pairs = [("files", f"{len(info.files):,}"), (unit, f"{total:,}"), ("distinct", f"{info.distinct:,}")]
+    if wanted is not None and wanted > V:
+        pairs.append(("vocabulary", f"{V:,}: the text has no {wanted:,} {unit}, all are kept"))
+    elif info.distinct != V and settings.level != "byte":
+        pairs.append(("vocabulary", f"{V:,}"))
+    if prepared.vocabulary.unknown is not None:
+        pairs.append(("unknown", f"{info.unknown:,} {unit} ({info.unknown / total:.3%}) are <unk>"))
+    pairs += [(split, f"{tokens:,}") for split, tokens in info.tokens.items()]
+    pairs.append(("rarest", "  ".join(f"{_shown(token)} {count:,}" for token, count in info.rarest)))
+    pairs.append(("on disk", f"{size(disk)} in {run.folder} ({info.dtype})"))
+    return aligned(pairs)
 
 
 def _shown(token: str) -> str:

@@ -18,7 +18,7 @@ DEFAULT = SamplingSettings()
 
 def sample(
     prime: Annotated[str, typer.Option(help="The text that the model goes on from; part of the output.")] = "",
-    length: Annotated[int, typer.Option(help="Characters to write after the prime.")] = DEFAULT.length,
+    length: Annotated[int, typer.Option(help="Characters, bytes or words to write after the prime.")] = DEFAULT.length,
     temperature: Annotated[
         float, typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest character.")
     ] = DEFAULT.temperature,
@@ -35,6 +35,9 @@ def sample(
     unknown: Annotated[
         Unknown, typer.Option(help="What to do with characters of the prime that the model lacks.")
     ] = "error",
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Let a model write <unk> where it expects a word it does not know.")
+    ] = DEFAULT.allow_unknown,
     gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU.")] = False,
 ) -> None:
     """Write new text: to stdout as it is made, and nothing else.
@@ -46,7 +49,7 @@ def sample(
     """
     from charrnn_cli.runs import to_sample
 
-    settings = SamplingSettings(length, temperature, top_n)
+    settings = SamplingSettings(length, temperature, top_n, allow_unknown)
     run = to_sample(model)
     import numpy as np
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Schedule, TrainingSettings
 
 if TYPE_CHECKING:
     from charrnn_cli.training.loop import End
@@ -21,7 +21,7 @@ def train(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="The run.  [default: the one prepared last]")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings: auto (fit for text, time and device) or anna (the tutorial's).")
+        str | None, typer.Option(help="Named settings: auto, or one that charrnn presets lists.  [default: auto]")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Train for so long; the schedule ends when the time does.")
@@ -33,17 +33,49 @@ def train(
     ] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what was trained is lost.")] = False,
+    cell: Annotated[Cell | None, typer.Option(help="What a layer is: LSTM, GRU or plain (tanh).")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
-    layers: Annotated[int | None, typer.Option(help="LSTM layers.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
     embedding: Annotated[int | None, typer.Option(help="Size of a token's vector; 0: one-hot.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of each layer's output that is dropped.")] = None,
+    input_dropout: Annotated[float | None, typer.Option(help="Share of the embedded input that is dropped.")] = None,
     residual: Annotated[
         bool | None, typer.Option("--residual/--no-residual", help="Add a layer's input to its output.")
     ] = None,
+    tie_weights: Annotated[
+        bool | None,
+        typer.Option("--tie-weights/--no-tie-weights", help="Read and write tokens with one matrix: fewer parameters."),
+    ] = None,
+    forget_bias: Annotated[float | None, typer.Option(help="What an LSTM's forget gates begin with.")] = None,
+    init_scale: Annotated[
+        float | None, typer.Option(help="Weights begin uniform from minus to plus this; 0: by the size of the layer.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Streams of text read side by side.")] = None,
     seq_length: Annotated[int | None, typer.Option(help="Tokens of a window: how far gradients reach back.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's rate at its peak.")] = None,
+    optimizer: Annotated[Optimizer | None, typer.Option(help="What turns gradients into steps.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="How much adamw shrinks the weights.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimizer's rate at its peak.")] = None,
+    schedule: Annotated[
+        Schedule | None,
+        typer.Option(
+            help="The rate over the run: to 0 as a cosine or a line, constant, decayed each epoch after --max-epoch, "
+            "or cut where validation stalls."
+        ),
+    ] = None,
+    max_epoch: Annotated[int | None, typer.Option(help="Epochs at the full rate, of the schedule epoch-decay.")] = None,
+    lr_decay: Annotated[float | None, typer.Option(help="Factor of the rate, of epoch-decay and plateau.")] = None,
+    warmup: Annotated[int | None, typer.Option(help="Steps in which the rate rises to its peak.")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest global norm of the gradients; 0: any.")] = None,
+    clip_value: Annotated[float | None, typer.Option(help="Largest value of each gradient; 0: any.")] = None,
+    loss_per: Annotated[
+        LossPer | None, typer.Option(help="What gradients are of: the mean over tokens, or the sum over a window.")
+    ] = None,
+    reset: Annotated[
+        float | None, typer.Option(help="Probability that a stream's hidden state is zeroed before a window.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many validations without a better loss.  [default: never]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     checkpoint_every: Annotated[
         int | None, typer.Option(help="Save every so many steps.  [default: as often as costs under 2 % of the time]")
@@ -124,21 +156,20 @@ class _Signals:
 
 def _what(setup: "Setup", device: str) -> str:
     """What is about to be trained."""
-    from charrnn_cli.describe import network
-    from charrnn_cli.display import count
+    from charrnn_cli.describe import network, recipe
     from charrnn_cli.text.tokenizer import UNITS
 
     model, training, tokens = setup.config.model, setup.config.training, setup.data
-    bound, amount = training.bound
     held_out = "nothing" if tokens.valid is None else f"{len(tokens.valid):,}"
     start = "going on from" if setup.resumed else "preset"
     return (
         f"{setup.run.name}: {len(tokens.train):,} {UNITS[setup.vocabulary.level]} to learn, {held_out} held out\n"
         f"model: {network(model)}, "
         f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, dropout {model.dropout:g}"
-        f"{', residual' if model.residual else ''}: {setup.state.model.parameter_count:,} parameters\n"
-        f"training: {count(amount, bound)}, batch {training.batch_size} x {training.seq_length}, "
-        f"Adam {training.learning_rate:g} ({training.schedule}), clip {training.clip:g}, seed {training.seed}\n"
+        f"{f' (input {model.input_dropout:g})' if model.input_dropout else ''}"
+        f"{', residual' if model.residual else ''}{', tied' if model.tie_weights else ''}: "
+        f"{setup.state.model.parameter_count:,} parameters\n"
+        f"training: {recipe(training)}, seed {training.seed}\n"
         f"{start} {f'step {setup.state.numbers.step:,}' if setup.resumed else setup.config.preset}, on the {device}"
     )
 
@@ -167,18 +198,23 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     if not end.finished:
         saved = f"saved at step {end.step:,}" if end.step else "stopped before the first step"
         return f"{name}: {saved}. To go on: charrnn train {typed}"
-    from charrnn_cli.display import count
+    from charrnn_cli.describe import count
+    from charrnn_cli.training.evaluation import perplexity
+    from charrnn_cli.training.loop import out_of_patience
 
     bound, amount = training.bound
-    best = (
-        ""
-        if numbers.best_loss is None
-        else f", best validation loss {numbers.best_loss:.4f} at step {numbers.best_step:,}"
-    )
+    more = f"--{bound} {2 * max(amount, round(numbers.done(bound))):.15g}"
+    why = count(amount, bound)
+    if out_of_patience(training, numbers):
+        why = f"no better validation loss in {count(numbers.stalled, 'validations')}"
+        more = f"--patience {2 * numbers.stalled}"
+    best = ""
+    if numbers.best_loss is not None:
+        word = f" (perplexity {perplexity(numbers.best_loss):.2f})" if setup.vocabulary.level == "word" else ""
+        best = f", best validation loss {numbers.best_loss:.4f}{word} at step {numbers.best_step:,}"
     return (
-        f"{name} is finished{' already' if already else ''}: "
-        f"{count(amount, bound)}, {count(end.step, 'steps')}{best}.\n"
+        f"{name} is finished{' already' if already else ''}: {why}, {count(end.step, 'steps')}{best}.\n"
         f"To write: charrnn sample --model {typed}\n"
-        f"To train it further: charrnn train {typed} --{bound} {2 * max(amount, round(numbers.done(bound))):.15g}\n"
+        f"To train it further: charrnn train {typed} {more}\n"
         f"To begin anew: charrnn train {typed} --restart"
     )

@@ -13,7 +13,7 @@ from charrnn_cli.config import ModelSettings, SamplingSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.sampling import draw, filters
 from charrnn_cli.runs import Run
-from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.tokenizer import line_end, tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 
 State = TypeVar("State")
@@ -60,9 +60,9 @@ def generate(
 
     The same numbers from `random` give the same text on every engine. Raises RunError where the weights are broken.
     """
-    never = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    never = () if vocabulary.unknown is None or settings.allow_unknown else (vocabulary.unknown,)
     row = filters(settings, never)
-    joiner = tokenizer(vocabulary.level).joiner()
+    joiner = tokenizer_of(vocabulary).joiner()
     yield "".join(joiner.add(token) for token in vocabulary.decode(prime))
     state = engine.start(1)
     for id in prime or [_first(vocabulary)]:
@@ -84,7 +84,7 @@ def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") ->
     """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped."""
     if vocabulary.level != "byte":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    tokens = tokenizer(vocabulary.level).split(text)
+    tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
     lacks = vocabulary.lacks(tokens)
     if lacks and unknown == "error":
         shown = ", ".join(f"{tokens[at]!r} at position {at + 1}" for at in lacks[:5])
@@ -98,8 +98,7 @@ def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") ->
 
 def _first(vocabulary: Vocabulary) -> int:
     """What stands before a text that has no prime: a line break, where the model knows one."""
-    newline = "0a" if vocabulary.level == "byte" else "\n"
-    return vocabulary.ids.get(newline, len(vocabulary) - 1)
+    return vocabulary.ids.get(line_end(vocabulary), len(vocabulary) - 1)
 
 
 def _checkpoint(run: Run, step: int) -> Checkpoint:
@@ -114,13 +113,16 @@ def _checkpoint(run: Run, step: int) -> Checkpoint:
 def _check(model: Model, path: Path) -> None:
     """Raises RunError where the weights are not those of the settings and the vocabulary."""
     V, E, H = len(model.vocabulary), model.settings.embedding, model.settings.hidden
-    shapes: dict[str, tuple[int, ...]] = {"head.weight": (V, H), "head.bias": (V,)}
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[model.settings.cell]
+    shapes: dict[str, tuple[int, ...]] = {"head.bias": (V,)}
+    if not model.settings.tie_weights:
+        shapes["head.weight"] = (V, H)
     if E:
         shapes["embedding.weight"] = (V, E)
     for k in range(model.settings.layers):
         inputs = H if k else E or V
-        shapes[f"rnn.weight_ih_l{k}"], shapes[f"rnn.weight_hh_l{k}"] = (4 * H, inputs), (4 * H, H)
-        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (4 * H,)
+        shapes[f"rnn.weight_ih_l{k}"], shapes[f"rnn.weight_hh_l{k}"] = (gates * H, inputs), (gates * H, H)
+        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (gates * H,)
     for name, shape in shapes.items():
         found = model.weights[name].shape if name in model.weights else "not there"
         if found != shape:

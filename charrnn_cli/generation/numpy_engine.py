@@ -18,18 +18,20 @@ LOOKUP = 4_000_000  # numbers in the table that replaces an embedding and its pr
 
 @dataclass(frozen=True)
 class State:
-    """The hidden state of B texts: h and c of each layer, (B, H)."""
+    """The hidden state of B texts: of each layer h and, of an LSTM, c, each (B, H)."""
 
-    h: tuple[Array, ...]
-    c: tuple[Array, ...]
+    parts: tuple[tuple[Array, ...], ...]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """An LSTM layer laid out for one product a step."""
+    """A recurrent layer laid out for products from the right."""
 
-    matrix: Array  # (in + H, 4H); (H, 4H) where the product of the input is looked up
-    bias: Array  # (4H,)
+    of_input: Array | None  # (in, GH); None where its product is looked up
+    table: Array  # (V, GH) of those products, with the bias, or empty
+    of_state: Array  # (H, GH)
+    input_bias: Array  # (GH,)
+    state_bias: Array  # (GH,)
     residual: bool
 
 
@@ -41,55 +43,81 @@ class NumpyEngine:
         """Takes weights of any float type; computes in float32."""
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
-        self.head, self.head_bias = np.ascontiguousarray(floats["head.weight"].T), floats["head.bias"]  # (H, V), (V,)
+        head = floats["embedding.weight" if settings.tie_weights else "head.weight"]  # (V, H)
+        self.head, self.head_bias = np.ascontiguousarray(head.T), floats["head.bias"]  # (H, V), (V,)
         V = len(self.head_bias)
         one_hot = settings.embedding == 0
         shown = V if settings.residual and settings.hidden == V else 0  # one-hot inputs are looked up, not multiplied
         self.inputs = np.eye(V, shown, dtype=np.float32) if one_hot else floats["embedding.weight"]  # (V, E)
-        self.table: Array | None = None  # (V, 4H): the first layer's product of every input
         self.layers: list[Layer] = []
         for k in range(settings.layers):
-            of_input, of_state = floats[f"rnn.weight_ih_l{k}"], floats[f"rnn.weight_hh_l{k}"]  # (4H, in), (4H, H)
-            bias = floats[f"rnn.bias_ih_l{k}"] + floats[f"rnn.bias_hh_l{k}"]
-            if k == 0 and (one_hot or V * len(bias) <= LOOKUP):
-                self.table = np.ascontiguousarray(of_input.T) if one_hot else self.inputs @ of_input.T
-                matrix = of_state.T
-            else:
-                matrix = np.concatenate([of_input, of_state], 1).T
-            residual = settings.residual and of_input.shape[1] == settings.hidden
-            self.layers.append(Layer(np.ascontiguousarray(matrix), bias, residual))
+            of_input, of_state = floats[f"rnn.weight_ih_l{k}"], floats[f"rnn.weight_hh_l{k}"]  # (GH, in), (GH, H)
+            input_bias, state_bias = floats[f"rnn.bias_ih_l{k}"], floats[f"rnn.bias_hh_l{k}"]  # (GH,)
+            looked_up = k == 0 and (one_hot or V * len(input_bias) <= LOOKUP)
+            table = (of_input.T if one_hot else self.inputs @ of_input.T) + input_bias if looked_up else of_input[:0]
+            self.layers.append(
+                Layer(
+                    None if looked_up else np.ascontiguousarray(of_input.T),
+                    np.ascontiguousarray(table),
+                    np.ascontiguousarray(of_state.T),
+                    input_bias,
+                    state_bias,
+                    settings.residual and of_input.shape[1] == settings.hidden,
+                )
+            )
 
     def start(self, streams: int) -> State:
         """The state before any token."""
-        zeros = (np.zeros((streams, self.settings.hidden), np.float32),) * self.settings.layers
-        return State(zeros, zeros)
+        zeros = np.zeros((streams, self.settings.hidden), np.float32)
+        return State(((zeros,) * (2 if self.settings.cell == "lstm" else 1),) * self.settings.layers)
 
     @np.errstate(over="ignore", invalid="ignore")
     def step(self, ids: NDArray[np.integer[Any]], state: State) -> tuple[Array, State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
         x = self.inputs[ids]  # (B, E)
-        h, c = [], []
-        for k, layer in enumerate(self.layers):
-            if k == 0 and self.table is not None:
-                gates = state.h[k] @ layer.matrix + self.table[ids]  # (B, 4H)
-            else:
-                gates = np.concatenate([x, state.h[k]], 1) @ layer.matrix  # (B, 4H)
-            h_k, c_k = lstm_cell(gates + layer.bias, state.c[k])  # (B, H)
-            x = x + h_k if layer.residual else h_k
-            h.append(h_k)
-            c.append(c_k)
-        return x @ self.head + self.head_bias, State(tuple(h), tuple(c))
+        cell = CELLS[self.settings.cell]
+        parts = []
+        for layer, part in zip(self.layers, state.parts, strict=True):
+            of_input = layer.table[ids] if layer.of_input is None else x @ layer.of_input + layer.input_bias  # (B, GH)
+            part = cell(of_input, part[0] @ layer.of_state + layer.state_bias, part)  # (B, H) each
+            x = x + part[0] if layer.residual else part[0]
+            parts.append(part)
+        return x @ self.head + self.head_bias, State(tuple(parts))
 
 
-def lstm_cell(gates: Array, c: Array) -> tuple[Array, Array]:
-    """Gates (B, 4H) before their non-linearities, c (B, H) to h, c (B, H)."""
+def lstm_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Products of input and state (B, 4H), gates i, f, g, o, and h, c (B, H) to h, c.
+
+    Hochreiter and Schmidhuber 1997; Gers et al. 2000.
+    """
+    gates, c = of_input + of_state, state[1]
     H = c.shape[1]
     i, f, o = sigmoid(gates[:, :H]), sigmoid(gates[:, H : 2 * H]), sigmoid(gates[:, 3 * H :])
     c = f * c + i * np.tanh(gates[:, 2 * H : 3 * H])
     return o * np.tanh(c), c
 
 
+def gru_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Products of input and state (B, 3H), gates r, z, n, and h (B, H) to h.
+
+    Cho et al., arXiv 1406.1078, in cuDNN's form: the reset gate acts on the state's product.
+    """
+    (h,) = state
+    H = h.shape[1]
+    r, z = np.split(sigmoid(of_input[:, : 2 * H] + of_state[:, : 2 * H]), 2, axis=1)
+    n = np.tanh(of_input[:, 2 * H :] + r * of_state[:, 2 * H :])
+    return ((1 - z) * n + z * h,)
+
+
+def rnn_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Products of input and state (B, H) to h (B, H). Elman 1990."""
+    return (np.tanh(of_input + of_state),)
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), by tanh, which does not overflow."""
     y: Array = np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
     return y
+
+
+CELLS = {"lstm": lstm_cell, "gru": gru_cell, "rnn": rnn_cell}

@@ -61,11 +61,40 @@ def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
     return sources
 
 
+def pre_split(folder: Path) -> dict[str, list[str]] | None:
+    """The files of a folder that is split already, `train.txt` and so on or `*.train.txt` and so on, by split.
+
+    None where it has no such file. Raises TextError where it has too few of them, or several for one split.
+    """
+    with disk_errors("read", folder):
+        names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    ends = {split: f"{split}.txt" for split in ("train", "valid", "test")}
+    found = {split: [name for name in names if name == end or name.endswith(f".{end}")] for split, end in ends.items()}
+    if not any(found.values()):
+        return None
+    several = next((fitting for fitting in found.values() if len(fitting) > 1), None)
+    if several:
+        raise TextError(
+            f"the folder {folder} has {' and '.join(several)}: name the ones that you mean with --train FILE "
+            "--valid-file FILE --test-file FILE."
+        )
+    for split in ("train", "valid"):
+        if not found[split]:
+            has = ", ".join(name for fitting in found.values() for name in fitting)
+            raise TextError(
+                f"the folder {folder} is split already ({has}), and has no {ends[split]} or *.{ends[split]}. Put it "
+                "there, or name the files: --train FILE --valid-file FILE; or as one text: charrnn prepare FILE ..."
+            )
+    return {split: [str(folder / name) for name in fitting] for split, fitting in found.items() if fitting}
+
+
 def _refuse(error: OSError) -> None:
     raise error
 
 
 def _spool(pipe: BinaryIO, path: Path) -> Path:
+    with disk_errors("write", path):
+        path.parent.mkdir(exist_ok=True)
     with disk_errors("write", path), path.open("wb") as file:
         while chunk := pipe.read(CHUNK):
             file.write(chunk)

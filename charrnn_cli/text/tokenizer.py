@@ -1,12 +1,24 @@
-"""Text to tokens and back without loss: characters and bytes."""
+"""Text to tokens and back: characters, bytes, words with punctuation tokens, and words between white space."""
 
 import codecs
+from collections.abc import Mapping
 from typing import Protocol
 
-from charrnn_cli.config import Level
-from charrnn_cli.text.vocabulary import UNKNOWN
+from charrnn_cli.config import Level, SplitOn
+from charrnn_cli.text.vocabulary import EOS, UNKNOWN, Vocabulary
+from charrnn_cli.text.words import RETURN, WORD_LIMIT, WordTokenizer
 
-UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes"}  # what a person calls the tokens of a level
+UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # what a person calls the tokens
+
+
+class Splitter(Protocol):
+    """Splits one text into tokens as it comes."""
+
+    def add(self, text: str) -> list[str]:
+        """The tokens that are sure once `text` is there."""
+
+    def end(self) -> list[str]:
+        """The tokens that are left when no text follows."""
 
 
 class Joiner(Protocol):
@@ -22,8 +34,8 @@ class Joiner(Protocol):
 class Tokenizer(Protocol):
     """Splits a text into tokens, and joins tokens to a text."""
 
-    def split(self, text: str) -> list[str]:
-        """The tokens of `text`."""
+    def split(self, text: str, unfinished: bool = False) -> list[str]:
+        """The tokens of `text`; of an `unfinished` one, such as a prime, those before what will follow."""
 
     def joiner(self) -> Joiner:
         """A new joiner, for one text."""
@@ -32,9 +44,12 @@ class Tokenizer(Protocol):
 class CharTokenizer:
     """A token is a character (a Unicode code point)."""
 
-    def split(self, text: str) -> list[str]:
+    def __init__(self, lowercase: bool = False) -> None:
+        self.lowercase = lowercase
+
+    def split(self, text: str, unfinished: bool = False) -> list[str]:
         """The characters of `text`."""
-        return list(text)
+        return list(text.lower() if self.lowercase else text)
 
     def joiner(self) -> "CharJoiner":
         """A new joiner, for one text."""
@@ -56,7 +71,7 @@ class CharJoiner:
 class ByteTokenizer:
     """A token is a byte of the UTF-8 text, written as two hexadecimal digits."""
 
-    def split(self, text: str) -> list[str]:
+    def split(self, text: str, unfinished: bool = False) -> list[str]:
         """The bytes of `text`; lone surrogates that stand for raw bytes of an argument become those again."""
         return [f"{byte:02x}" for byte in text.encode("utf-8", "surrogateescape")]
 
@@ -80,6 +95,99 @@ class ByteJoiner:
         return self._decoder.decode(b"", final=True)
 
 
-def tokenizer(level: Level) -> Tokenizer:
-    """The tokenizer of a level."""
-    return ByteTokenizer() if level == "byte" else CharTokenizer()
+class WhitespaceTokenizer:
+    """A token is what stands between white space, for text that is tokenised already; a line ends with `<eos>`.
+
+    Runs of white space are not kept.
+    """
+
+    def __init__(self, lowercase: bool = False) -> None:
+        self.lowercase = lowercase
+
+    def splitter(self) -> "WhitespaceSplitter":
+        """A new splitter, for one text."""
+        return WhitespaceSplitter(self.lowercase)
+
+    def split(self, text: str, unfinished: bool = False) -> list[str]:
+        """The tokens of `text`; the last line of an `unfinished` one goes on."""
+        splitter = self.splitter()
+        return splitter.add(text) + splitter.end(unfinished)
+
+    def joiner(self) -> "WhitespaceJoiner":
+        """A new joiner, for one text."""
+        return WhitespaceJoiner()
+
+
+class WhitespaceSplitter:
+    """One text to what stands between its white space, piece by piece."""
+
+    def __init__(self, lowercase: bool) -> None:
+        self.marks: dict[str, str] = {}  # every token is its own text
+        self._lowercase = lowercase
+        self._rest = ""
+        self._in_line = False
+
+    def add(self, text: str) -> list[str]:
+        """The tokens that are sure once `text` is there."""
+        text = self._rest + text
+        cut = max(text.rfind(" "), text.rfind("\n")) + 1
+        if len(text) - cut > WORD_LIMIT:
+            cut = len(text)
+        self._rest = text[cut:]
+        return self._split(text[:cut])
+
+    def end(self, unfinished: bool = False) -> list[str]:
+        """The tokens that are left; the last line ends here unless the text is `unfinished`."""
+        tokens = self._split(self._rest)
+        self._rest = ""
+        return tokens if unfinished or not self._in_line else [*tokens, EOS]
+
+    def _split(self, text: str) -> list[str]:
+        tokens = (text.lower() if self._lowercase else text).replace("\n", f" {EOS} ").split()
+        if tokens:
+            self._in_line = tokens[-1] != EOS
+        return tokens
+
+
+class WhitespaceJoiner:
+    """Tokens to lines, one space between two."""
+
+    def __init__(self) -> None:
+        self._space = ""
+
+    def add(self, token: str) -> str:
+        """The token with the space before it; a line break for `<eos>`."""
+        space, self._space = self._space, "" if token == EOS else " "
+        return "\n" if token == EOS else space + token
+
+    def end(self) -> str:
+        """Nothing: tokens are whole."""
+        return ""
+
+
+def tokenizer(
+    level: Level, split_on: SplitOn = "punctuation", lowercase: bool = False, marks: Mapping[str, str] | None = None
+) -> Tokenizer:
+    """The tokenizer of a level; `marks` says what the punctuation tokens of a vocabulary stand for."""
+    if level == "byte":
+        return ByteTokenizer()
+    return CharTokenizer(lowercase) if level == "char" else word_tokenizer(split_on, lowercase, marks)
+
+
+def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
+    """The tokenizer whose tokens are those of a vocabulary."""
+    return tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, vocabulary.marks)
+
+
+def line_end(vocabulary: Vocabulary) -> str:
+    """The token that ends a line; the vocabulary may lack it."""
+    if vocabulary.level == "word":
+        return EOS if vocabulary.split_on == "whitespace" else RETURN
+    return "0a" if vocabulary.level == "byte" else "\n"
+
+
+def word_tokenizer(
+    split_on: SplitOn, lowercase: bool, marks: Mapping[str, str] | None = None
+) -> WordTokenizer | WhitespaceTokenizer:
+    """The tokenizer of level "word", whose splitters take a text piece by piece."""
+    return WhitespaceTokenizer(lowercase) if split_on == "whitespace" else WordTokenizer(lowercase, marks)

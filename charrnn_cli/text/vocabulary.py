@@ -1,29 +1,34 @@
 """Tokens to ids and back, and their JSON."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from charrnn_cli.config import Level
+from charrnn_cli.config import Level, SplitOn
 from charrnn_cli.errors import RunError
 from charrnn_cli.files import read_json, write_json
 
 UNKNOWN = "<unk>"
+EOS = "<eos>"  # the end of a line where words stand between white space
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """The V tokens of a model in the order of their ids.
 
-    At level "char" a token is one character, at level "byte" two hexadecimal digits. `unknown` is the id of the
-    token that stands for all that the vocabulary lacks, where there is one.
+    At level "char" a token is one character, at level "byte" two hexadecimal digits, at level "word" a word or the name
+    of a punctuation mark, whose text is in `marks`. `unknown` is the id of the token that stands for all that the
+    vocabulary lacks, where there is one.
     """
 
     level: Level
     tokens: tuple[str, ...]
     unknown: int | None = None
+    split_on: SplitOn = "punctuation"
+    lowercase: bool = False
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -47,21 +52,31 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Writes vocabulary.json. Raises DiskError."""
-        special = {} if self.unknown is None else {"unknown": self.unknown}
-        write_json(path, {"level": self.level, "special": special, "tokens": list(self.tokens)})
+        record: dict[str, Any] = {
+            "level": self.level,
+            "special": {} if self.unknown is None else {"unknown": self.unknown},
+            "lowercase": self.lowercase,
+        }
+        if self.level == "word":
+            record |= {"split_on": self.split_on, "punctuation": dict(self.marks)}
+        write_json(path, {**record, "tokens": list(self.tokens)})
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
         """Reads vocabulary.json. Raises RunError where it is missing or damaged."""
         record = read_json(path)
         level, tokens, special = record.get("level"), record.get("tokens"), record.get("special", {})
-        if level != "char" and level != "byte":
-            raise RunError(f"{path}: this charrnn knows the levels {', '.join(get_args(Level))}, not {level!r}.")
+        split_on, marks = record.get("split_on", "punctuation"), record.get("punctuation", {})
+        if level not in get_args(Level) or level is None or split_on not in get_args(SplitOn):
+            known = f"{', '.join(get_args(Level))} and splits on {', '.join(get_args(SplitOn))}"
+            raise RunError(f"{path}: this charrnn knows the levels {known}, not {level!r} and {split_on!r}.")
         if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
             raise RunError(f"{path} is damaged: `tokens` is no list of strings.")
         if len(set(tokens)) < len(tokens):
             raise RunError(f"{path} is damaged: a token stands in it twice.")
+        if not isinstance(marks, dict) or not all(isinstance(text, str) for text in marks.values()):
+            raise RunError(f"{path} is damaged: `punctuation` does not say what tokens stand for.")
         unknown = special.get("unknown") if isinstance(special, dict) else None
         if unknown is not None and not (isinstance(unknown, int) and 0 <= unknown < len(tokens)):
             raise RunError(f"{path} is damaged: the unknown token's id is {unknown!r}.")
-        return cls(level, tuple(tokens), unknown)
+        return cls(level, tuple(tokens), unknown, split_on, record.get("lowercase") is True, marks)

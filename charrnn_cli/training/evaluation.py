@@ -1,17 +1,21 @@
 """Nats, bits per character and perplexity on held-out text."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn_cli.training.model import LanguageModel, cross_entropy
 
 WARM_UP = 256  # tokens that a stream reads before it is scored: the state of a stream cut from the middle of the text
-WINDOW = 64  # a divisor of WARM_UP
-STREAM = 1024  # scored tokens that make a stream worth its warm-up
+LONG_WARM_UP = 1024  # the same, where perplexities are to agree in three digits after the point
+WINDOW = 64  # tokens at once, and less where the vocabulary is large; a divisor of both
+LOGITS = 1 << 25  # numbers at once, at most
+WORTH = 4  # times its warm-up a stream is long at least
 STREAMS = 64
 
 
@@ -29,42 +33,75 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """E to the loss."""
-        return math.exp(min(self.loss, 700.0))
+        """Per token."""
+        return perplexity(self.loss)
 
 
-@torch.inference_mode()
+def perplexity(loss: float) -> float:
+    """E to a loss in nats per token."""
+    return math.exp(min(loss, 700.0))
+
+
 def evaluate(
     model: LanguageModel, tokens: Tensor, device: torch.device, stop: Callable[[], bool] = lambda: False
 ) -> Score | None:
-    """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first.
+    """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first."""
+    scoring = score(model, tokens, device)
+    while True:
+        try:
+            next(scoring)
+        except StopIteration as end:
+            result: Score = end.value
+            return result
+        if stop():
+            scoring.close()
+            return None
 
-    The text is cut into streams that are read side by side. A stream starts WARM_UP tokens early, unscored, so that
-    its state is what a single pass would have brought along, to a loss that differs by less than 1e-3.
+
+def score(
+    model: LanguageModel,
+    tokens: Tensor,
+    device: torch.device,
+    warm_up: int | None = WARM_UP,
+    each: NDArray[np.float32] | None = None,
+) -> Generator[float, None, Score]:
+    """Scores `model` on `tokens` (N,), N - 1 targets: yields the share that is done, returns the score.
+
+    The text is cut into streams that are read side by side. A stream starts `warm_up` tokens early, unscored, so that
+    its state is what a single pass would have brought along, to a loss that differs by less than 1e-4. With None the
+    text is read in a single pass. The loss of every target is written into `each` (N - 1,).
     """
     targets = len(tokens) - 1
-    B = max(1, min(STREAMS, targets // STREAM))
+    B = 1 if warm_up is None else max(1, min(STREAMS, targets // (WORTH * warm_up)))
+    warm_up = 0 if B == 1 or warm_up is None else warm_up
     S = -(-targets // B)
-    position = torch.arange(-WARM_UP if B > 1 else 0, S, device=tokens.device)  # (S + warm-up,)
-    position = position + S * torch.arange(B, device=tokens.device)[:, None]  # (B, S + warm-up)
-    ends = (torch.arange(1, B + 1, device=tokens.device) * S).clamp(max=targets)[:, None]
-    starts = torch.arange(B, device=tokens.device)[:, None] * S
+    T = WINDOW
+    while T > 1 and T * B * model.vocabulary_size > LOGITS:
+        T //= 2
+    position = torch.arange(-warm_up, S, device=tokens.device)  # (S + warm-up,)
+    starts = S * torch.arange(B, device=tokens.device)[:, None]  # (B, 1)
+    ends = (starts + S).clamp(max=targets)
     was_training = model.training
     model.eval()
     try:
         state = model.zero_state(B)
         total = 0.0
-        for column in range(0, position.shape[1], WINDOW):
-            if stop():
-                return None
-            at = position[:, column : column + WINDOW]  # (B, T)
+        for column in range(0, len(position), T):
+            at = position[column : column + T] + starts  # (B, T)
             x = tokens[at.clamp(0, targets)].long().to(device)
             y = tokens[(at + 1).clamp(0, targets)].long()
-            y = y.masked_fill((at < starts) | (at >= ends), -100).to(device)
-            if B > 1 and column == WARM_UP:  # the first stream has no text before it
-                state[0][:, 0], state[1][:, 0] = 0.0, 0.0
-            logits, state = model(x, state)  # (B, T, V)
-            total += cross_entropy(logits, y, "sum").item()
+            counted = (at >= starts) & (at < ends)
+            y = y.masked_fill(~counted, -100).to(device)
+            if warm_up and column == warm_up:  # the first stream has no text before it
+                for part in state:
+                    part[:, 0] = 0.0
+            with torch.no_grad():
+                logits, state = model(x, state)  # (B, T, V)
+                losses = cross_entropy(logits, y, "none")  # (B, T)
+            total += losses.double().sum().item()
+            if each is not None:
+                each[at[counted].cpu().numpy()] = losses.cpu()[counted.cpu()].numpy()
+            yield min(1.0, (column + T) / len(position))
         return Score(total / targets, targets)
     finally:
         model.train(was_training)

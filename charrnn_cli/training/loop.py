@@ -16,14 +16,14 @@ from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.batches import Batches
-from charrnn_cli.text.corpus import Ids
+from charrnn_cli.text.coding import Ids
 from charrnn_cli.training.device import bfloat16_helps
-from charrnn_cli.training.evaluation import Score, evaluate
+from charrnn_cli.training.evaluation import Score, evaluate, perplexity
 from charrnn_cli.training.log import Log
 from charrnn_cli.training.model import State, cross_entropy
 from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.schedule import learning_rate
-from charrnn_cli.training.state import TrainingState
+from charrnn_cli.training.state import Numbers, TrainingState
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Report:
     epoch: float
     progress: float  # 0 to 1 of the run
     loss: float  # nats per token, mean since the last report
+    perplexity: float  # per token
     rate: float
     seconds_per_batch: float
     tokens_per_second: float
@@ -58,6 +59,7 @@ class Validation:
     epoch: float
     valid_loss: float  # nats per token
     valid_bits: float  # bits per token; at char level, bits per character
+    valid_perplexity: float  # per token
     best: bool
     seconds: float
 
@@ -136,11 +138,12 @@ def _loop(
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_helps(device))
     model.train()
     while True:
-        finished = pace.progress() >= 1 and numbers.step > 0
+        finished = (pace.progress() >= 1 and numbers.step > 0) or out_of_patience(settings, numbers)
         if data.valid is not None and pace.validation_due(finished):
             yield Validating(numbers.step, len(data.valid) - 1, pace.seconds())
             if score := evaluate(model, data.valid, device, stop):
-                yield _note(score, now, pace)
+                yield _note(score, settings, now, pace)
+                finished = finished or out_of_patience(settings, numbers)
             pace.lap()
         stopping = stop()  # asked once: a signal that comes now ends the run after the next step
         if pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step):
@@ -150,7 +153,7 @@ def _loop(
             yield End(numbers.step, finished and not pace.validation_due(finished), pace.seconds())
             return
 
-        rate = learning_rate(settings, numbers.step, pace.progress())
+        rate = learning_rate(settings, numbers.step, numbers.epoch, pace.progress(), numbers.cuts)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
@@ -158,11 +161,13 @@ def _loop(
             logits, state = model(x, _reset(now.hidden, settings.reset))  # (B, T, V)
         loss = cross_entropy(logits, y)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * y.shape[1] if settings.loss_per == "window" else loss).backward()  # type: ignore[no-untyped-call]
+        if settings.clip_value:
+            nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
         if settings.clip:
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
-        now.hidden = (state[0].detach().float(), state[1].detach().float())
+        now.hidden = tuple(part.detach().float() for part in state)
         now.loss_sum += loss.detach()
 
         numbers.step += 1
@@ -195,9 +200,9 @@ def _reset(hidden: State, probability: float) -> State:
     """Zeroes the state of each stream with `probability`, so that the model knows how a text begins."""
     if not probability:
         return hidden
-    h, c = hidden  # (L, B, H)
+    h = hidden[0]  # (L, B, H)
     keep = (torch.rand(1, h.shape[1], 1, device=h.device) >= probability).to(h.dtype)
-    return h * keep, c * keep
+    return tuple(part * keep for part in hidden)
 
 
 def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> float:
@@ -221,6 +226,7 @@ def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingStat
         epoch=pace.epoch(),
         progress=min(pace.progress(), 1.0),
         loss=numbers.train_loss,
+        perplexity=perplexity(numbers.train_loss),
         rate=rate,
         seconds_per_batch=batch_seconds,
         tokens_per_second=settings.batch_size * settings.seq_length / batch_seconds,
@@ -229,14 +235,22 @@ def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingStat
     )
 
 
-def _note(score: Score, now: TrainingState, pace: Pace) -> Validation:
+def out_of_patience(settings: TrainingSettings, numbers: Numbers) -> bool:
+    """Whether as many validations in a row as the settings allow brought no better loss."""
+    return settings.patience is not None and numbers.stalled >= settings.patience
+
+
+def _note(score: Score, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Validation:
     """Keeps a validation's result, and whether it is the best."""
     numbers = now.numbers
     numbers.valid_step, numbers.valid_loss, numbers.valid_progress = numbers.step, score.loss, pace.progress()
     best = math.isfinite(score.loss) and (numbers.best_loss is None or score.loss < numbers.best_loss)
+    numbers.stalled = 0 if best else numbers.stalled + 1
     if best:
         numbers.best_step, numbers.best_loss = numbers.step, score.loss
-    return Validation(numbers.step, pace.epoch(), score.loss, score.bits, best, pace.seconds())
+    elif settings.schedule == "plateau":
+        numbers.cuts += 1
+    return Validation(numbers.step, pace.epoch(), score.loss, score.bits, score.perplexity, best, pace.seconds())
 
 
 def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
@@ -246,7 +260,7 @@ def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) 
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
     weights, tensors, record = now.dump()
-    _finite(float(sum(array.sum() for array in weights.values())), run, settings, numbers.step)
+    _finite(float(sum(array.sum(dtype=np.float64) for array in weights.values())), run, settings, numbers.step)
     save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
     drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
     pace.saved(time.perf_counter() - started)

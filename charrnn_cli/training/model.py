@@ -3,7 +3,9 @@
 Sizes: B streams, T tokens, V tokens in the vocabulary, E embedding, L layers, H hidden.
 """
 
+import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,40 +13,54 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charrnn_cli.config import ModelSettings
+from charrnn_cli.config import Cell, ModelSettings
 
-State = tuple[Tensor, Tensor]  # h, c: (L, B, H)
+State = tuple[Tensor, ...]  # h (L, B, H), and of an LSTM c, of the same shape
+CELLS: dict[Cell, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}  # nn.RNN: tanh
 
 
 class RecurrentStack(nn.Module):
-    """L LSTM layers with weights of their own; dropout on each layer's output.
+    """L recurrent layers with weights of their own; dropout on each layer's output.
 
-    LSTM: Hochreiter and Schmidhuber 1997, with forget gates. Dropout only on what goes up, never on what goes on in
-    time: Zaremba et al., arXiv 1409.2329. `residual` adds a layer's input to its output where both have H units.
+    LSTM: Hochreiter and Schmidhuber 1997, with forget gates; GRU: Cho et al., arXiv 1406.1078; plain: Elman 1990.
+    Dropout only on what goes up, never on what goes on in time: Zaremba et al., arXiv 1409.2329. `residual` adds a
+    layer's input to its output where both have H units.
     """
 
     def __init__(self, inputs: int, settings: ModelSettings) -> None:
         super().__init__()
         H = settings.hidden
         sizes = [inputs] + [H] * (settings.layers - 1)
-        self.layers = nn.ModuleList(nn.LSTM(size, H) for size in sizes)
-        self.dropout = settings.dropout
+        self.settings = settings
+        self.layers = nn.ModuleList(CELLS[settings.cell](size, H) for size in sizes)
         self.residual = [settings.residual and size == H for size in sizes]
         for layer in self.layers:
-            nn.init.ones_(layer.get_parameter("bias_ih_l0").data[H : 2 * H])  # forget bias 1: remember by default
-            nn.init.zeros_(layer.get_parameter("bias_hh_l0").data[H : 2 * H])  # (Jozefowicz et al. 2015)
+            biases = [layer.get_parameter("bias_ih_l0").data, layer.get_parameter("bias_hh_l0").data]
+            if settings.init_scale:
+                for weight in layer.parameters():
+                    nn.init.uniform_(weight, -settings.init_scale, settings.init_scale)
+                for bias in biases:
+                    nn.init.zeros_(bias)
+            if settings.cell == "lstm":  # gates i, f, g, o; at 1 it remembers by default (Jozefowicz et al. 2015)
+                nn.init.constant_(biases[0][H : 2 * H], settings.forget_bias)
+                nn.init.zeros_(biases[1][H : 2 * H])
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """x (B, T, inputs), state to output (B, T, H), state."""
-        h, c = state  # (L, B, H)
-        hidden, cells = [], []
+        """x (T, B, inputs), state to output (T, B, H), state."""
+        ends: list[State] = []
         for k, layer in enumerate(self.layers):
-            output, (h_k, c_k) = layer(x, (h[k : k + 1], c[k : k + 1]))  # (T, B, H)
-            output = F.dropout(output, self.dropout, self.training)
+            begin = tuple(part[k : k + 1] for part in state)  # (1, B, H) each
+            output, end = layer(x, begin if len(begin) > 1 else begin[0])  # (T, B, H)
+            output = F.dropout(output, self.settings.dropout, self.training)
             x = x + output if self.residual[k] else output
-            hidden.append(h_k)
-            cells.append(c_k)
-        return x, (torch.cat(hidden), torch.cat(cells))
+            ends.append(end if isinstance(end, tuple) else (end,))
+        return x, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+
+    def zero_state(self, streams: int) -> State:
+        """The state before any input."""
+        shape = (self.settings.layers, streams, self.settings.hidden)
+        weight = next(self.parameters())
+        return tuple(weight.new_zeros(shape) for _ in range(2 if self.settings.cell == "lstm" else 1))
 
 
 class LanguageModel(nn.Module):
@@ -58,6 +74,15 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(V, E) if E else None  # None: one-hot
         self.rnn = RecurrentStack(E or V, settings)
         self.head = nn.Linear(H, V)
+        scale = settings.init_scale
+        if self.embedding is not None and (scale or settings.tie_weights):
+            bound = scale or 1 / math.sqrt(E)  # a tied one is as small as a head's matrix
+            nn.init.uniform_(self.embedding.weight, -bound, bound)
+        if scale:
+            nn.init.uniform_(self.head.weight, -scale, scale)
+            nn.init.uniform_(self.head.bias, -scale, scale)
+        if self.embedding is not None and settings.tie_weights:  # Press and Wolf, arXiv 1608.05859
+            self.head.weight = self.embedding.weight
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """x (B, T) ids, state to logits (B, T, V), state.
@@ -66,13 +91,13 @@ class LanguageModel(nn.Module):
         """
         x, V = x.T, self.vocabulary_size  # (T, B)
         embedded = F.one_hot(x, V).float() if self.embedding is None else self.embedding(x)  # (T, B, E)
+        embedded = F.dropout(embedded, self.settings.input_dropout, self.training)
         output, state = self.rnn(embedded, state)  # (T, B, H)
         return self.head(output).transpose(0, 1), state
 
     def zero_state(self, streams: int) -> State:
-        """The hidden state before any token: h, c (L, B, H)."""
-        shape = (self.settings.layers, streams, self.settings.hidden)
-        return self.head.weight.new_zeros(shape), self.head.weight.new_zeros(shape)
+        """The hidden state before any token."""
+        return self.rnn.zero_state(streams)
 
     @property
     def parameter_count(self) -> int:
@@ -81,9 +106,13 @@ class LanguageModel(nn.Module):
 
 
 def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
-    """The loss in nats of logits (B, T, V) at the targets y (B, T); targets of -100 do not count."""
+    """The loss in nats of logits (B, T, V) at the targets y (B, T); targets of -100 do not count.
+
+    The reduction "none" gives the loss of every target, (B, T).
+    """
     in_time_order = logits.transpose(0, 1).flatten(0, 1)  # (T * B, V), as the model laid them out: no copy
-    return F.cross_entropy(in_time_order.float(), y.T.flatten(), reduction=reduction)
+    loss = F.cross_entropy(in_time_order.float(), y.T.flatten(), reduction=reduction)
+    return loss.view(y.shape[1], y.shape[0]).T if reduction == "none" else loss
 
 
 def file_names(model: LanguageModel) -> dict[str, str]:

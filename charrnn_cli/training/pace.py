@@ -69,6 +69,8 @@ class Pace:
         steps = self.numbers.step - self.numbers.valid_step
         if not steps or not self.valid_tokens:
             return False
+        if self.settings.schedule == "epoch-decay" and not finished:  # the rate changes with the epoch
+            return self.numbers.window == 0
         worth = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
         further = self.progress() - self.numbers.valid_progress > 0.999 / VALIDATIONS
         return finished or (worth and (further or steps >= VALIDATION_STEPS))

@@ -5,12 +5,24 @@ import math
 from charrnn_cli.config import TrainingSettings
 
 
-def learning_rate(settings: TrainingSettings, step: int, progress: float) -> float:
-    """The rate of step `step` (from 0) at `progress` (0 to 1) of the run.
+def learning_rate(settings: TrainingSettings, step: int, epoch: int, progress: float, cuts: int) -> float:
+    """The rate of step `step` in epoch `epoch` (both from 0) at `progress` (0 to 1) of the run, after `cuts`.
 
-    A linear warm-up over the first steps, times a half cosine that ends at 0 with the run (Loshchilov and Hutter,
-    arXiv 1608.03983) where the schedule asks for it.
+    A linear warm-up over the first steps, times what the schedule says: "cosine" and "linear" end at 0 with the run
+    (half a cosine: Loshchilov and Hutter, arXiv 1608.03983); "epoch-decay" holds for `max_epoch` epochs and is
+    multiplied by `lr_decay` in each one after (Zaremba et al., arXiv 1409.2329); "plateau" is so at each cut.
     """
     warmup = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-    decay = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if settings.schedule == "cosine" else 1.0
-    return settings.learning_rate * warmup * decay
+    progress = min(progress, 1.0)
+    match settings.schedule:
+        case "cosine":
+            share = 0.5 * (1 + math.cos(math.pi * progress))
+        case "linear":
+            share = 1 - progress
+        case "epoch-decay":
+            share = settings.lr_decay ** max(epoch + 1 - settings.max_epoch, 0)
+        case "plateau":
+            share = settings.lr_decay**cuts
+        case "constant":
+            share = 1.0
+    return settings.learning_rate * warmup * share

@@ -13,15 +13,15 @@ from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.config import BOUNDS
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
-from charrnn_cli.presets import AUTO, PRESETS, auto, with_changes
+from charrnn_cli.presets import AUTO, auto, named, with_changes
 from charrnn_cli.runs import Run
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.device import device_name
+from charrnn_cli.training.device import device_name, keep_freed_memory
 from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.state import TrainingState
 
-MAY_CHANGE = (*BOUNDS, "checkpoint_every", "keep")
+MAY_CHANGE = (*BOUNDS, "patience", "checkpoint_every", "keep")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,13 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     if stopped_at_once and not (restart or preset or flags):
         config = Config.load(run.config)
     elif last is None:
-        config = _new_config(corpus, preset, flags, device)
+        config = _new_config(corpus, vocabulary, preset, flags, device)
     else:
         old = Config.load(run.config)
         config = _changed(old, run, preset, flags)
         if config.sha256 != corpus.info.sha256:
             raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
+    keep_freed_memory()
     data = Data.on(device, train, valid)
     cut(data, config.training)
     state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
@@ -84,14 +85,14 @@ def _last(run: Run) -> Checkpoint | None:
     return found[-1] if found else None
 
 
-def _new_config(corpus: Corpus, preset: str | None, flags: dict[str, Any], device: torch.device) -> Config:
-    if preset in (None, AUTO):
+def _new_config(
+    corpus: Corpus, vocabulary: Vocabulary, preset: str | None, flags: dict[str, Any], device: torch.device
+) -> Config:
+    if preset is None or preset == AUTO:
         tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
-        base = auto(tokens, flags.get("minutes"), flags.get("epochs"), gpu)
-    elif preset in PRESETS:
-        base = PRESETS[preset]()
+        base = auto(vocabulary.level, tokens, flags.get("minutes"), flags.get("epochs"), gpu)
     else:
-        raise UsageError(f"--preset {preset!r} is none of {', '.join((AUTO, *PRESETS))}.")
+        base = named(preset, vocabulary.level)
     settings = with_changes(base, flags)
     versions = {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__}
     return Config(

@@ -14,8 +14,6 @@ from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
 from charrnn_cli.errors import RunError
 from charrnn_cli.training.model import LanguageModel, State, file_names, get_weights, set_weights
 
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
-
 
 @dataclass
 class Numbers:
@@ -32,6 +30,8 @@ class Numbers:
     valid_progress: float = 0.0
     best_loss: float | None = None
     best_step: int = 0
+    stalled: int = 0  # validations since the best
+    cuts: int = 0  # of the rate, by the schedule "plateau"
 
     def done(self, bound: str) -> float:
         """How many whole "epochs", "steps" or "minutes" the run has had."""
@@ -55,7 +55,7 @@ class TrainingState:
         """The state before the first step. Seeds torch's generators."""
         torch.manual_seed(settings.seed)
         network = LanguageModel(model, vocabulary_size).to(device)
-        optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+        optimizer = new_optimizer(network, settings)
         return cls(network, optimizer, network.zero_state(settings.batch_size), torch.zeros((), device=device))
 
     def summary(self, epoch: float) -> Summary:
@@ -73,11 +73,12 @@ class TrainingState:
     def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
         """Weights, tensors and numbers as `Checkpoint.load` gives them back."""
         names = file_names(self.model)
-        tensors = {"hidden.h": _array(self.hidden[0]), "hidden.c": _array(self.hidden[1])}
+        tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", self.hidden, strict=False)}
         tensors["loss_sum"] = _array(self.loss_sum)
         for name, parameter in self.model.named_parameters():
-            for moment in MOMENTS if parameter in self.optimizer.state else ():
-                tensors[f"{moment}.{names[name]}"] = _array(self.optimizer.state[parameter][moment])
+            for moment, value in self.optimizer.state[parameter].items():
+                if isinstance(value, Tensor):
+                    tensors[f"{moment}.{names[name]}"] = _array(value)
         tensors["random.cpu"] = _array(torch.get_rng_state())
         if self.hidden[0].is_cuda:
             tensors["random.cuda"] = _array(torch.cuda.get_rng_state(self.hidden[0].device))
@@ -90,13 +91,13 @@ class TrainingState:
             weights, tensors, numbers = checkpoint.load()
             set_weights(self.model, dict(weights))
             names = file_names(self.model)
-            for name, parameter in self.model.named_parameters():
-                if f"step.{names[name]}" in tensors:
-                    moments = {moment: _tensor(tensors[f"{moment}.{names[name]}"]) for moment in MOMENTS}
-                    self.optimizer.state[parameter] = {
-                        moment: value.to(parameter.device) for moment, value in moments.items()
-                    }
-            self.hidden = (_tensor(tensors["hidden.h"]).to(device), _tensor(tensors["hidden.c"]).to(device))
+            parameters = {names[name]: parameter for name, parameter in self.model.named_parameters()}
+            for name, array in tensors.items():
+                moment, _, weight = name.partition(".")
+                if weight in parameters:
+                    parameter = parameters[weight]
+                    self.optimizer.state[parameter][moment] = _tensor(array).to(parameter.device)
+            self.hidden = tuple(_tensor(tensors[f"hidden.{name}"]).to(device) for name in "hc"[: len(self.hidden)])
             self.loss_sum = _tensor(tensors["loss_sum"]).to(device)
             torch.set_rng_state(_tensor(tensors["random.cpu"]))
             if device.type == "cuda" and "random.cuda" in tensors:
@@ -107,6 +108,21 @@ class TrainingState:
                 f"the checkpoint {checkpoint.folder} cannot be gone on from: {error} Remove that folder to go on from "
                 "an earlier one, or begin anew: charrnn train --restart"
             ) from error
+
+
+def new_optimizer(model: LanguageModel, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that `settings` name, in torch's fused form where it has one for the CPU too."""
+    parameters, rate = model.parameters(), settings.learning_rate
+    match settings.optimizer:
+        case "adam":
+            return torch.optim.Adam(parameters, rate, fused=True)
+        case "adamw":
+            decay = 0.01 if settings.weight_decay is None else settings.weight_decay
+            return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, rate, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, rate)
 
 
 def _array(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -16,30 +16,45 @@ import sys
 import tempfile
 from pathlib import Path
 
-SHAPES = [  # layers, hidden, batch, seq-length, steps
-    (2, 512, 100, 100, 12),
-    (1, 512, 16, 64, 200),
+SHAPES = [  # layers, hidden, embedding, vocabulary, batch, seq-length, steps
+    (2, 512, 64, 83, 100, 100, 12),
+    (1, 512, 64, 83, 16, 64, 200),
+    (2, 200, 200, 10_000, 20, 20, 300),
 ]
-VOCABULARY = 83
 
 
 def charrnn(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "charrnn_cli", *arguments], check=True, stderr=subprocess.DEVNULL)
 
 
-def ours(layers: int, hidden: int, batch: int, seq_length: int, steps: int) -> float:
+def ours(layers: int, hidden: int, embedding: int, vocabulary: int, batch: int, seq_length: int, steps: int) -> float:
     """Tokens/s, the median over the reports after the first."""
-    shape = ["--layers", layers, "--hidden", hidden, "--batch-size", batch, "--seq-length", seq_length]
-    more = ["--embedding", 64, "--dropout", 0, "--clip", 5, "--no-residual", "--steps", steps, "--cpu", "--restart"]
-    charrnn("train", "random", "--no-preview", *map(str, shape + more))
-    records = map(json.loads, Path("runs/random/log.jsonl").read_text().splitlines())
+    run = prepared(vocabulary)
+    shape = ["--layers", layers, "--hidden", hidden, "--embedding", embedding, "--no-residual", "--no-tie-weights"]
+    more = ["--dropout", 0, "--input-dropout", 0, "--clip", 5, "--batch-size", batch, "--seq-length", seq_length]
+    charrnn("train", run, "--no-preview", "--cpu", "--restart", "--steps", str(steps), *map(str, shape + more))
+    records = map(json.loads, Path(f"runs/{run}/log.jsonl").read_text().splitlines())
     speeds = [record["tokens_per_second"] for record in records if record["kind"] == "report"]
     return statistics.median(speeds[1:])
 
 
-def theirs(script: Path, layers: int, hidden: int, batch: int, seq_length: int, steps: int) -> float:
-    shape = ["--layers", layers, "--hidden", hidden, "--batch", batch, "--steps", seq_length, "--vocab", VOCABULARY]
-    command = [sys.executable, script, *map(str, shape), "--repeat", str(steps)]
+def prepared(vocabulary: int) -> str:
+    """A run of random words of so many kinds."""
+    name = f"random{vocabulary}"
+    if not Path("runs", name).exists():
+        words = [f"w{i}" for i in range(vocabulary - 1)]  # and <eos>
+        drawn = words + random.Random(0).choices(words, k=2_000_000)
+        Path(f"{name}.txt").write_text("\n".join(" ".join(drawn[i : i + 20]) for i in range(0, len(drawn), 20)))
+        charrnn("prepare", f"{name}.txt", "--level", "word", "--split-on", "whitespace", "--valid", "0", "--test", "0")
+    return name
+
+
+def theirs(
+    script: Path, layers: int, hidden: int, embedding: int, vocabulary: int, batch: int, seq_length: int, steps: int
+) -> float:
+    shape = ["--layers", layers, "--hidden", hidden, "--embedding", embedding, "--vocab", vocabulary]
+    more = ["--batch", batch, "--steps", seq_length, "--repeat", steps]
+    command = [sys.executable, script, *map(str, shape + more)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(re.search(r"([\d,]+) tokens/s", printed)[1].replace(",", ""))
 
@@ -51,12 +66,9 @@ args = parser.parse_args()
 baseline = args.baseline.resolve()
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
-    letters = [chr(33 + i) for i in range(VOCABULARY)]
-    Path("random.txt").write_text("".join(random.Random(0).choices(letters, k=3_000_000)))
-    charrnn("prepare", "random.txt", "--valid", "0", "--test", "0")
     for shape in SHAPES:
-        layers, hidden, batch, seq_length, _ = shape
-        print(f"{layers} x {hidden}, batch {batch} x {seq_length}")
+        layers, hidden, _, vocabulary, batch, seq_length, _ = shape
+        print(f"{layers} x {hidden}, {vocabulary:,} tokens, batch {batch} x {seq_length}")
         ratios = []
         for _ in range(args.rounds):
             a, b = ours(*shape), theirs(baseline, *shape)

@@ -1,26 +1,35 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.config import ModelSettings
+from charrnn_cli.config import Cell, ModelSettings
 from charrnn_cli.generation import numpy_engine
-from charrnn_cli.generation.numpy_engine import NumpyEngine, sigmoid
+from charrnn_cli.generation.numpy_engine import NumpyEngine, rnn_cell, sigmoid
 from charrnn_cli.generation.torch_engine import TorchEngine
 from charrnn_cli.training.model import LanguageModel, get_weights
 
 V = 9
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("embedding", [0, 5, V, 12])
+@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(
+    ("embedding", "tied"), [(0, False), (5, False), (V, False), (12, False), (12, True), (V, True)]
+)
 @pytest.mark.parametrize("hidden", [V, 12])
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("lookup", [0, numpy_engine.LOOKUP])
 @pytest.mark.parametrize("streams", [1, 3])
-def test_both_engines_compute_what_the_model_does(monkeypatch, layers, embedding, hidden, residual, lookup, streams):
+def test_both_engines_compute_what_the_model_does(
+    monkeypatch, cell, layers, embedding, tied, hidden, residual, lookup, streams
+):
     monkeypatch.setattr(numpy_engine, "LOOKUP", lookup)
     torch.manual_seed(0)
-    settings = ModelSettings(hidden, layers, embedding, dropout=0.5, residual=residual)
+    if tied and embedding != hidden:
+        pytest.skip("tied weights have one size")
+    settings = ModelSettings(cell, hidden, layers, embedding, 0.5, 0.5, residual, tied)
     model = LanguageModel(settings, V).eval()
     weights = {name: 3 * array for name, array in get_weights(model).items()}
     engines = [NumpyEngine(weights, settings), TorchEngine(weights, settings, torch.device("cpu"))]
@@ -38,8 +47,20 @@ def test_both_engines_compute_what_the_model_does(monkeypatch, layers, embedding
     np.testing.assert_allclose(results[1], whole.detach().numpy().transpose(1, 0, 2), atol=2e-5)
 
 
+def test_the_plain_cell_stepped_by_hand():
+    """The numbers of the tutorial that unrolls an RNN in NumPy, state and input weights stacked in one matrix there."""
+    of_state = np.array([[0.1, 0.2], [0.3, 0.4]])  # applied as state @ of_state
+    of_input, bias = np.array([[0.5, 0.6]]), np.array([0.1, -0.1])
+    head, head_bias = np.array([[1.0], [2.0]]), 0.1
+    state, outputs = (np.zeros((1, 2)),), []
+    for x in (1.0, 2.0):
+        state = rnn_cell(np.array([[x]]) @ of_input, state[0] @ of_state + bias, state)
+        outputs.append((state[0] @ head + head_bias).item())
+    assert outputs == pytest.approx([1.561, 2.727], abs=5e-4)
+
+
 def test_float16_weights_are_read():
-    settings = ModelSettings(8, 1, 4)
+    settings = ModelSettings(hidden=8, layers=1, embedding=4)
     weights = {name: array.astype(np.float16) for name, array in get_weights(LanguageModel(settings, V)).items()}
     engine = NumpyEngine(weights, settings)
     logits, _ = engine.step(np.array([1]), engine.start(1))
@@ -53,7 +74,7 @@ def test_the_sigmoid_does_not_overflow():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_gpu_computes_the_same():
-    settings = ModelSettings(32, 2, 8)
+    settings = ModelSettings(hidden=32, layers=2, embedding=8)
     weights = get_weights(LanguageModel(settings, V))
     one, other = NumpyEngine(weights, settings), TorchEngine(weights, settings, torch.device("cuda"))
     ids = np.array([1, 2])

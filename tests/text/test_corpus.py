@@ -7,7 +7,8 @@ from support import join
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError
 from charrnn_cli.text import sources
-from charrnn_cli.text.corpus import SPLITS, Corpus, CorpusInfo, Survey, build_vocabulary, survey, write_corpus
+from charrnn_cli.text.coding import coder
+from charrnn_cli.text.corpus import SPLITS, TEXT, Corpus, CorpusInfo, Survey, survey, write_corpus
 from charrnn_cli.text.sources import Source
 
 
@@ -22,15 +23,19 @@ def last(generator):
 
 def prepare(folder, data: bytes, settings: PrepareSettings):
     (folder / "source").write_bytes(data)
-    texts = [Source("source", folder / "source")]
-    found: Survey = last(survey(texts, settings))
-    vocabulary = build_vocabulary(found, settings)
-    info: CorpusInfo = last(write_corpus(texts, settings, found, vocabulary, folder))
+    return prepare_parts(folder, {TEXT: [Source("source", folder / "source")]}, settings)
+
+
+def prepare_parts(folder, parts, settings: PrepareSettings):
+    coding = coder(settings)
+    found: Survey = last(survey(parts, coding))
+    vocabulary = coding.vocabulary()
+    info: CorpusInfo = last(write_corpus(parts, settings, found, coding, vocabulary, folder))
     return vocabulary, info, [Corpus(folder).split(name) for name in SPLITS]
 
 
 def decode(vocabulary, splits):
-    return [join(vocabulary.level, vocabulary.decode(split.tolist())) for split in splits]
+    return [join(vocabulary, vocabulary.decode(split.tolist())) for split in splits]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"), min_size=1))
@@ -75,7 +80,7 @@ def test_rare_characters_become_one_unknown_token(folder):
     vocabulary, info, (train, *_) = prepare(folder, b"aaaabbbbcdaaaa", PrepareSettings(valid=0, test=0, min_count=2))
     assert vocabulary.tokens == ("<unk>", "a", "b")
     assert info.unknown == 2
-    assert join("char", vocabulary.decode(train.tolist())) == "aaaabbbb\ufffd\ufffdaaaa"
+    assert join(vocabulary, vocabulary.decode(train.tolist())) == "aaaabbbb\ufffd\ufffdaaaa"
 
 
 def test_min_count_without_rare_characters_changes_nothing(folder):
@@ -88,7 +93,7 @@ def test_min_count_without_rare_characters_changes_nothing(folder):
     [
         (b"", PrepareSettings(), "no text"),
         (b"\xef\xbb\xbf", PrepareSettings(), "no text"),
-        (b"short text", PrepareSettings(), "too short: of its 10 chars the valid split gets 0"),
+        (b"short text", PrepareSettings(), "too short: of its 10 characters the valid split gets 0"),
         (b"a", PrepareSettings(valid=0, test=0), "the train split gets 1"),
         (b"abc", PrepareSettings(valid=0, test=0, min_count=9), "--min-count 9 leaves no character"),
     ],
@@ -101,10 +106,11 @@ def test_texts_that_cannot_be_prepared(folder, data, settings, message):
 def test_a_text_that_changes_between_the_passes_is_noticed(folder):
     path, settings = folder / "source", PrepareSettings(valid=0, test=0)
     path.write_bytes(b"abc")
-    found = last(survey([Source("source", path)], settings))
+    parts, coding = {TEXT: [Source("source", path)]}, coder(settings)
+    found = last(survey(parts, coding))
     path.write_bytes(b"cba")
     with pytest.raises(TextError, match="changed while it was read"):
-        last(write_corpus([Source("source", path)], settings, found, build_vocabulary(found, settings), folder))
+        last(write_corpus(parts, settings, found, coding, coding.vocabulary(), folder))
 
 
 def test_info_survives_its_file_and_a_cut_split_is_noticed(folder):

@@ -59,6 +59,84 @@ def test_events_are_in_the_log_and_the_best_is_the_model(fox):
     assert (summary.step, summary.valid_loss) == (best.step, best.valid_loss)
 
 
+OTHER_WAYS = [
+    {"optimizer": "adamw", "weight_decay": 0.1, "tie_weights": True, "embedding": 16},
+    {"optimizer": "sgd", "learning_rate": 1.0, "loss_per": "window", "init_scale": 0.1, "clip_value": 1.0},
+    {"optimizer": "rmsprop", "schedule": "linear", "cell": "gru"},
+    {"schedule": "plateau", "cell": "rnn", "learning_rate": 0.1},
+    {"schedule": "epoch-decay", "epochs": 3, "steps": None, "input_dropout": 0.3},
+]
+
+
+@pytest.mark.parametrize("ways", OTHER_WAYS, ids=str)
+def test_every_optimizer_schedule_and_cell_goes_on_as_if_never_stopped(folder, ways):
+    flags = {name: value for name, value in (SMALL | ways).items() if value is not None}
+    text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500)))
+    whole, stopped = prepare_text(folder, text, name="whole"), prepare_text(folder, text, name="stopped")
+    run_for(whole, flags)
+    for steps in (7, 12, None):
+        run_for(stopped, flags, steps)
+    assert files(stopped) == files(whole)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_optimizer_and_cell_learns(folder, optimizer, cell):
+    run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0.1, test=0))
+    rate = 1.0 if optimizer == "sgd" else 0.01
+    flags = {"optimizer": optimizer, "cell": cell, "learning_rate": rate, "steps": 120, "dropout": 0.0}
+    _, state = run_for(run, SMALL | flags)
+    assert state.numbers.best_loss < 1.0 < float(np.log(10))
+
+
+def test_a_loss_per_window_is_the_sum_over_its_steps(fox):
+    """What a rate of 1 and a clip of 5 mean in the PTB tutorial."""
+    flags = SMALL | {"optimizer": "sgd", "schedule": "constant", "warmup": 0, "clip": 0.0, "steps": 1, "dropout": 0.0}
+    weights = []
+    for way in ({"loss_per": "window", "learning_rate": 0.01}, {"learning_rate": 0.01 * SMALL["seq_length"]}):
+        _, state = run_for(fox, flags | way, restart=True)
+        weights.append(state.model.head.weight.detach())
+    torch.testing.assert_close(*weights)
+
+
+def test_gradients_are_clipped_by_value(fox):
+    flags = SMALL | {"optimizer": "sgd", "schedule": "constant", "warmup": 0, "clip": 0.0, "learning_rate": 1.0}
+    setup = set_up(fox, None, flags | {"clip_value": 1e-4, "steps": 1}, False, CPU)
+    before = {name: parameter.detach().clone() for name, parameter in setup.state.model.named_parameters()}
+    list(train(fox, setup.data, setup.config.training, setup.state, CPU))
+    after = {name: parameter.detach() for name, parameter in setup.state.model.named_parameters()}
+    moved = max(float((after[name] - before[name]).abs().max()) for name in before)
+    assert moved == pytest.approx(1e-4, rel=1e-2)
+
+
+def validations(scores, monkeypatch):
+    rest = itertools.chain(scores, itertools.repeat(scores[-1]))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(rest), 1))
+
+
+def test_patience_ends_a_run_that_gets_no_better(fox, monkeypatch):
+    validations([3.0, 2.0, 2.5, 2.5, 2.5], monkeypatch)
+    flags = SMALL | {"steps": 200, "patience": 2}
+    events, state = run_for(fox, flags)
+    assert [event.valid_loss for event in events if isinstance(event, Validation)] == [3.0, 2.0, 2.5, 2.5]
+    assert events[-1].finished
+    assert state.numbers.step < 200
+    again, _ = run_for(fox, None)
+    assert [type(event) for event in again] == [End]
+    more, state = run_for(fox, {"patience": 3})
+    assert len([event for event in more if isinstance(event, Validation)]) == 1
+
+
+def test_plateau_cuts_the_rate_where_validation_stalls(fox, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
+    flags = {"schedule": "plateau", "warmup": 0, "lr_decay": 0.5, "learning_rate": 0.01, "steps": 90}
+    events, _ = run_for(fox, SMALL | flags)
+    scored = [event.step for event in events if isinstance(event, Validation)]
+    rates = {event.step: event.rate for event in events if isinstance(event, Report)}
+    assert [rates[step + 1] for step in scored[:5]] == [0.01, 0.01, 0.005, 0.005, 0.0025]
+
+
 @pytest.mark.parametrize("bound", [{"steps": 40}, {"steps": None, "epochs": 2}])
 @pytest.mark.parametrize("stops", [[1], [7, 6], [13, 1, 1, 10]])
 def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, monkeypatch, bound, stops):

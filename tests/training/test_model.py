@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from charrnn_cli.config import ModelSettings
-from charrnn_cli.training.model import LanguageModel, file_names, get_weights, set_weights
+from charrnn_cli.training.model import LanguageModel, RecurrentStack, file_names, get_weights, set_weights
 
 V = 11
 
@@ -82,3 +82,82 @@ def test_the_forget_gate_starts_open(layers):
     for k in range(layers):
         forget = (weights[f"rnn.bias_ih_l{k}"] + weights[f"rnn.bias_hh_l{k}"])[8:16]
         assert forget.tolist() == [1.0] * 8
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_the_other_cells_compute_what_torchs_own_do(cell):
+    network = model(cell=cell)
+    reference = {"gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell](5, 8, 2)
+    reference.load_state_dict(
+        {
+            name.removeprefix("rnn."): torch.from_numpy(array)
+            for name, array in get_weights(network).items()
+            if "rnn" in name
+        }
+    )
+    x, state = torch.randn(6, 3, 5), torch.randn(2, 3, 8)
+    ours, (our_state,) = network.rnn(x, (state,))
+    theirs, their_state = reference(x, state)
+    torch.testing.assert_close((ours, our_state), (theirs, their_state))
+
+
+def test_weights_begin_uniform_in_the_scale_and_biases_at_zero():
+    weights = get_weights(model(embedding=8, init_scale=0.05, forget_bias=0.0))
+    for name, array in weights.items():
+        if "rnn.bias" in name:
+            assert not array.any()
+        else:
+            assert 0.02 < abs(array).max() <= 0.05, name
+
+
+def test_the_forget_bias_is_what_was_asked_for():
+    weights = get_weights(model(init_scale=0.05, forget_bias=2.0))
+    assert (weights["rnn.bias_ih_l1"] + weights["rnn.bias_hh_l1"]).tolist() == [0.0] * 8 + [2.0] * 8 + [0.0] * 16
+
+
+def test_tied_weights_are_one_matrix_and_learn_as_one():
+    tied = model(embedding=8, tie_weights=True)
+    assert "head.weight" not in get_weights(tied)
+    assert tied.parameter_count == model(embedding=8).parameter_count - V * 8
+    x = torch.zeros(1, 3, dtype=torch.long)
+    logits, _ = tied(x, tied.zero_state(1))
+    logits.sum().backward()
+    assert (tied.embedding.weight.grad != 0).all()  # by the head; the embedding alone would reach one row
+
+
+def test_input_dropout_falls_on_the_embedding():
+    network = model(input_dropout=0.9, hidden=64, embedding=64)
+    seen = []
+    network.rnn.layers[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    x = torch.randint(V, (4, 10))
+    network(x, network.zero_state(4))
+    network.eval()(x, network.zero_state(4))
+    assert 0.8 < (seen[0] == 0).float().mean() < 0.97
+    assert (seen[1] != 0).all()
+
+
+def test_the_bare_stack_learns_to_continue_a_sine_wave():
+    """The recurrent stack is a part of its own: here numbers go in, and a linear head reads its last output."""
+    torch.manual_seed(0)
+    stack = RecurrentStack(1, ModelSettings(hidden=30, layers=2, dropout=0.0, residual=False))
+    head = torch.nn.Linear(30, 1)
+    wave = torch.sin(0.01 * torch.arange(11_000))
+    windows = wave.unfold(0, 11, 1)  # (N, 11): ten values, and the one after them
+    train, after = windows[:10_000], windows[10_000:]
+    parameters = [*stack.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters)
+
+    def predict(rows):
+        output, _ = stack(rows[:, :10].T[:, :, None], stack.zero_state(len(rows)))  # (10, B, 30)
+        return head(output[-1])[:, 0]
+
+    for step in range(600):
+        optimizer.param_groups[0]["lr"] = 0.02 * (1 - step / 600)
+        rows = train[torch.randint(len(train), (32,))]
+        loss = (predict(rows) - rows[:, 10]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        error = (predict(after) - after[:, 10]).square().mean().sqrt()
+    assert error < 0.02

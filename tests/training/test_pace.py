@@ -36,6 +36,18 @@ def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
     assert not due.validation_due(finished=True)
 
 
+def test_epoch_decay_is_validated_at_the_end_of_each_epoch(clock):
+    numbers = Numbers()
+    due = Pace(TrainingSettings(epochs=3, schedule="epoch-decay"), numbers, 10, valid_tokens=10**9)
+    steps = []
+    for numbers.step in range(1, 31):
+        numbers.epoch, numbers.window = divmod(numbers.step, 10)
+        if due.validation_due(finished=numbers.step == 30):
+            steps.append(numbers.step)
+            numbers.valid_step = numbers.step
+    assert steps == [10, 20, 30]
+
+
 def test_without_held_out_text_there_is_no_validation(clock):
     assert not Pace(TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
 

@@ -1,0 +1,80 @@
+"""How well a model predicts a text: the whole of it, and each of its lines."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from charrnn_cli.generation.generate import Model
+from charrnn_cli.text.reading import Reading
+from charrnn_cli.training.evaluation import LONG_WARM_UP, perplexity, score
+from charrnn_cli.training.model import LanguageModel, set_weights
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """How well one line is predicted, after all the lines before it."""
+
+    line: int  # from 1
+    loss: float  # nats per token
+    bits_per_character: float
+    perplexity: float  # per token
+    tokens: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How well a text is predicted. Its first token is given, and every other one counted once."""
+
+    loss: float  # nats per token
+    bits_per_character: float
+    perplexity: float  # per token
+    tokens: int  # predicted
+    characters: int  # of those tokens
+    unknown: int
+    seconds: float
+    lines: list[LineScore]
+
+
+def score_text(
+    model: Model, reading: Reading, device: torch.device, exact: bool = False
+) -> Iterator[float | TextScore]:
+    """Scores a text: yields the share that is done, then the result. The state is carried through the whole text."""
+    started = time.perf_counter()
+    network = LanguageModel(model.settings, len(model.vocabulary))
+    set_weights(network, dict(model.weights))
+    network.to(device)
+    each = np.zeros(len(reading.ids) - 1, np.float32)
+    result = yield from score(
+        network, torch.from_numpy(reading.ids).to(device), device, None if exact else LONG_WARM_UP, each
+    )
+    yield TextScore(
+        loss=result.loss,
+        bits_per_character=_bits(result.loss * result.tokens, reading.characters),
+        perplexity=result.perplexity,
+        tokens=result.tokens,
+        characters=reading.characters,
+        unknown=reading.unknown,
+        seconds=time.perf_counter() - started,
+        lines=list(_line_scores(reading, each.astype(np.float64))),
+    )
+
+
+def _line_scores(reading: Reading, each: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Iterator[LineScore]:
+    start = 0
+    for number, line in enumerate(reading.lines, 1):
+        losses = each[max(start - 1, 0) : line.end - 1]  # token k is the target k - 1
+        start = line.end
+        if len(losses):
+            loss = float(losses.mean())
+            bits = _bits(float(losses.sum()), line.characters)
+            yield LineScore(number, loss, bits, perplexity(loss), len(losses), line.text)
+
+
+def _bits(nats: float, characters: int) -> float:
+    """Bits per character; of tokens without a character, none."""
+    return nats / math.log(2) / characters if characters else math.nan

@@ -1,0 +1,119 @@
+import json
+import math
+
+import pytest
+from support import TEXT, charrnn, prepare_text, train_small
+
+from charrnn_cli.config import PrepareSettings
+
+
+@pytest.fixture
+def trained(fox):
+    train_small(fox)
+    return fox
+
+
+def facts(result) -> dict[str, str]:
+    return dict(line.split(None, 1) for line in result.stdout.splitlines())
+
+
+def test_the_test_split_of_the_last_run_is_scored(trained):
+    result = charrnn("evaluate")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = facts(result)
+    assert found["text"] == "test split of runs/fox"
+    assert found["tokens"] == "85 (85 characters)"
+    assert found["unknown"] == "0"
+    loss = float(found["loss"].split()[0])
+    assert float(found["bits"].split()[0]) == pytest.approx(loss / math.log(2), abs=1e-3)
+    assert float(found["perplexity"].split()[0]) == pytest.approx(math.exp(loss), rel=1e-3)
+
+
+def test_a_file_standard_input_and_a_split_with_the_same_text_score_the_same(trained, folder):
+    (folder / "end.txt").write_text(TEXT[-86:])
+    from_split = json.loads(charrnn("evaluate", "--json").stdout)
+    for result in (
+        charrnn("evaluate", "end.txt", "--json"),
+        charrnn("evaluate", "-", "--json", stdin=TEXT[-86:].encode()),
+    ):
+        record = json.loads(result.stdout)
+        for key in ("loss", "bits_per_character", "perplexity", "tokens", "characters", "unknown"):
+            assert record[key] == from_split[key]
+
+
+def test_json_names_everything(trained):
+    record = json.loads(charrnn("evaluate", "--json", "--exact", "--split", "valid").stdout)
+    assert record["exact"] is True
+    assert record["text"] == "valid split of runs/fox"
+    assert record["lines"] is None
+    assert record["step"] > 0
+    assert record["seconds"] > 0
+
+
+def test_lines_are_scored_one_by_one_and_the_odd_one_stands_out(trained, folder):
+    odd = "xqzjk vwpqx zzkqj!"
+    (folder / "lines.txt").write_text(TEXT[:172] + odd + "\n" + TEXT[:86])
+    result = charrnn("evaluate", "lines.txt", "--per-line")
+    rows = [line.split(None, 3) for line in result.stdout.splitlines()]
+    assert [int(row[2]) for row in rows] == list(range(1, len(rows) + 1))
+    assert max(rows, key=lambda row: float(row[0]))[3] == odd
+    assert "perplexity" in result.stderr
+    record = json.loads(charrnn("evaluate", "lines.txt", "--per-line", "--json").stdout)
+    lines = record["lines"]
+    assert sum(line["tokens"] for line in lines) == record["tokens"]
+    assert sum(line["tokens"] * line["loss"] for line in lines) == pytest.approx(record["tokens"] * record["loss"])
+
+
+def test_words_are_scored_in_bits_over_their_characters(folder):
+    run = prepare_text(folder, TEXT, PrepareSettings(level="word"), name="words")
+    train_small(run)
+    (folder / "some.txt").write_text(TEXT[:86])
+    record = json.loads(charrnn("evaluate", "some.txt", "--json").stdout)
+    nats = record["loss"] * record["tokens"]
+    assert record["tokens"] == 20
+    assert record["characters"] == 86 - len("The")
+    assert record["bits_per_character"] == pytest.approx(nats / math.log(2) / record["characters"])
+
+
+def test_unknown_tokens_are_refused_left_out_or_counted(trained, folder):
+    (folder / "new.txt").write_text("The Ωuick fox?")
+    refused = charrnn("evaluate", "new.txt")
+    assert refused.exit_code == 1
+    assert "never seen: 'Ω', '?'" in refused.stderr
+    assert "--unknown skip" in refused.stderr
+    record = json.loads(charrnn("evaluate", "new.txt", "--unknown", "skip", "--json").stdout)
+    assert (record["tokens"], record["unknown"]) == (11, 2)
+    run = prepare_text(folder, TEXT, PrepareSettings(min_count=21), name="rare")
+    train_small(run)
+    record = json.loads(charrnn("evaluate", "new.txt", "--json").stdout)
+    assert (record["tokens"], record["unknown"]) == (13, 3)  # T is rare too
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--model", "anna"], 1, "anna comes without its text"),
+        (["fox.txt", "--split", "test"], 2, "give one of them"),
+        (["nowhere.txt"], 1, "no such file: nowhere.txt"),
+        (["one.txt"], 1, "the text has 1 tokens"),
+        (["empty.txt"], 1, "the text has 0 tokens"),
+        (["--checkpoint", "999"], 2, "--checkpoint 999"),
+        (["--split", "middle"], 2, "middle"),
+        (["fox.txt", "--encoding", "nonsense"], 2, "nonsense"),
+    ],
+)
+def test_what_cannot_be_scored(trained, folder, arguments, code, message):
+    (folder / "one.txt").write_text("T")
+    (folder / "empty.txt").write_text("")
+    result = charrnn("evaluate", *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_run_without_a_test_split_says_so(folder):
+    run = prepare_text(folder, TEXT, PrepareSettings(test=0), name="whole")
+    train_small(run)
+    result = charrnn("evaluate")
+    assert result.exit_code == 1
+    assert "whole has no test split" in result.stderr
