@@ -42,6 +42,13 @@ def test_every_option_in_its_table_exists():
             assert re.search(rf"{option}\b", known), f"{command} {option}"
 
 
+def test_every_option_is_in_its_table():
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.M))
+    for name, command in typer.main.get_command(app).commands.items():
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        assert options <= {"--help", "--float32", *re.findall(r"--[\w-]+", table[name])}, name
+
+
 def test_its_listing_is_the_tree():
     (listing,) = (block for _, block in BLOCKS if "errors.py" in block)
     listed, folders = set(), []

@@ -15,6 +15,7 @@ from charrnn_cli.generation.sampling import draw, filters
 from charrnn_cli.runs import Run
 from charrnn_cli.text.tokenizer import line_end, tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.words import is_gap
 
 State = TypeVar("State")
 
@@ -81,10 +82,15 @@ def generate(
 
 
 def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") -> list[int]:
-    """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped."""
+    """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped.
+
+    At level "word" its last word is whole, and spaces after it belong to what will be written.
+    """
     if vocabulary.level != "byte":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
+    if vocabulary.level == "word":  # unusual spaces that the model does not know are the usual ones to it
+        tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
     lacks = vocabulary.lacks(tokens)
     if lacks and unknown == "error":
         shown = ", ".join(f"{tokens[at]!r} at position {at + 1}" for at in lacks[:5])

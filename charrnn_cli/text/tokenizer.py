@@ -6,7 +6,7 @@ from typing import Protocol
 
 from charrnn_cli.config import Level, SplitOn
 from charrnn_cli.text.vocabulary import EOS, UNKNOWN, Vocabulary
-from charrnn_cli.text.words import RETURN, WORD_LIMIT, WordTokenizer
+from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 
 UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # what a person calls the tokens
 
@@ -124,22 +124,16 @@ class WhitespaceSplitter:
     def __init__(self, lowercase: bool) -> None:
         self.marks: dict[str, str] = {}  # every token is its own text
         self._lowercase = lowercase
-        self._rest = ""
+        self._words = WholeWords()
         self._in_line = False
 
     def add(self, text: str) -> list[str]:
         """The tokens that are sure once `text` is there."""
-        text = self._rest + text
-        cut = max(text.rfind(" "), text.rfind("\n")) + 1
-        if len(text) - cut > WORD_LIMIT:
-            cut = len(text)
-        self._rest = text[cut:]
-        return self._split(text[:cut])
+        return self._split(self._words.add(text))
 
     def end(self, unfinished: bool = False) -> list[str]:
         """The tokens that are left; the last line ends here unless the text is `unfinished`."""
-        tokens = self._split(self._rest)
-        self._rest = ""
+        tokens = self._split(self._words.end())
         return tokens if unfinished or not self._in_line else [*tokens, EOS]
 
     def _split(self, text: str) -> list[str]:

@@ -31,6 +31,7 @@ NAMES = {  # as the tutorials name them
     "\r": "CarriageReturn",
 }
 RETURN = "||Return||"
+GAP = regex.compile(r"\|\|(?:Join|Space|\d+Spaces)\|\|")
 SPACES = 16  # that one token stands for, at most
 PAIRED = ('"', "_")  # the same mark opens and closes
 BETWEEN = frozenset(("-", "--", "\u2010", "\u2011", "\u2013", "\u2014", "/"))  # no space on either side of a dash
@@ -52,6 +53,11 @@ def gap_marks(gap: str) -> dict[str, str]:
     if not gap:
         return {"||Join||": ""}
     return {"||Space||" if len(gap) == 1 else f"||{len(gap)}Spaces||": gap}
+
+
+def is_gap(token: str) -> bool:
+    """Whether a token stands for spaces, or for none, and for nothing else."""
+    return GAP.fullmatch(token) is not None
 
 
 class Spacing:
@@ -93,6 +99,27 @@ def _wants(text: str) -> tuple[bool, bool]:
     return True, True
 
 
+class WholeWords:
+    """Holds back the end of a text that comes piece by piece: its last word may go on."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def add(self, text: str) -> str:
+        """What is sure of the text so far, up to white space."""
+        text = self._rest + text
+        cut = max(text.rfind(" "), text.rfind("\n")) + 1
+        if len(text) - cut > WORD_LIMIT:
+            cut = len(text)
+        self._rest = text[cut:]
+        return text[:cut]
+
+    def end(self) -> str:
+        """What is left."""
+        text, self._rest = self._rest, ""
+        return text
+
+
 class WordSplitter:
     """One text to tokens, piece by piece; `marks` collects what each token stands for that is not its own text."""
 
@@ -102,23 +129,18 @@ class WordSplitter:
         self._token: dict[str, str] = {}  # of each mark so far
         self._spacing = Spacing()
         self._gap = ""
-        self._rest = ""
+        self._words = WholeWords()
 
     def add(self, text: str) -> list[str]:
-        """The tokens that are sure once `text` is there; a word that may go on waits for what follows."""
-        text = self._rest + text
-        cut = max(text.rfind(" "), text.rfind("\n")) + 1
-        if len(text) - cut > WORD_LIMIT:
-            cut = len(text)
-        self._rest = text[cut:]
-        return self._split(text[:cut])
+        """The tokens that are sure once `text` is there."""
+        return self._split(self._words.add(text))
 
     def end(self, unfinished: bool = False) -> list[str]:
         """The tokens that are left; spaces at the end of an `unfinished` text belong to what will follow it."""
-        tokens = self._split(self._rest)
+        tokens = self._split(self._words.end())
         if self._gap and not unfinished:
             tokens += self._gap_tokens()
-        self._rest = self._gap = ""
+        self._gap = ""
         return tokens
 
     def _split(self, text: str) -> list[str]:

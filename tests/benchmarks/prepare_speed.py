@@ -1,10 +1,11 @@
-"""Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, on one core.
+"""Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, on one core, at any level.
 
 python tests/benchmarks/prepare_speed.py
-python tests/benchmarks/prepare_speed.py --megabytes 200 anna.txt
+python tests/benchmarks/prepare_speed.py --megabytes 200 --level word anna.txt
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -17,7 +18,7 @@ ASCII = "It was the hour when lamps are lit, and nobody in the house had yet tho
 UTF8 = "Все счастливые семьи похожи друг на друга — « naïve », żółć, 日本語のテキスト, ☕ and some plain English.\n"
 
 
-def measure(name: str, text: bytes, megabytes: int) -> None:
+def measure(name: str, text: bytes, megabytes: int, level: str) -> None:
     path = Path(f"{name}.txt")
     block = text * (1 + 10_000_000 // len(text))
     with path.open("wb") as file:
@@ -29,7 +30,7 @@ def measure(name: str, text: bytes, megabytes: int) -> None:
     started = time.perf_counter()
     one_core = {0}
     subprocess.run(
-        [sys.executable, "-m", "charrnn_cli", "prepare", str(path)],
+        [sys.executable, "-m", "charrnn_cli", "prepare", str(path), "--level", level],
         check=True,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, one_core),
@@ -37,9 +38,12 @@ def measure(name: str, text: bytes, megabytes: int) -> None:
     seconds = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    tokens = sum(json.loads(Path("runs", name, "corpus", "corpus.json").read_text())["tokens"].values())
     print(
         f"{name}: {size / 1e6:,.0f} MB in {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s "
-        f"({size / 1e6 / processor:.0f} MB/s of processor time), peak memory so far {after.ru_maxrss / 1000:.0f} MB",
+        f"({size / 1e6 / processor:.0f} MB/s of processor time), "
+        f"{tokens / 1e6 / seconds * 60:,.0f} million {level}s/minute, "
+        f"peak memory so far {after.ru_maxrss / 1000:.0f} MB",
         flush=True,
     )
     path.unlink()
@@ -48,9 +52,10 @@ def measure(name: str, text: bytes, megabytes: int) -> None:
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("texts", nargs="*", type=Path, help="repeated until they are large enough")
 parser.add_argument("--megabytes", type=int, default=1000)
+parser.add_argument("--level", default="char")
 args = parser.parse_args()
 texts = {path.stem: path.read_bytes() for path in args.texts} or {"ascii": ASCII.encode(), "utf-8": UTF8.encode()}
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     for name, text in texts.items():
-        measure(name, text, args.megabytes)
+        measure(name, text, args.megabytes, args.level)

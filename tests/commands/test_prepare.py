@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 from support import TEXT, charrnn
 
 from charrnn_cli.runs import RUNS
+from charrnn_cli.text.corpus import Corpus
 
 
 def test_the_summary_says_what_was_made_and_what_comes_next(folder):
@@ -103,3 +105,89 @@ def test_a_full_disk_is_a_clear_error(folder):
     assert "File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(RUNS.iterdir()) == []
+
+
+def write_split(folder, stem: str = "", **parts: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for split, text in parts.items():
+        (folder / f"{stem}{split}.txt").write_text(text)
+
+
+SPLIT = {"train": "a b c\n" * 5, "valid": "a b\n" * 3, "test": "c d\n" * 2}
+
+
+@pytest.mark.parametrize("stem", ["", "ptb."])
+def test_a_folder_that_is_split_already(folder, stem):
+    write_split(folder / "data", stem, **SPLIT)
+    result = charrnn("prepare", "data", "--level", "word", "--split-on", "whitespace")
+    assert result.exit_code == 0, result.stderr
+    facts = dict(line.split(None, 1) for line in result.stderr.splitlines())
+    assert [facts[split] for split in ("train", "valid", "test")] == ["20", "9", "6"]
+    assert facts["distinct"] == "4"
+    assert facts["unknown"] == "2 words (5.714%) are <unk>"
+    assert facts["vocabulary"] == "5"
+    assert facts["Next:"] == "charrnn train data"
+
+
+@pytest.mark.parametrize("level", ["char", "byte", "word"])
+def test_files_for_each_split_can_be_named(folder, level):
+    write_split(folder, "mine.", **SPLIT)
+    files = ["--train", "mine.train.txt", "--valid-file", "mine.valid.txt", "--test-file", "mine.test.txt"]
+    assert charrnn("prepare", *files, "--level", level).exit_code == 0
+    info = Corpus((RUNS / "mine") / "corpus").info
+    if level != "word":
+        assert info.tokens == {split: len(text) for split, text in SPLIT.items()}
+    as_argument = charrnn("prepare", "mine.train.txt", "--valid-file", "mine.valid.txt", "--level", level, "--force")
+    assert as_argument.exit_code == 0
+    assert Corpus((RUNS / "mine") / "corpus").info.tokens["test"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["broken"], 1, "the folder broken is split already (ptb.train.txt, ptb.test.txt), and has no valid.txt"),
+        (["twice"], 1, "ptb.char.train.txt and ptb.train.txt"),
+        (["good", "--valid", "0.1"], 2, "leave them out"),
+        (["--train", "good/train.txt"], 2, "--train needs a --valid-file"),
+        (["good/train.txt", "--train", "good/train.txt"], 2, "named twice"),
+        (["good/train.txt", "--test-file", "good/test.txt"], 2, "--test-file needs a --valid-file"),
+        (["--train", "good/train.txt", "--valid-file", "good/train.txt"], 2, "as training text and as held out"),
+        (["--train", "good/train.txt", "--valid-file", "empty.txt"], 1, "there is no text in empty.txt"),
+        ([], 2, "there is no text to prepare"),
+        (["good/train.txt", "--split-on", "whitespace"], 2, "add --level word"),
+        (["good/train.txt", "--level", "byte", "--vocab-size", "9"], 2, "--vocab-size has no meaning"),
+        (["good/train.txt", "--level", "byte", "--lowercase"], 2, "--lowercase has no meaning"),
+        (["good/train.txt", "--vocab-size", "1"], 2, "2 or more"),
+    ],
+)
+def test_splits_and_words_that_cannot_be(folder, arguments, code, message):
+    write_split(folder / "good", **SPLIT)
+    write_split(folder / "broken", "ptb.", train="a b", test="a b")
+    write_split(folder / "twice", "ptb.", **SPLIT)
+    write_split(folder / "twice", "ptb.char.", train="a _ b")
+    (folder / "empty.txt").write_text("")
+    result = charrnn("prepare", *arguments)
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.split())
+    assert not RUNS.exists() or not list(RUNS.iterdir())
+
+
+def test_words_and_the_table_of_punctuation(folder):
+    (folder / "play.txt").write_text('ROMEO:\n"Ay me!", she said; (aside) -- what?\n' * 30)
+    assert charrnn("prepare", "play.txt", "--level", "word").exit_code == 0
+    record = json.loads((RUNS / "play" / "vocabulary.json").read_text("utf-8"))
+    assert record["punctuation"]["||Return||"] == "\n"
+    assert record["punctuation"]["||Exclamationmark||"] == "!"
+    assert {"||Colon||", "||QuotationMark||", "||Dash||", "ROMEO"} <= set(record["tokens"])
+    assert charrnn("prepare", "play.txt", "--level", "word", "--lowercase", "--name", "low").exit_code == 0
+    assert "romeo" in json.loads((RUNS / "low" / "vocabulary.json").read_text("utf-8"))["tokens"]
+
+
+def test_a_vocabulary_larger_than_the_text_has_is_said_to_be_all_of_it(folder):
+    (folder / "play.txt").write_text("to be or not to be\n" * 30)
+    large = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "50000")
+    assert large.exit_code == 0
+    assert "vocabulary  5: the text has no 50,000 words, all are kept" in large.stderr
+    small = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "3", "--name", "small")
+    assert "vocabulary  3\n" in small.stderr
+    assert "unknown     90 words (42.857%) are <unk>" in small.stderr

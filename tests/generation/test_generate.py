@@ -63,7 +63,9 @@ def test_the_unknown_token_is_never_written():
     vocabulary = Vocabulary("char", ("<unk>", "a", "b"), unknown=0)
     broken = weights(3)
     broken["head.bias"] = np.array([99, 0, 0], np.float32)
-    assert set(write("a", NumpyEngine(broken, SETTINGS), vocabulary, length=100, temperature=9)) == {"a", "b"}
+    engine = NumpyEngine(broken, SETTINGS)
+    assert set(write("a", engine, vocabulary, length=100, temperature=9)) == {"a", "b"}
+    assert "\ufffd" in write("a", engine, vocabulary, length=100, temperature=9, allow_unknown=True)
 
 
 def test_a_prime_that_the_model_does_not_know():
@@ -71,6 +73,29 @@ def test_a_prime_that_the_model_does_not_know():
         read_prime("aÉbc!", ABC)
     assert read_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
     assert read_prime("a\r\nb", ABC) == ABC.encode("a\nb")
+
+
+MARKS = {"||Comma||": ",", "||Colon||": ":", "||Return||": "\n"}
+PLAY = Vocabulary("word", ("<unk>", *MARKS, "ROMEO", "Romeo", "to", "be"), unknown=0, marks=MARKS)
+
+
+def test_a_word_model_writes_words_with_their_spaces():
+    text = write("ROMEO:\nto be, ", vocabulary=PLAY, length=50, temperature=2.0)
+    assert text.startswith("ROMEO:\nto be,")
+    assert set(text.replace(",", " ").replace(":", " ").split()) <= set(PLAY.tokens)
+    assert "||" not in text
+
+
+def test_a_word_models_prime():
+    assert PLAY.decode(read_prime("ROMEO: to  be ", PLAY)) == ["ROMEO", "||Colon||", "to", "be"]
+    with pytest.raises(UsageError, match="'Juliet' at position 2"):
+        read_prime("Romeo Juliet", PLAY)
+    assert read_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
+
+
+def test_a_lowercase_model_takes_a_prime_of_any_case():
+    low = Vocabulary("word", ("to", "be"), lowercase=True)
+    assert read_prime("To BE", low) == [0, 1]
 
 
 def test_broken_weights_are_noticed():

@@ -13,9 +13,13 @@ def test_ids_and_tokens_are_each_others_inverse():
     assert VOCABULARY.lacks(["a", "b", "é", "c"]) == [1, 3]
 
 
-def test_saved_equals_loaded(folder):
-    VOCABULARY.save(folder / "vocabulary.json")
-    assert Vocabulary.load(folder / "vocabulary.json") == VOCABULARY
+WORDS = Vocabulary("word", ("<unk>", "||Comma||", "a"), 0, "punctuation", True, {"||Comma||": ","})
+
+
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, WORDS, Vocabulary("word", ("a", "<eos>"), None, "whitespace")])
+def test_saved_equals_loaded(folder, vocabulary):
+    vocabulary.save(folder / "vocabulary.json")
+    assert Vocabulary.load(folder / "vocabulary.json") == vocabulary
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,9 @@ def test_saved_equals_loaded(folder):
         {"tokens": ["a", "a"]},
         {"tokens": ["a", 1]},
         {"tokens": "abc"},
+        {"split_on": "vowels"},
+        {"punctuation": {"a": 1}},
+        {"punctuation": "a"},
         {"special": {"unknown": 5}},
         {"special": {"unknown": "a"}},
     ],
