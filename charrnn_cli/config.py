@@ -80,7 +80,7 @@ class ModelSettings:
         if self.tie_weights and self.embedding != self.hidden:
             raise UsageError(
                 f"--tie-weights needs an embedding as wide as the layers, and they are {self.embedding} and "
-                f"{self.hidden}: give --embedding {self.hidden}"
+                f"{self.hidden}: give --embedding {self.hidden}, or --no-tie-weights"
             )
 
 
@@ -91,7 +91,7 @@ class TrainingSettings:
     batch_size: int = 16  # streams side by side
     seq_length: int = 64  # tokens of a window
     optimizer: Optimizer = "adam"
-    weight_decay: float | None = None  # of adamw; None: 0.01 there
+    weight_decay: float = 0.01  # of adamw
     learning_rate: float = 3e-3
     schedule: Schedule = "cosine"
     max_epoch: int = 1  # epochs at the full rate; "epoch-decay" alone
@@ -114,10 +114,7 @@ class TrainingSettings:
         _require("--seq-length", self.seq_length, self.seq_length >= 1, "1 or more")
         _require("--learning-rate", self.learning_rate, 0 < self.learning_rate < math.inf, "above 0")
         _one_of("--optimizer", self.optimizer, get_args(Optimizer))
-        decay = self.weight_decay
-        _require("--weight-decay", decay, decay is None or 0 <= decay < math.inf, "0 or more")
-        if decay is not None and self.optimizer != "adamw":
-            raise UsageError(f"--weight-decay {decay} is adamw's: add --optimizer adamw, or leave it out.")
+        _require("--weight-decay", self.weight_decay, 0 <= self.weight_decay < math.inf, "0 or more")
         _one_of("--schedule", self.schedule, get_args(Schedule))
         _require("--max-epoch", self.max_epoch, self.max_epoch >= 0, "0 or more")
         _require("--lr-decay", self.lr_decay, 0 < self.lr_decay <= 1, "above 0, and 1 or less")

@@ -23,7 +23,7 @@ from charrnn_cli.text.corpus import (
     survey,
     write_corpus,
 )
-from charrnn_cli.text.sources import STDIN, find_sources, pre_split, text_decoder
+from charrnn_cli.text.sources import STDIN, Source, find_sources, pre_split, text_decoder
 from charrnn_cli.text.vocabulary import Vocabulary
 
 
@@ -52,8 +52,8 @@ def prepare(
     leaves the old run or the new one. Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
-    run = named(_name_of(arguments[0]) if name is None else name)
     files = _parts(arguments, valid_files, test_files)
+    run = named(_name_of(arguments[0], TEXT not in files) if name is None else name)
     shares = (settings.valid, settings.test)
     if TEXT not in files and shares != (PrepareSettings.valid, PrepareSettings.test):
         raise UsageError(
@@ -64,6 +64,7 @@ def prepare(
         finish_renames(RUNS)
     with tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
         parts = {part: find_sources(paths, Path(spool, part)) for part, paths in files.items()}
+        _refuse_to_leak(parts)
         coding = coder(settings)
         found = yield from survey(parts, coding)
         vocabulary = coding.vocabulary()
@@ -85,8 +86,8 @@ def _parts(
     """The files of each part, as they were named. Raises TextError, UsageError."""
     if valid_files:
         parts = {"train": arguments, "valid": valid_files, "test": test_files}
-        for path in (path for path in (*valid_files, *test_files) if path in arguments):
-            raise UsageError(f"{path} is named as training text and as held out: give it once.")
+        for folder in (path for path in map(Path, arguments) if path.is_dir() and pre_split(path)):
+            raise UsageError(f"{folder} is split already: leave --valid-file and --test-file out, or name its files.")
         return {part: paths for part, paths in parts.items() if paths}
     if test_files:
         raise UsageError("--test-file needs a --valid-file beside it: training is watched on text that it never sees.")
@@ -95,15 +96,25 @@ def _parts(
     return {TEXT: arguments}
 
 
-def _name_of(argument: str) -> str:
-    """The name of a file without its last ending, and without that of its split."""
+def _refuse_to_leak(parts: Mapping[str, Sequence[Source]]) -> None:
+    """Raises UsageError where one file is in two parts."""
+    part_of: dict[Path, str] = {}
+    for part, sources in parts.items():
+        for source in sources:
+            other = part_of.setdefault(source.path.resolve(), part)
+            if other != part:
+                raise UsageError(f"{source.name} is named as {other} and as {part} text: give it once.")
+
+
+def _name_of(argument: str, is_split: bool) -> str:
+    """The name of a file or folder without its last ending, and of a training text without that of its split."""
     if argument == STDIN:
         return "stdin"
     path = Path(argument)
     stem = path.stem or path.resolve().stem
-    if path.name == "train.txt":
-        return path.resolve().parent.name
-    return stem.removesuffix(".train") or stem
+    if not is_split:
+        return stem
+    return path.resolve().parent.name if stem == "train" else stem.removesuffix(".train")
 
 
 def _the_same(run: Run, found: Survey, settings: PrepareSettings) -> CorpusInfo:

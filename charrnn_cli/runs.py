@@ -74,7 +74,7 @@ def named(name: str) -> Run:
     if not name.strip() or name.startswith((".", "-")) or "/" in name or "\\" in name or not name.isprintable():
         raise UsageError(
             f"{name!r} is no name for a run: give one without slashes that starts with a letter or a digit, "
-            "such as novel"
+            "such as --name novel"
         )
     return Run(RUNS / name)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from charrnn_cli.errors import RunError
 from charrnn_cli.generation.generate import Model
 from charrnn_cli.text.reading import Reading
 from charrnn_cli.training.evaluation import LONG_WARM_UP, perplexity, score
@@ -43,7 +44,10 @@ class TextScore:
 def score_text(
     model: Model, reading: Reading, device: torch.device, exact: bool = False
 ) -> Iterator[float | TextScore]:
-    """Scores a text: yields the share that is done, then the result. The state is carried through the whole text."""
+    """Scores a text: yields the share that is done, then the result. The state is carried through the whole text.
+
+    Raises RunError where the weights are broken.
+    """
     started = time.perf_counter()
     network = LanguageModel(model.settings, len(model.vocabulary))
     set_weights(network, dict(model.weights))
@@ -52,6 +56,8 @@ def score_text(
     result = yield from score(
         network, torch.from_numpy(reading.ids).to(device), device, None if exact else LONG_WARM_UP, each
     )
+    if not math.isfinite(result.loss):
+        raise RunError("the model's weights are broken: its logits are no numbers. Is its file damaged?")
     yield TextScore(
         loss=result.loss,
         bits_per_character=_bits(result.loss * result.tokens, reading.characters),
@@ -76,5 +82,5 @@ def _line_scores(reading: Reading, each: "np.ndarray[tuple[int], np.dtype[np.flo
 
 
 def _bits(nats: float, characters: int) -> float:
-    """Bits per character; of tokens without a character, none."""
-    return nats / math.log(2) / characters if characters else math.nan
+    """Bits per character; tokens without a character count as one."""
+    return nats / math.log(2) / max(characters, 1)

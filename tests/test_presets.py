@@ -75,5 +75,20 @@ def test_of_tied_sizes_one_follows_the_other(flags, sizes):
 
 
 def test_tied_sizes_that_differ_are_refused():
-    with pytest.raises(UsageError, match="they are 10 and 20: give --embedding 20"):
+    with pytest.raises(UsageError, match="they are 10 and 20: give --embedding 20, or --no-tie-weights"):
         with_changes(named("ptb-small", "word"), {"tie_weights": True, "embedding": 10, "hidden": 20})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"weight_decay": 0.1}, "--weight-decay has no meaning with --optimizer adam: .* --optimizer adamw"),
+        ({"forget_bias": 1.0, "cell": "gru"}, "--forget-bias has no meaning with --cell gru"),
+        ({"max_epoch": 3}, "--max-epoch has no meaning with --schedule cosine"),
+        ({"lr_decay": 0.3, "schedule": "linear"}, "--schedule epoch-decay or plateau"),
+        ({"embedding": 0, "tie_weights": True}, "they are 0 and 384"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(flags, message):
+    with pytest.raises(UsageError, match=message):
+        with_changes(auto("char", 10**6, None, None, gpu=False), flags)

@@ -7,6 +7,7 @@ import torch
 from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import RunError
 from charrnn_cli.generation.generate import load_model
 from charrnn_cli.scoring import TextScore, score_text
 from charrnn_cli.text.corpus import Corpus
@@ -49,8 +50,18 @@ def test_scores_are_those_of_a_pass_in_float64(folder, level, exact):
     assert score.loss == pytest.approx(mean, abs=1e-4)
     assert score.perplexity == pytest.approx(math.exp(mean), abs=1e-3)
     assert score.bits_per_character == pytest.approx(sum(losses) / math.log(2) / reading.characters, abs=1e-4)
+    bits = sum(one.bits_per_character * line.characters for one, line in zip(score.lines, reading.lines, strict=True))
+    assert bits == pytest.approx(score.bits_per_character * reading.characters, rel=1e-4)
     start = 0
     for line in score.lines:
         assert line.loss == pytest.approx(sum(losses[start : start + line.tokens]) / line.tokens, abs=1e-3)
         start += line.tokens
     assert start == len(losses)
+
+
+def test_broken_weights_are_noticed(fox):
+    train_small(fox)
+    model = load_model(fox)
+    model.weights["head.bias"][3] = np.nan
+    with pytest.raises(RunError, match="broken"):
+        list(score_text(model, read_split(Corpus(fox.corpus).split("test"), model.vocabulary, False), CPU))

@@ -66,13 +66,13 @@ def evaluate(
 
     device = pick_device(gpu, cpu)
     loaded = load_model(run, checkpoint)
-    if files:
-        reading, what = _read(files, loaded.vocabulary, encoding, unknown, per_line), ", ".join(files)
-    else:
-        split = split or "test"
-        reading, what = _read_split(run, split, loaded.vocabulary, per_line), f"{split} split of {run.folder}"
     console = new_console()
-    with memory_errors(), WorkBar(console) as bar:
+    with memory_errors("Score a shorter text, or try --cpu."), WorkBar(console) as bar:
+        if files:
+            reading, what = _read(files, loaded.vocabulary, encoding, unknown, per_line), ", ".join(files)
+        else:
+            split = split or "test"
+            reading, what = _read_split(run, split, loaded.vocabulary, per_line), f"{split} split of {run.folder}"
         for event in score_text(loaded, reading, device, exact):
             if isinstance(event, TextScore):
                 result = event
@@ -116,13 +116,14 @@ def _read_split(run: "Run", split: Split, vocabulary: "Vocabulary", by_line: boo
             f"{run.name} comes without its text, so it has no {split} split. Name a text: "
             f"charrnn evaluate --model {run.quoted} FILE.txt"
         )
-    ids = Corpus(run.corpus).split(split)
+    corpus = Corpus(run.corpus)
+    ids = corpus.split(split)
     if not len(ids):
         raise RunError(
             f"{run.name} has no {split} split. Name another, or a text: "
             f"charrnn evaluate --model {run.quoted} --split train"
         )
-    return read_split(ids, vocabulary, by_line)
+    return read_split(ids, vocabulary, by_line, corpus.info.characters.get(split))
 
 
 def _line(line: "LineScore") -> str:

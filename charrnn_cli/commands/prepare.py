@@ -96,8 +96,9 @@ def _summary(prepared: "Prepared", settings: PrepareSettings) -> str:
     unit, total = UNITS[settings.level], sum(info.tokens.values())
     disk = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
     pairs = [("files", f"{len(info.files):,}"), (unit, f"{total:,}"), ("distinct", f"{info.distinct:,}")]
-    if wanted is not None and wanted > V:
-        pairs.append(("vocabulary", f"{V:,}: the text has no {wanted:,} {unit}, all are kept"))
+    if wanted is not None and wanted > info.distinct:
+        kept = "" if settings.min_count > 1 else ", all are kept"
+        pairs.append(("vocabulary", f"{V:,}: the text has no {wanted:,} different {unit}{kept}"))
     elif info.distinct != V and settings.level != "byte":
         pairs.append(("vocabulary", f"{V:,}"))
     if prepared.vocabulary.unknown is not None:

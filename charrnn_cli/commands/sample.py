@@ -20,11 +20,9 @@ def sample(
     prime: Annotated[str, typer.Option(help="The text that the model goes on from; part of the output.")] = "",
     length: Annotated[int, typer.Option(help="Characters, bytes or words to write after the prime.")] = DEFAULT.length,
     temperature: Annotated[
-        float, typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest character.")
+        float, typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest.")
     ] = DEFAULT.temperature,
-    top_n: Annotated[
-        int, typer.Option(help="Draw among the likeliest so many characters only; 0: all.")
-    ] = DEFAULT.top_n,
+    top_n: Annotated[int, typer.Option(help="Draw among the so many likeliest only; 0: all.")] = DEFAULT.top_n,
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text.  [default: a new one]")] = None,
     model: Annotated[
         str | None, typer.Option(help="A run, a bundled model, or a folder.  [default: the run trained last, or anna]")
@@ -33,7 +31,7 @@ def sample(
         int | None, typer.Option(metavar="STEP", help="An earlier checkpoint of the run: see how it learned.")
     ] = None,
     unknown: Annotated[
-        Unknown, typer.Option(help="What to do with characters of the prime that the model lacks.")
+        Unknown, typer.Option(help="What to do with characters, or words, of the prime that the model lacks.")
     ] = "error",
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Let a model write <unk> where it expects a word it does not know.")

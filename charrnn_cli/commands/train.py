@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from charrnn_cli.training.setup import Setup
 
 PREVIEW_LENGTH = 200  # tokens
+LESS = (
+    "What was saved before is whole. Begin anew with less: --restart and a smaller --batch-size, --seq-length, "
+    "--hidden or --layers."
+)
 
 
 def train(
@@ -108,7 +112,7 @@ def train(
     device = pick_device(gpu, cpu)
     fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
-    with _Signals() as signals, locked(run.folder), memory_errors():
+    with _Signals() as signals, locked(run.folder), memory_errors(LESS):
         setup = set_up(run, preset, flags, restart, device)
         begun = setup.state.numbers.step
         say(console, _what(setup, device_name(device)))

@@ -50,6 +50,9 @@ class Coder(Protocol, Generic[Piece]):
     def distinct(self) -> int:
         """Different tokens in the text."""
 
+    def characters(self, piece: Piece) -> int:
+        """How many characters tokens join to; told all tokens in their order."""
+
     def encode(self, piece: Piece, vocabulary: Vocabulary) -> Ids:
         """The ids of tokens, in the smallest type that holds V of them."""
 
@@ -134,6 +137,10 @@ class CodeCoder:
             self._table = self._ids(vocabulary)
         return self._table[piece]
 
+    def characters(self, piece: Codes) -> int:
+        """A character is a code point; of bytes, those that begin one in UTF-8."""
+        return int(np.count_nonzero((piece & 0xC0) != 0x80)) if self.settings.level == "byte" else len(piece)
+
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         if vocabulary.level == "byte":
             return np.arange(256, dtype=np.uint8)
@@ -150,16 +157,17 @@ class CodeCoder:
 class WordCoder:
     """Words, with punctuation tokens or between white space.
 
-    Of a text with more than a million different words the rarest are forgotten on the way (lossy counting, Manku and
-    Motwani 2002), so that memory does not grow with the text.
+    Of a text with more than a million different words the rarest are forgotten on the way: whenever there are too many,
+    each count is lowered by one (Misra and Gries 1982), so that memory does not grow with the text.
     """
 
     def __init__(self, settings: PrepareSettings) -> None:
         self.settings = settings
         self._counts: Counter[str] = Counter()
         self._held_out: set[str] = set()
-        self._forgotten = 0  # words that occurred so often, or less, may be missing
+        self._forgotten = 0  # how much too low a count may be
         self._marks: dict[str, str] = {}
+        self._joiner = word_tokenizer(settings.split_on, settings.lowercase, self._marks).joiner()
 
     def pieces(self, sources: Iterable[Source], text_hash: Hash) -> Iterator[tuple[list[str], int]]:
         """The words of one text."""
@@ -168,7 +176,7 @@ class WordCoder:
             for text, size in text_chunks(source, self.settings.encoding):
                 text_hash.update(text.encode("utf-8", "surrogatepass"))
                 yield splitter.add(text), size
-        yield splitter.end(), 0
+            yield splitter.end(), 0
         self._marks |= splitter.marks
 
     def count(self, piece: list[str], held_out: bool) -> None:
@@ -180,8 +188,7 @@ class WordCoder:
         self._counts.update(piece)
         while len(self._counts) > DISTINCT:
             self._forgotten += 1
-            least = self._forgotten
-            self._counts = Counter({word: count for word, count in self._counts.items() if count > least})
+            self._counts = Counter({word: count - 1 for word, count in self._counts.items() if count > 1})
 
     def vocabulary(self) -> Vocabulary:
         """The words from the most frequent to the rarest, equally frequent ones by code point."""
@@ -215,6 +222,10 @@ class WordCoder:
     def rarest(self, number: int) -> list[tuple[str, int]]:
         """The words that occur least."""
         return heapq.nsmallest(number, self._counts.items(), key=lambda item: (item[1], item[0]))
+
+    def characters(self, piece: list[str]) -> int:
+        """Those of the words, and of the spaces between them."""
+        return sum(map(len, map(self._joiner.add, piece)))
 
     def encode(self, piece: list[str], vocabulary: Vocabulary) -> Ids:
         """The ids of words, by a dictionary."""

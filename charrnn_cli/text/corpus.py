@@ -7,7 +7,7 @@ which is cut into splits, or in parts that are the splits.
 import dataclasses
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class CorpusInfo:
     unknown: int  # tokens that stand as the unknown one
     files: list[str]
     sha256: str
+    characters: dict[str, int] = field(default_factory=dict)  # of each split, where they were counted
 
     def save(self, path: Path) -> None:
         """Writes corpus.json. Raises DiskError."""
@@ -128,7 +129,7 @@ def write_corpus(
     unknown, done, total = 0, 0, _size(parts)
     files = {name: (folder / f"{name}.bin").open("wb") for name in SPLITS}
     try:
-        left = dict(sizes)
+        left, characters = dict(sizes), dict.fromkeys(SPLITS, 0)
         for part, sources in parts.items():
             for piece, size in coder.pieces(sources, text_hash):
                 ids = coder.encode(piece, vocabulary)
@@ -136,6 +137,8 @@ def write_corpus(
                     unknown += int(np.count_nonzero(ids == vocabulary.unknown))
                 for name in SPLITS if part == TEXT else (part,):
                     fitting, ids = ids[: left[name]], ids[left[name] :]
+                    characters[name] += coder.characters(piece[: left[name]])
+                    piece = piece[left[name] :]
                     left[name] -= len(fitting)
                     files[name].write(fitting.data)
                 done += size
@@ -157,6 +160,7 @@ def write_corpus(
         unknown=unknown,
         files=[source.name for sources in parts.values() for source in sources],
         sha256=found.sha256,
+        characters=characters,
     )
     info.save(folder / "corpus.json")
     return info
@@ -170,13 +174,15 @@ def split_sizes(found: Survey, settings: PrepareSettings) -> dict[str, int]:
         sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
         wanted = {"train": True, "valid": settings.valid > 0, "test": settings.test > 0}
     else:
-        tokens = sum(found.tokens.values())
         sizes = {name: found.tokens.get(name, 0) for name in SPLITS}
         wanted = {name: name in found.tokens for name in SPLITS}
+    unit = UNITS[settings.level]
     for name, size in sizes.items():
         if wanted[name] and size < 2:  # an input and its target
+            if TEXT not in found.tokens:
+                raise TextError(f"the {name} text is too short: it has {size} {unit}, and needs 2. Name a longer one.")
             raise TextError(
-                f"the text is too short: of its {tokens} {UNITS[settings.level]} the {name} split gets {size}, "
+                f"the text is too short: of its {tokens} {unit} the {name} split gets {size}, "
                 "and needs 2. Give more text, or fewer splits: --valid 0 --test 0"
             )
     return sizes

@@ -1,7 +1,7 @@
 """A text as the ids of a vocabulary, with what scoring it needs: its characters, its lines, what is unknown."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.coding import Ids
 from charrnn_cli.text.sources import Source, byte_chunks, text_chunks
-from charrnn_cli.text.tokenizer import line_end, tokenizer_of, word_tokenizer
+from charrnn_cli.text.tokenizer import Joiner, line_end, tokenizer, tokenizer_of, word_tokenizer
 from charrnn_cli.text.vocabulary import Vocabulary
 
 PIECE = 1 << 16  # ids that are turned into tokens at once
@@ -20,7 +20,7 @@ class Line:
     """A line of a text: its last token is the one before `end`."""
 
     end: int
-    characters: int
+    characters: int  # of its tokens that can be scored: all, but for the first one of the text
     text: str
 
 
@@ -34,10 +34,18 @@ class Reading:
     lines: list[Line] = field(default_factory=list)
 
 
-def read_split(ids: Ids, vocabulary: Vocabulary, by_line: bool) -> Reading:
-    """Ids of a prepared text. Raises TextError where there are too few."""
+def read_split(ids: Ids, vocabulary: Vocabulary, by_line: bool, characters: int | None = None) -> Reading:
+    """Ids of a prepared text of so many `characters`, or of those of its tokens. Raises TextError.
+
+    The length of a word that stands as the unknown token is known in all of a split alone: a line counts the token's.
+    """
     pieces = (ids[start : start + PIECE] for start in range(0, len(ids), PIECE))
-    return _reading(((vocabulary.decode(piece.tolist()), piece) for piece in pieces), vocabulary, by_line)
+    decoded = ((vocabulary.decode(piece.tolist()), piece) for piece in pieces)
+    reading = _reading(decoded, tokenizer_of(vocabulary).joiner(), vocabulary, by_line)
+    if characters is not None:
+        first = len(tokenizer_of(vocabulary).joiner().add(vocabulary.tokens[ids[0]]))
+        reading.characters = characters - first
+    return reading
 
 
 def read_text(
@@ -50,10 +58,10 @@ def read_text(
     """
 
     def pieces() -> Iterator[tuple[list[str], NDArray[np.int32]]]:
-        for tokens in _tokens(sources, vocabulary, encoding):
+        for tokens in _tokens(sources, vocabulary, encoding, marks):
             if vocabulary.unknown is None and (lacks := vocabulary.lacks(tokens)):
                 if not skip_unknown:
-                    shown = ", ".join(repr(token) for token in dict.fromkeys(tokens[at] for at in lacks[:5]))
+                    shown = ", ".join([repr(token) for token in dict.fromkeys(tokens[at] for at in lacks)][:5])
                     raise TextError(
                         f"the text has what the model has never seen: {shown}. To score it without that: --unknown skip"
                     )
@@ -62,12 +70,17 @@ def read_text(
             yield tokens, np.array([vocabulary.ids.get(token, vocabulary.unknown or 0) for token in tokens], np.int32)
 
     left_out: list[int] = []
-    reading = _reading(pieces(), vocabulary, by_line)
+    marks = dict(vocabulary.marks)  # and those that the text has besides
+    joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
+    reading = _reading(pieces(), joiner, vocabulary, by_line)
     reading.unknown += sum(left_out)
     return reading
 
 
-def _tokens(sources: Iterable[Source], vocabulary: Vocabulary, encoding: str) -> Iterator[list[str]]:
+def _tokens(
+    sources: Iterable[Source], vocabulary: Vocabulary, encoding: str, marks: dict[str, str]
+) -> Iterator[list[str]]:
+    """The tokens of files, which are one text; what their marks stand for is added to `marks`."""
     if vocabulary.level == "byte":
         for source in sources:
             for data in byte_chunks(source):
@@ -80,13 +93,18 @@ def _tokens(sources: Iterable[Source], vocabulary: Vocabulary, encoding: str) ->
         splitter = word_tokenizer(vocabulary.split_on, vocabulary.lowercase).splitter()
         for source in sources:
             for text, _ in text_chunks(source, encoding):
-                yield splitter.add(text)
-        yield splitter.end()
+                tokens = splitter.add(text)
+                marks |= splitter.marks
+                yield tokens
+            tokens = splitter.end()
+            marks |= splitter.marks
+            yield tokens
 
 
-def _reading(pieces: Iterable[tuple[list[str], NDArray[np.integer]]], vocabulary: Vocabulary, by_line: bool) -> Reading:
+def _reading(
+    pieces: Iterable[tuple[list[str], NDArray[np.integer]]], joiner: Joiner, vocabulary: Vocabulary, by_line: bool
+) -> Reading:
     """Joins the tokens to count their characters, and to find the lines."""
-    joiner = tokenizer_of(vocabulary).joiner()
     ends_line = line_end(vocabulary)
     ids: list[NDArray[np.int32]] = []
     lines: list[Line] = []
@@ -110,8 +128,11 @@ def _reading(pieces: Iterable[tuple[list[str], NDArray[np.integer]]], vocabulary
     characters += len(rest := joiner.end())
     if by_line and (line or rest):
         lines.append(_line(count, [*line, rest]))
+    if lines:
+        lines[0] = replace(lines[0], characters=lines[0].characters - first)
     if count < 2:
-        raise TextError(f"the text has {count} tokens, and the first one is given: there is nothing to score.")
+        had = "no token" if count == 0 else "one token, which is given"
+        raise TextError(f"the text has {had}: there is nothing to score. Name a longer one: charrnn evaluate FILE.txt")
     return Reading(np.concatenate(ids), characters - first, unknown, lines)
 
 

@@ -47,7 +47,7 @@ def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
                 inside = (Path(folder, name) for folder, _, names in os.walk(path, onerror=_refuse) for name in names)
                 found = sorted(file for file in inside if file.suffix == ".txt" and file.is_file())
                 if not found:
-                    raise TextError(f"no .txt file in the folder {path}. Name the files: charrnn prepare FILE ...")
+                    raise TextError(f"no .txt file in the folder {path}. Name the files themselves.")
                 sources += [Source(str(file), file) for file in found]
             elif path.is_file():
                 sources.append(Source(str(path), path))

@@ -98,7 +98,7 @@ class ByteJoiner:
 class WhitespaceTokenizer:
     """A token is what stands between white space, for text that is tokenised already; a line ends with `<eos>`.
 
-    Runs of white space are not kept.
+    Runs of white space are not kept, and an `<eos>` that the text has already is a line's end like any other.
     """
 
     def __init__(self, lowercase: bool = False) -> None:

@@ -2,12 +2,13 @@
 
 A token is a word, a punctuation mark under a name of its own (`||Comma||`), a line break (`||Return||`), or what is
 neither, such as an emoji. Most spaces need no token: a rule says whether one stands between two tokens, and where a
-text has something else, a token for the gap says so: `||Join||` (nothing), `||Space||`, `||4Spaces||`. The same rule
+text has something else, a token for the gap says so: `||NoSpace||`, `||Space||`, `||4Spaces||`. The same rule
 joins the tokens again.
 """
 
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import regex
 
@@ -31,7 +32,7 @@ NAMES = {  # as the tutorials name them
     "\r": "CarriageReturn",
 }
 RETURN = "||Return||"
-GAP = regex.compile(r"\|\|(?:Join|Space|\d+Spaces)\|\|")
+GAP = regex.compile(r"\|\|(?:NoSpace|Space|\d+Spaces)\|\|")
 SPACES = 16  # that one token stands for, at most
 PAIRED = ('"', "_")  # the same mark opens and closes
 BETWEEN = frozenset(("-", "--", "\u2010", "\u2011", "\u2013", "\u2014", "/"))  # no space on either side of a dash
@@ -51,7 +52,7 @@ def mark(text: str) -> str | None:
 def gap_marks(gap: str) -> dict[str, str]:
     """The tokens of a gap of spaces, or of none where the rule wants one, with what they stand for."""
     if not gap:
-        return {"||Join||": ""}
+        return {"||NoSpace||": ""}
     return {"||Space||" if len(gap) == 1 else f"||{len(gap)}Spaces||": gap}
 
 
@@ -67,7 +68,6 @@ class Spacing:
         self._after = False  # whether what came last wants a space after it
         self._open = dict.fromkeys(PAIRED, False)
         self._line_ended = False
-        self._wants: dict[str, tuple[bool, bool]] = {}
 
     def before(self, text: str) -> bool:
         """Whether a space stands before `text`, which comes next."""
@@ -78,7 +78,7 @@ class Spacing:
             self._open[text] = not closes
             wants_before, wants_after = not closes, closes
         else:
-            wants_before, wants_after = self._wants.get(text) or self._wants.setdefault(text, _wants(text))
+            wants_before, wants_after = _wants(text)
         space = self._after and wants_before
         self._after = wants_after
         if text == "\n" and self._line_ended:  # a paragraph ends: what is open in it is never closed
@@ -87,6 +87,7 @@ class Spacing:
         return space
 
 
+@lru_cache(maxsize=1 << 14)
 def _wants(text: str) -> tuple[bool, bool]:
     """Whether a mark wants a space before it, and after it."""
     category = unicodedata.category(text[0])
@@ -203,7 +204,7 @@ class WordTokenizer:
     """A token is a word or a punctuation mark."""
 
     def __init__(self, lowercase: bool = False, marks: Mapping[str, str] | None = None) -> None:
-        self.marks = marks or {}
+        self.marks = {} if marks is None else marks
         self.lowercase = lowercase
 
     def splitter(self) -> WordSplitter:

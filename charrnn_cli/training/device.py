@@ -47,16 +47,13 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns the end of the memory, the GPU's or the machine's, into a DeviceError."""
+def memory_errors(advice: str) -> Iterator[None]:
+    """Turns the end of the memory, the GPU's or the machine's, into a DeviceError that ends with `advice`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            raise DeviceError(
-                "the memory is full. What was saved before is whole. Begin anew with less: --restart and a smaller "
-                "--batch-size, --seq-length, --hidden or --layers."
-            ) from error
+            raise DeviceError(f"the memory is full. {advice}") from error
         raise
 
 

@@ -95,7 +95,7 @@ def score(
             if warm_up and column == warm_up:  # the first stream has no text before it
                 for part in state:
                     part[:, 0] = 0.0
-            with torch.no_grad():
+            with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
                 logits, state = model(x, state)  # (B, T, V)
                 losses = cross_entropy(logits, y, "none")  # (B, T)
             total += losses.double().sum().item()

@@ -207,10 +207,10 @@ def _reset(hidden: State, probability: float) -> State:
 
 def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> float:
     if not math.isfinite(loss):
-        lower = min(settings.learning_rate / 3, 1e-3)
+        lower = settings.learning_rate / 3
         raise CharrnnError(
             f"the loss is {loss} at step {step}: training has exploded. The checkpoints before are whole. Begin anew "
-            f"with a lower rate: charrnn train {run.quoted} --restart --learning-rate {lower:.1g}"
+            f"with a lower rate, by the same command with --restart --learning-rate {lower:.1g}"
         )
     return loss
 

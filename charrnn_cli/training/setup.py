@@ -57,6 +57,11 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
             raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
     keep_freed_memory()
     data = Data.on(device, train, valid)
+    if data.valid is None and (config.training.patience is not None or config.training.schedule == "plateau"):
+        raise UsageError(
+            f"--patience and --schedule plateau watch a validation loss, and {run.name} has no text held out: leave "
+            "them out, or prepare the text anew with --valid 0.05"
+        )
     cut(data, config.training)
     state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
     if last is None:

@@ -117,8 +117,7 @@ def new_optimizer(model: LanguageModel, settings: TrainingSettings) -> torch.opt
         case "adam":
             return torch.optim.Adam(parameters, rate, fused=True)
         case "adamw":
-            decay = 0.01 if settings.weight_decay is None else settings.weight_decay
-            return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(parameters, rate, weight_decay=settings.weight_decay, fused=True)
         case "sgd":
             return torch.optim.SGD(parameters, rate, fused=True)
         case "rmsprop":

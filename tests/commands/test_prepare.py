@@ -151,7 +151,9 @@ def test_files_for_each_split_can_be_named(folder, level):
         (["--train", "good/train.txt"], 2, "--train needs a --valid-file"),
         (["good/train.txt", "--train", "good/train.txt"], 2, "named twice"),
         (["good/train.txt", "--test-file", "good/test.txt"], 2, "--test-file needs a --valid-file"),
-        (["--train", "good/train.txt", "--valid-file", "good/train.txt"], 2, "as training text and as held out"),
+        (["--train", "good/train.txt", "--valid-file", "./good/train.txt"], 2, "named as train and as valid text"),
+        (["good/../good", "--valid-file", "good/valid.txt"], 2, "is split already: leave --valid-file"),
+        (["--train", "good/train.txt", "--valid-file", "one.txt"], 1, "the valid text is too short: it has 1 char"),
         (["--train", "good/train.txt", "--valid-file", "empty.txt"], 1, "there is no text in empty.txt"),
         ([], 2, "there is no text to prepare"),
         (["good/train.txt", "--split-on", "whitespace"], 2, "add --level word"),
@@ -166,10 +168,20 @@ def test_splits_and_words_that_cannot_be(folder, arguments, code, message):
     write_split(folder / "twice", "ptb.", **SPLIT)
     write_split(folder / "twice", "ptb.char.", train="a _ b")
     (folder / "empty.txt").write_text("")
+    (folder / "one.txt").write_text("x")
     result = charrnn("prepare", *arguments)
     assert result.exit_code == code
     assert message in " ".join(result.stderr.split())
     assert not RUNS.exists() or not list(RUNS.iterdir())
+
+
+def test_words_of_two_files_are_not_glued(folder):
+    (folder / "a.txt").write_text("to be\nor not")
+    (folder / "b.txt").write_text("to be\n")
+    charrnn("prepare", "a.txt", "b.txt", "--level", "word", "--split-on", "whitespace", "--valid", "0", "--test", "0")
+    vocabulary = json.loads((RUNS / "a" / "vocabulary.json").read_text())["tokens"]
+    assert sorted(vocabulary) == ["<eos>", "be", "not", "or", "to"]
+    assert Corpus(RUNS / "a" / "corpus").info.tokens["train"] == 9
 
 
 def test_words_and_the_table_of_punctuation(folder):
@@ -187,7 +199,7 @@ def test_a_vocabulary_larger_than_the_text_has_is_said_to_be_all_of_it(folder):
     (folder / "play.txt").write_text("to be or not to be\n" * 30)
     large = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "50000")
     assert large.exit_code == 0
-    assert "vocabulary  5: the text has no 50,000 words, all are kept" in large.stderr
+    assert "vocabulary  5: the text has no 50,000 different words, all are kept" in large.stderr
     small = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "3", "--name", "small")
     assert "vocabulary  3\n" in small.stderr
     assert "unknown     90 words (42.857%) are <unk>" in small.stderr

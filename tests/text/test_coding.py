@@ -69,6 +69,10 @@ def test_rare_words_of_a_text_with_too_many_are_forgotten(folder, monkeypatch):
     text = " ".join(f"the w{i}" for i in range(200))
     vocabulary, _ = vocabulary_of(folder, text, vocab_size=2)
     assert vocabulary.tokens == ("<unk>", "the")
+    early = " ".join(f"a{i}" for i in range(60))
+    late = " ".join(f"b{i}" for i in range(60))
+    vocabulary, _ = vocabulary_of(folder, f"{early} w w w w w w {late} {late} x", vocab_size=3)
+    assert "w" in vocabulary.tokens
     with pytest.raises(TextError, match=r"more than 50 different words.*--vocab-size"):
         vocabulary_of(folder, text)
 

@@ -34,6 +34,32 @@ def test_a_text_reads_the_same_from_its_file_and_from_its_split(folder, settings
     assert one.characters == len("\n".join(lines)) + ended - len(first)
 
 
+def test_characters_are_those_of_the_text_whatever_the_model_knows_of_it(folder):
+    text = "the cat; the [dog]   ran -- the £ cat\n" * 5
+    run = prepare_text(
+        folder, "the cat the dog ran the cat\n" * 20 + "odd\n", PrepareSettings(level="word", min_count=5)
+    )
+    vocabulary = Vocabulary.load(run.vocabulary)
+    assert vocabulary.unknown is not None
+    (folder / "new.txt").write_text(text)
+    reading = read_text([Source("new.txt", folder / "new.txt")], vocabulary, "utf-8", False, by_line=True)
+    assert reading.characters == len(text) - len("the")
+    assert [line.text for line in reading.lines] == text.splitlines()
+    assert reading.lines[0].characters == len("the cat; the [dog]   ran -- the £ cat\n") - len("the")
+
+
+@pytest.mark.parametrize("level", ["char", "byte", "word"])
+def test_the_characters_of_splits_are_counted_while_a_text_is_prepared(folder, level):
+    text = "Ein Öl-Fass, ein „Wort“ -- und\nnoch  eins.\n" * 30
+    info = Corpus(prepare_text(folder, text, PrepareSettings(level=level)).corpus).info
+    assert sum(info.characters.values()) == len(text)
+    vocabulary = Vocabulary.load(folder / "runs" / "fox" / "vocabulary.json")
+    reading = read_split(Corpus(folder / "runs" / "fox" / "corpus").split("test"), vocabulary, False)
+    known = read_split(Corpus(folder / "runs" / "fox" / "corpus").split("test"), vocabulary, False, 1000)
+    assert abs(info.characters["test"] - reading.characters) < 12
+    assert 990 < known.characters < 1000
+
+
 def test_the_second_file_goes_on_where_the_first_one_ends(folder):
     run = prepare_text(folder, TEXT)
     vocabulary = Vocabulary.load(run.vocabulary)

@@ -21,7 +21,7 @@ def join(tokens: list[str], marks: dict[str, str]) -> str:
 
 
 @given(st.one_of(st.text(), TRICKY))
-@example("||Period|| is no full stop. ||Join||||Space||")
+@example("||Period|| is no full stop. ||NoSpace||||Space|| R\u2a1dS")
 @example('"Yes," he said -- "no"  (he  meant\t\t"yes").\n\n    "Well... __I__ know!" \n')
 @example("שלום, עולם! \u202bمرحبا\u202c 👩‍👩‍👧‍👦 👍🏽🇫🇷 l’été e\u0301 \ufeff")
 @example(" " * 100 + "a" + " " * 33)
@@ -73,7 +73,7 @@ def test_ordinary_prose_needs_no_token_for_its_spaces():
         "It's 3.14, or 1,000: the mother-in-law's _own_ words--no more!\n\n«Oui», dit-il.\n"
     )
     tokens, _ = split(text.replace(" -- ", "--"))
-    assert not {"||Join||", "||Space||"} & set(tokens)
+    assert not {"||NoSpace||", "||Space||"} & set(tokens)
     assert {"don't", "It's", "3.14", "1,000", "mother-in-law's", "own", "dit-il"} <= set(tokens)
 
 
@@ -83,8 +83,19 @@ def test_a_quotation_that_is_never_closed_ends_with_its_paragraph():
 
 def test_gaps_that_are_not_the_rules_are_told():
     assert split("a  b")[0] == ["a", "||2Spaces||", "b"]
-    assert split("a .b")[0] == ["a", "||Space||", "||Period||", "||Join||", "b"]
+    assert split("a .b")[0] == ["a", "||Space||", "||Period||", "||NoSpace||", "b"]
     assert split("a" + " " * 20 + "b")[0] == ["a", "||16Spaces||", "||4Spaces||", "b"]
+
+
+def test_no_two_marks_share_a_token():
+    texts = [chr(code) for code in range(0x110000)] + [
+        "--",
+        "",
+        *(" " * spaces for spaces in range(2, words.SPACES + 1)),
+    ]
+    tokens = [words.mark(text) if text.strip(" ") else next(iter(words.gap_marks(text))) for text in texts]
+    named = [token for token in tokens if token is not None]
+    assert len(named) == len(set(named)) > 1000
 
 
 def test_a_text_that_names_a_token_is_not_taken_for_it():

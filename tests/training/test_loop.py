@@ -127,6 +127,14 @@ def test_patience_ends_a_run_that_gets_no_better(fox, monkeypatch):
     assert len([event for event in more if isinstance(event, Validation)]) == 1
 
 
+@pytest.mark.parametrize("flags", [{"patience": 3}, {"schedule": "plateau"}], ids=str)
+def test_what_watches_the_validation_loss_needs_one(folder, flags):
+    run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0, test=0))
+    with pytest.raises(UsageError, match="no text held out"):
+        run_for(run, SMALL | flags)
+    assert not run.config.exists()
+
+
 def test_plateau_cuts_the_rate_where_validation_stalls(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
@@ -205,7 +213,7 @@ def test_an_exploding_loss_ends_with_a_message_and_keeps_the_checkpoints(fox, mo
     setup = set_up(fox, None, SMALL, False, CPU)
     with torch.no_grad():
         setup.state.model.head.bias.fill_(torch.nan)
-    with pytest.raises(CharrnnError, match=r"loss is nan at step 6.*--learning-rate"):
+    with pytest.raises(CharrnnError, match=r"loss is nan at step 6.*--restart --learning-rate"):
         list(train(fox, setup.data, setup.config.training, setup.state, CPU))
     assert files(fox)[:2] == before[:2]
 
