@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from support import charrnn
+from support import TEXT, charrnn, prepare_text
 
 from charrnn_cli.checkpoint import checkpoints
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.runs import RUNS
 from charrnn_cli.training.log import read_log
 
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--seed", "3"]
@@ -23,6 +25,38 @@ def test_it_says_what_it_trains_how_it_goes_and_what_comes_next(fox):
     assert "fox is finished: 60 steps" in result.stderr
     assert "charrnn sample --model fox" in result.stderr
     assert "\x1b" not in result.stderr  # no terminal, no control codes
+
+
+def test_words_are_told_in_perplexity_and_words_a_second(folder, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    prepare_text(folder, TEXT, PrepareSettings(level="word"), name="words")
+    result = charrnn(
+        "train", "words", "--cpu", "--hidden", "16", "--batch-size", "2", "--seq-length", "8", "--steps", "9"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "embedding 16" in result.stderr  # tied: as wide as the layers
+    assert re.search(r"ppl \d+\.\d\d .*sec/batch  [\d,]+ words/s", result.stderr)
+    assert re.search(r"step 9  valid ppl \d+\.\d\d", result.stderr)
+    assert re.search(r"best validation loss \d\.\d+ \(perplexity \d+\.\d\d\)", result.stderr)
+    assert all(
+        record["perplexity"] > 1 for record in read_log(RUNS / "words" / "log.jsonl") if record["kind"] == "report"
+    )
+
+
+def test_presets_and_what_they_are_for(fox, folder):
+    wrong = charrnn("train", "--preset", "ptb-small", "--cpu")
+    assert wrong.exit_code == 2
+    assert "ptb-small is for the level word, and this run's is char" in wrong.stderr
+    prepare_text(folder, TEXT, PrepareSettings(level="word", split_on="whitespace"), name="words")
+    right = charrnn("train", "words", "--preset", "ptb-test", "--cpu", "--no-preview")
+    assert "words is finished: 1 epoch" in right.stderr
+
+
+def test_a_run_that_gets_no_better_says_so(fox):
+    result = charrnn("train", *SMALL, "--steps", "900", "--patience", "1", "--learning-rate", "3", "--no-preview")
+    assert result.exit_code == 0
+    assert "fox is finished: no better validation loss in 1 validation" in result.stderr
+    assert "--patience 2" in result.stderr
 
 
 def test_a_preview_at_each_validation_unless_it_is_not_wanted(fox):
