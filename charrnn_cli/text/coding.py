@@ -170,9 +170,10 @@ class WordCoder:
         self._joiner = word_tokenizer(settings.split_on, settings.lowercase, self._marks).joiner()
 
     def pieces(self, sources: Iterable[Source], text_hash: Hash) -> Iterator[tuple[list[str], int]]:
-        """The words of one text."""
+        """The words of one text; one ends where a file does."""
         splitter = word_tokenizer(self.settings.split_on, self.settings.lowercase).splitter()
-        for source in sources:
+        for number, source in enumerate(sources):
+            text_hash.update(b"\0" * (number > 0))  # a word ends where a file does
             for text, size in text_chunks(source, self.settings.encoding):
                 text_hash.update(text.encode("utf-8", "surrogatepass"))
                 yield splitter.add(text), size

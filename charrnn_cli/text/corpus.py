@@ -42,7 +42,7 @@ class Survey:
     """What the first pass found."""
 
     tokens: dict[str, int]  # of each part
-    sha256: str  # of the clean text in UTF-8, or of the bytes; a NUL byte between parts
+    sha256: str  # of the clean text in UTF-8, or of the bytes; a NUL byte between parts, and files of words
 
 
 @dataclass(frozen=True)
