@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
 TYPED = [
     shlex.split(line.removeprefix("$ "), comments=True)
     for _, block in BLOCKS
-    for line in re.split(r"\n|&&|;", block)
+    for line in re.split(r"\n|&&|;|\|", block)
     if line.strip().startswith(("$ charrnn ", "charrnn "))
 ]
 

@@ -30,6 +30,21 @@ def test_greedy_top_n_and_an_empty_prime():
     assert len(charrnn("sample", "--length", "30").stdout) == 30
 
 
+def test_the_bundled_shakespeare_writes_a_scene():
+    scene = charrnn("sample", "--model", "shakespeare", "--prime", "ROMEO:", "--length", "200", "--seed", "1").stdout
+    assert scene.startswith("ROMEO:\n")
+    assert "<unk>" not in scene
+    assert "||" not in scene
+    assert len([line for line in scene.splitlines() if line.endswith(":") and line.isupper()]) > 2
+
+
+def test_a_word_model_names_the_words_that_it_does_not_know():
+    result = charrnn("sample", "--model", "shakespeare", "--prime", "ROMEO: The router, Juliet?")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'router' at position 4" in result.stderr
+    assert "Romeo" not in result.stderr
+
+
 def test_torch_is_not_loaded():
     code = (
         "import sys\nfrom charrnn_cli.cli import main\nsys.argv[1:] = ['sample', '--length', '3']\n"
