@@ -27,7 +27,10 @@ def evaluate(
     split: Annotated[Split | None, typer.Option(help="A part of the run's own text.  [default: test]")] = None,
     checkpoint: Annotated[int | None, typer.Option(metavar="STEP", help="An earlier checkpoint of the run.")] = None,
     per_line: Annotated[
-        bool, typer.Option("--per-line", help="Score each line: bits per character, perplexity, number, line.")
+        bool,
+        typer.Option(
+            "--per-line", help="Score each line that is not blank: bits per character, perplexity, number, line."
+        ),
     ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Read the text in one pass: slower, and different by less than 0.001.")
@@ -83,7 +86,7 @@ def evaluate(
         record = {"model": run.name, "step": step, "text": what, "exact": exact, **dataclasses.asdict(result)}
         typer.echo(json.dumps(record if per_line else {**record, "lines": None}, ensure_ascii=False))
         return
-    for line in result.lines:
+    for line in (line for line in result.lines if line.text.strip()):
         typer.echo(_line(line))
     where = "bundled" if run.bundled else run.folder
     summary = _summary(f"{run.name} ({where}), step {step:,}", what, device_name(device), result)

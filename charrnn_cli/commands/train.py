@@ -212,12 +212,14 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     if out_of_patience(training, numbers):
         why = f"no better validation loss in {count(numbers.stalled, 'validations')}"
         more = f"--patience {2 * numbers.stalled}"
+    if bound != "steps" or out_of_patience(training, numbers):
+        why += f", {count(end.step, 'steps')}"
     best = ""
     if numbers.best_loss is not None:
         word = f" (perplexity {perplexity(numbers.best_loss):.2f})" if setup.vocabulary.level == "word" else ""
         best = f", best validation loss {numbers.best_loss:.4f}{word} at step {numbers.best_step:,}"
     return (
-        f"{name} is finished{' already' if already else ''}: {why}, {count(end.step, 'steps')}{best}.\n"
+        f"{name} is finished{' already' if already else ''}: {why}{best}.\n"
         f"To write: charrnn sample --model {typed}\n"
         f"To train it further: charrnn train {typed} {more}\n"
         f"To begin anew: charrnn train {typed} --restart"

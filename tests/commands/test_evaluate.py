@@ -52,7 +52,7 @@ def test_json_names_everything(trained):
 
 def test_lines_are_scored_one_by_one_and_the_odd_one_stands_out(trained, folder):
     odd = "xqzjk vwpqx zzkqj!"
-    (folder / "lines.txt").write_text(TEXT[:172] + odd + "\n" + TEXT[:86])
+    (folder / "lines.txt").write_text(TEXT[:172] + odd + "\n" + TEXT[:86] + "\n\n")
     result = charrnn("evaluate", "lines.txt", "--per-line")
     rows = [line.split(None, 3) for line in result.stdout.splitlines()]
     assert [int(row[2]) for row in rows] == list(range(1, len(rows) + 1))

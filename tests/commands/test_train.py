@@ -22,7 +22,7 @@ def test_it_says_what_it_trains_how_it_goes_and_what_comes_next(fox):
     assert "LSTM 2 x 16, embedding 8" in result.stderr
     assert re.search(r"[\d,]+ parameters", result.stderr)
     assert re.search(r"step 60  valid \d\.\d+ \(\d\.\d+ bpc\)", result.stderr)
-    assert "fox is finished: 60 steps" in result.stderr
+    assert "fox is finished: 60 steps, best" in result.stderr
     assert "charrnn sample --model fox" in result.stderr
     assert "\x1b" not in result.stderr  # no terminal, no control codes
 
