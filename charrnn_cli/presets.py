@@ -52,7 +52,7 @@ def anna() -> Preset:
             checkpoint_every=200,
         ),
         LETTERS,
-        "the Anna Karenina char-RNN tutorial",
+        "Anna Karenina char-RNN tutorial",
     )
 
 
@@ -99,7 +99,7 @@ def ptb(
             epochs=epochs,
         ),
         WORDS,
-        "the TensorFlow PTB tutorial, after Zaremba et al., arXiv 1409.2329",
+        "TensorFlow PTB tutorial, arXiv 1409.2329",
     )
 
 
@@ -141,7 +141,7 @@ def script() -> Preset:
             epochs=50,
         ),
         WORDS,
-        "the TV-script tutorial",
+        "TV-script tutorial",
     )
 
 
