@@ -3,7 +3,7 @@
 The baseline is a script that prints "... N characters/s". Also: how long after the command starts the first new
 character is written, by the bundled model.
 
-    python tests/benchmarks/sampling_speed.py ../shared/bench/naive_sampler.py
+    python tests/benchmarks/sampling_speed.py naive_sampler.py
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 The baseline is a script that prints "... N tokens/s ..." for --hidden --layers --batch --steps --vocab --repeat.
 
-    python tests/benchmarks/training_speed.py ../shared/bench/raw_lstm.py
+    python tests/benchmarks/training_speed.py raw_lstm.py
 """
 
 import argparse
