@@ -179,7 +179,7 @@ def auto(level: Level, train_tokens: int, minutes: float | None, epochs: float |
     """
     if minutes is None and epochs is None:
         minutes = AUTO_MINUTES
-    small = minutes is not None and minutes <= 2
+    small = level != "word" and minutes is not None and minutes <= 2
     model = ModelSettings(hidden=256, layers=1) if small else ModelSettings()
     training = TrainingSettings(learning_rate=4e-3 if small else 3e-3, minutes=AUTO_MINUTES)
     tokens_per_minute = 5_000_000 if gpu else 1_400_000 if small else 700_000
@@ -191,7 +191,6 @@ def auto(level: Level, train_tokens: int, minutes: float | None, epochs: float |
         training = dataclasses.replace(training, batch_size=64, seq_length=100)
     if level == "word":
         model = ModelSettings(hidden=256, embedding=256, dropout=0.5, input_dropout=0.4, tie_weights=True)
-        training = dataclasses.replace(training, learning_rate=3e-3)
     streams = max(1, min(training.batch_size, (train_tokens - 1) // training.seq_length))
     return Preset(model, dataclasses.replace(training, batch_size=streams), (level,), AUTO_SOURCE)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.generate import Model
+from charrnn_cli.generation.generate import BROKEN, Model
 from charrnn_cli.text.reading import Reading
 from charrnn_cli.training.evaluation import LONG_WARM_UP, perplexity, score
-from charrnn_cli.training.model import LanguageModel, set_weights
+from charrnn_cli.training.model import trained_model
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,12 @@ def score_text(
     Raises RunError where the weights are broken.
     """
     started = time.perf_counter()
-    network = LanguageModel(model.settings, len(model.vocabulary))
-    set_weights(network, dict(model.weights))
-    network.to(device)
-    each = np.zeros(len(reading.ids) - 1, np.float32)
-    result = yield from score(
-        network, torch.from_numpy(reading.ids).to(device), device, None if exact else LONG_WARM_UP, each
-    )
+    network = trained_model(model.settings, model.weights, device)
+    each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
+    tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP
+    result = yield from score(network, tokens, device, warm_up, each)
     if not math.isfinite(result.loss):
-        raise RunError("the model's weights are broken: its logits are no numbers. Is its file damaged?")
+        raise RunError(BROKEN)
     yield TextScore(
         loss=result.loss,
         bits_per_character=_bits(result.loss * result.tokens, reading.characters),
@@ -66,11 +64,11 @@ def score_text(
         characters=reading.characters,
         unknown=reading.unknown,
         seconds=time.perf_counter() - started,
-        lines=list(_line_scores(reading, each.astype(np.float64))),
+        lines=[] if each is None else list(_line_scores(reading, each.astype(np.float64))),
     )
 
 
-def _line_scores(reading: Reading, each: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Iterator[LineScore]:
+def _line_scores(reading: Reading, each: NDArray[np.float64]) -> Iterator[LineScore]:
     start = 0
     for number, line in enumerate(reading.lines, 1):
         losses = each[max(start - 1, 0) : line.end - 1]  # token k is the target k - 1

@@ -18,6 +18,7 @@ from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.text.words import is_gap
 
 State = TypeVar("State")
+BROKEN = "the model's weights are broken: its logits are no numbers. Is its file damaged?"
 
 
 class Engine(Protocol[State]):
@@ -71,7 +72,7 @@ def generate(
     for left in range(settings.length, 0, -1):
         last = logits[0]
         if not np.isfinite(last).all():
-            raise RunError("the model's weights are broken: its logits are no numbers. Is its file damaged?")
+            raise RunError(BROKEN)
         for filter in row:
             last = filter(last)
         id = draw(last, settings.temperature, random)

@@ -8,16 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn_cli.config import ModelSettings
-from charrnn_cli.training.model import LanguageModel, State, set_weights
+from charrnn_cli.training.model import State, trained_model
 
 
 class TorchEngine:
     """A `LanguageModel` that reads one token of B texts at a time."""
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, device: torch.device) -> None:
-        self.model = LanguageModel(settings, len(weights["head.bias"]))
-        set_weights(self.model, dict(weights))
-        self.model.to(device).eval()
+        self.model = trained_model(settings, weights, device).eval()
         self.device = device
 
     def start(self, streams: int) -> State:

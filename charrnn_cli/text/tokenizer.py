@@ -11,16 +11,6 @@ from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # what a person calls the tokens
 
 
-class Splitter(Protocol):
-    """Splits one text into tokens as it comes."""
-
-    def add(self, text: str) -> list[str]:
-        """The tokens that are sure once `text` is there."""
-
-    def end(self) -> list[str]:
-        """The tokens that are left when no text follows."""
-
-
 class Joiner(Protocol):
     """Turns tokens into text as they come."""
 

@@ -5,7 +5,8 @@ Sizes: B streams, T tokens, V tokens in the vocabulary, E embedding, L layers, H
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,6 +114,13 @@ def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
     in_time_order = logits.transpose(0, 1).flatten(0, 1)  # (T * B, V), as the model laid them out: no copy
     loss = F.cross_entropy(in_time_order.float(), y.T.flatten(), reduction=reduction)
     return loss.view(y.shape[1], y.shape[0]).T if reduction == "none" else loss
+
+
+def trained_model(settings: ModelSettings, weights: Mapping[str, NDArray[Any]], device: torch.device) -> LanguageModel:
+    """The network with weights under their names in files, on a device."""
+    model = LanguageModel(settings, len(weights["head.bias"]))
+    set_weights(model, dict(weights))
+    return model.to(device)
 
 
 def file_names(model: LanguageModel) -> dict[str, str]:
