@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from charrnn_cli.commands.compare import compare
 from charrnn_cli.commands.evaluate import evaluate
 from charrnn_cli.commands.export import export
 from charrnn_cli.commands.info import info
 from charrnn_cli.commands.models import models
+from charrnn_cli.commands.plot import plot
 from charrnn_cli.commands.prepare import prepare
 from charrnn_cli.commands.presets import presets
 from charrnn_cli.commands.sample import sample
@@ -55,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (prepare, train, sample, evaluate, models, info, presets, export):
+for command in (prepare, train, sample, evaluate, plot, compare, models, info, presets, export):
     app.command()(command)
 
 

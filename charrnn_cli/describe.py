@@ -1,6 +1,7 @@
 """What is known of a run or model, gathered from its files."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,14 @@ class Description:
     parameters: int | None
     checkpoints: list[Summary]
     damaged: list[str]  # what is wrong with the checkpoints that cannot be read
+
+    @property
+    def valid_bits_per_character(self) -> float | None:
+        """Of the weights that `sample` uses; None where it was not measured, or nobody counted characters."""
+        counted = self.corpus and self.corpus.characters.get("valid")
+        if not self.corpus or not counted or self.best is None or self.best.valid_loss is None:
+            return None
+        return self.best.valid_loss * (self.corpus.tokens["valid"] - 1) / counted / math.log(2)
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -70,7 +79,10 @@ def network(settings: ModelSettings) -> str:
 
 def recipe(settings: TrainingSettings) -> str:
     """How a network is trained, in a few words."""
-    bound, amount = settings.bound
+    until = "until validation stops getting better"
+    if settings.bound:
+        bound, amount = settings.bound
+        until = count(amount, bound)
     names = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
     if settings.schedule == "epoch-decay":
         schedule = f"times {settings.lr_decay:.3g} each epoch after {settings.max_epoch}"
@@ -81,13 +93,23 @@ def recipe(settings: TrainingSettings) -> str:
     patience = [f"patience {settings.patience}"] if settings.patience is not None else []
     return ", ".join(
         (
-            count(amount, bound),
+            until,
             f"batch {settings.batch_size} x {settings.seq_length}",
             f"{names[settings.optimizer]} {settings.learning_rate:g} ({schedule})",
             *clips,
             *patience,
         )
     )
+
+
+def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_size: int, parameters: int) -> float:
+    """Bytes that a training takes at its peak, within a quarter: found by measuring (tests/benchmarks/README.md)."""
+    V, tokens = vocabulary_size, training.batch_size * training.seq_length
+    program = 340e6  # Python and torch
+    weights = 28 * parameters  # with gradients, two moments, and copies of all while they are saved
+    layers = 4 * 13 * tokens * model.layers * model.hidden  # what the way back needs
+    logits = 4 * (5 * tokens * V + 4 * min(64 * 64 * V, 1 << 25))  # of a step and of a validation
+    return program + weights + layers + logits
 
 
 def count(amount: float, units: str) -> str:

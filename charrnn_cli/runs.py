@@ -59,6 +59,11 @@ class Run:
         return self.folder / "log.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's event files, where they were asked for."""
+        return self.folder / "tensorboard"
+
+    @property
     def prepared(self) -> bool:
         """Whether there is a corpus."""
         return (self.corpus / "corpus.json").is_file()

@@ -36,8 +36,8 @@ def charrnn(*arguments: str, stdin: bytes | None = None) -> Result:
     return result
 
 
-def train_small(run: Run) -> None:
+def train_small(run: Run, steps: int = 40) -> None:
     """Teaches a tiny model a run's text for a moment."""
-    small = "--hidden 16 --layers 1 --embedding 16 --batch-size 4 --seq-length 16 --steps 40 --learning-rate 0.02"
+    small = f"--hidden 16 --layers 1 --embedding 16 --batch-size 4 --seq-length 16 --steps {steps} --learning-rate 0.02"
     result = charrnn("train", run.name, "--cpu", "--no-preview", *small.split())
     assert result.exit_code == 0, result.stderr

@@ -10,7 +10,7 @@ from support import charrnn
 from charrnn_cli.checkpoint import checkpoints
 from charrnn_cli.cli import app
 
-COMMANDS = ["prepare", "train", "sample", "evaluate", "models", "info", "presets", "export"]
+COMMANDS = ["prepare", "train", "sample", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
 
 
 def fresh(code: str) -> str:
