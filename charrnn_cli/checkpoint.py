@@ -29,6 +29,7 @@ Tensors = Mapping[str, NDArray[Any]]
 WEIGHTS = "model.safetensors"
 TENSORS = "training.safetensors"
 NUMBERS = "training.json"
+SCALE = "head.scale"  # the tensor (1,) that logits are multiplied with in use: one over the fitted softmax temperature
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,10 @@ def load_summary(path: Path) -> Summary:
 
 
 def count_parameters(path: Path) -> int:
-    """The numbers in a safetensors file, by its header. Raises RunError."""
+    """The trained numbers in a safetensors file, by its header. Raises RunError."""
     with _opened(path) as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  # no dict
+        names = (name for name in file.keys() if name != SCALE)  # noqa: SIM118  # no dict
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
 
 
 def _with_summary(weights: Tensors, summary: Summary) -> bytes:

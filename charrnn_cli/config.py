@@ -17,9 +17,13 @@ Cell = Literal["lstm", "gru", "rnn"]
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["cosine", "linear", "constant", "epoch-decay", "plateau"]
 LossPer = Literal["token", "window"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Over = Literal["steps", "epochs", "time", "tokens"]  # what lies along a chart
+Unit = Literal["loss", "bits", "perplexity"]  # what stands up in it
 Unknown = Literal["error", "skip"]  # what to do with tokens of a prime that the model lacks
 Settings = TypeVar("Settings")
 BOUNDS = ("epochs", "steps", "minutes")  # what can bound a run
+ENDING = ("cosine", "linear")  # schedules that end with the run
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,12 @@ class ModelSettings:
     hidden: int = 384
     layers: int = 2
     embedding: int = 128  # 0: one-hot input
-    dropout: float = 0.1  # on each layer's output
+    dropout: float = 0.1  # on what the layers above the first, and the head, read
     input_dropout: float = 0.0  # on the embedded input
+    locked_dropout: bool = False  # the same units for all tokens of a stream's window
+    weight_drop: float = 0.0  # on the recurrent weights, the same for all tokens of a window
     residual: bool = True  # around layers of equal size
+    layer_norm: bool = False  # of what each layer and the head read; not of one-hot input
     tie_weights: bool = False  # the head's matrix is the embedding's
     forget_bias: float = 1.0  # of an LSTM: what its forget gates begin with
     init_scale: float = 0.0  # weights begin uniform from -init_scale to init_scale; 0: by the size of the layer
@@ -75,6 +82,7 @@ class ModelSettings:
         _require("--embedding", self.embedding, 0 <= self.embedding <= 65536, "from 0 (one-hot) to 65536")
         _require("--dropout", self.dropout, 0 <= self.dropout < 1, "from 0 up to, not including, 1")
         _require("--input-dropout", self.input_dropout, 0 <= self.input_dropout < 1, "from 0 up to, not including, 1")
+        _require("--weight-drop", self.weight_drop, 0 <= self.weight_drop < 1, "from 0 up to, not including, 1")
         _require("--forget-bias", self.forget_bias, math.isfinite(self.forget_bias), "a number")
         _require("--init-scale", self.init_scale, 0 <= self.init_scale < math.inf, "0 (by the layer's size) or more")
         if self.tie_weights and self.embedding != self.hidden:
@@ -86,7 +94,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained. Of `epochs`, `steps` and `minutes` exactly one bounds the run."""
+    """How the network is trained. `epochs`, `steps` or `minutes` bounds the run, or `patience` alone ends it."""
 
     batch_size: int = 16  # streams side by side
     seq_length: int = 64  # tokens of a window
@@ -100,6 +108,8 @@ class TrainingSettings:
     clip: float = 1.0  # global norm of the gradients; 0: off
     clip_value: float = 0.0  # of each gradient, before the norm; 0: off
     loss_per: LossPer = "token"  # "window": summed over its steps, averaged over the streams
+    precision: Precision = "auto"  # of the products in training; auto: bfloat16 where the device has it
+    calibrate: bool = False  # whether validation fits the softmax temperature that the model is used with
     reset: float = 0.04  # probability that a stream's hidden state is zeroed before a window
     epochs: int | None = None
     steps: int | None = None
@@ -122,22 +132,28 @@ class TrainingSettings:
         _require("--clip", self.clip, 0 <= self.clip < math.inf, "0 (off) or more")
         _require("--clip-value", self.clip_value, 0 <= self.clip_value < math.inf, "0 (off) or more")
         _one_of("--loss-per", self.loss_per, get_args(LossPer))
+        _one_of("--precision", self.precision, get_args(Precision))
         _require("--reset", self.reset, 0 <= self.reset <= 1, "from 0 to 1")
         _require("--patience", self.patience, self.patience is None or self.patience >= 1, "1 or more")
         amounts = [getattr(self, bound) for bound in BOUNDS]
         for bound, amount in zip(BOUNDS, amounts, strict=True):
             _require(f"--{bound}", amount, amount is None or 0 < amount < math.inf, "above 0")
-        if sum(amount is not None for amount in amounts) != 1:
+        if sum(amount is not None for amount in amounts) > 1:
             raise UsageError("a run has one bound: give one of --epochs, --steps and --minutes.")
+        if self.bound is None and (self.patience is None or self.schedule in ENDING):
+            raise UsageError(
+                f"a run without --minutes, --epochs or --steps needs --patience and a --schedule that knows no end, "
+                f"and has the schedule {self.schedule}: give it a bound, or --patience 5 --schedule plateau."
+            )
         _require("--seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2**63 - 1")
         every = self.checkpoint_every
         _require("--checkpoint-every", every, every is None or every >= 1, "1 or more")
         _require("--keep", self.keep, self.keep >= 1, "1 or more")
 
     @property
-    def bound(self) -> tuple[str, float]:
-        """What bounds the run, "epochs", "steps" or "minutes", and how many."""
-        return next((bound, amount) for bound in BOUNDS if (amount := getattr(self, bound)) is not None)
+    def bound(self) -> tuple[str, float] | None:
+        """What bounds the run, "epochs", "steps" or "minutes", and how many; None: it ends by its patience alone."""
+        return next(((bound, amount) for bound in BOUNDS if (amount := getattr(self, bound)) is not None), None)
 
     def with_changes(self, changes: Mapping[str, Any]) -> "TrainingSettings":
         """These settings with some changed; a new bound takes the place of the old one. Raises UsageError."""

@@ -121,7 +121,7 @@ class WorkBar:
 
 
 class _TimeLeft(ProgressColumn):
-    """The time that the run still takes, as the task's fields have it."""
+    """The share of the run that is over and the time that it still takes, as the task's fields have them."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields["left"])
@@ -130,7 +130,7 @@ class _TimeLeft(ProgressColumn):
 class TrainingBar:
     """The bar of a training run with its figures below; plain lines where stderr is no terminal."""
 
-    def __init__(self, console: Console, epochs: int | None, level: Level) -> None:
+    def __init__(self, console: Console, bounded: bool, epochs: int | None, level: Level) -> None:
         self._console = console
         self._epochs = "" if epochs is None else f"/{epochs}"
         self._level = level
@@ -139,12 +139,11 @@ class TrainingBar:
         self._figures = Text("the first steps ...")
         self._progress = Progress(
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f} %"),
             _TimeLeft(),
             console=console,
             expand=True,
         )
-        self._task = self._progress.add_task("", total=1.0, left="")
+        self._task = self._progress.add_task("", total=1.0 if bounded else None, left="")
         self._live = Live(Group(self._progress, self._figures), console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> "TrainingBar":
@@ -158,7 +157,10 @@ class TrainingBar:
 
     def report(self, report: "Report") -> None:
         """How training goes."""
-        left = duration(report.seconds_left)
+        if report.progress is None:
+            left = f"{duration(report.seconds)} so far"
+        else:
+            left = f"{report.progress:4.0%}  {duration(report.seconds_left)} left".replace("%", " %")
         loss = f"ppl {report.perplexity:.2f}" if self._level == "word" else f"loss {report.loss:.3f}"
         unit = "words" if self._level == "word" else "tokens"
         figures = (
@@ -166,11 +168,11 @@ class TrainingBar:
             f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} {unit}/s"
         )
         if self._console.is_terminal:
-            self._progress.update(self._task, completed=report.progress, left=f"{left} left")
+            self._progress.update(self._task, completed=report.progress, left=left)
             self._figures.plain = figures
         elif time.monotonic() - self._said_at >= PLAIN_SECONDS:
             self._said_at = time.monotonic()
-            say(self._console, f"{figures}  {left} left")
+            say(self._console, f"{figures}  {left.strip()}")
 
     def validating(self, validating: "Validating") -> None:
         """A validation begins."""

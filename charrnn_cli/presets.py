@@ -11,8 +11,17 @@ from charrnn_cli.errors import UsageError
 
 AUTO = "auto"
 AUTO_SOURCE = "fit for the text, the time and the device"
-AUTO_MINUTES = 10.0
-DROPOUT = ((3, 0.0), (5, 0.1), (8, 0.2), (20, 0.3), (math.inf, 0.5))  # below so many epochs
+REGULARISATION = (  # below so many epochs: dropout, weight decay
+    (3.0, 0.0, 0.1),
+    (5.0, 0.1, 0.1),
+    (8.0, 0.2, 0.2),
+    (20.0, 0.3, 0.3),
+    (math.inf, 0.5, 0.3),
+)
+WORD_DROPOUT = 0.5
+UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}
+UNBOUNDED_EPOCHS = 20.0  # that such a run may take
+Bound = tuple[str, float]  # a name of config.BOUNDS and how many
 NEEDS = {  # settings that mean something with some values of another one only
     "weight_decay": ("optimizer", ("adamw",)),
     "forget_bias": ("cell", ("lstm",)),
@@ -169,30 +178,75 @@ def named(name: str, level: Level) -> Preset:
     return preset
 
 
-def auto(level: Level, train_tokens: int, minutes: float | None, epochs: float | None, gpu: bool) -> Preset:
-    """Settings fit for a corpus of `train_tokens`, a budget and a device.
+@dataclass(frozen=True)
+class Size:
+    """A network of two layers, and how long its training is worth its time."""
 
-    The numbers come from runs on two CPU cores on tinyshakespeare (1.1 MB) and anna.txt (2 MB): many small batches beat
-    few large ones at equal time; a small model learns more in two minutes; a text that is read more often needs more
-    dropout. Words take one model whatever the budget: tied, and residual, which was worth more than all else there
-    (tests/benchmarks/README.md). The GPU's batch follows the tutorial's and is not tuned.
+    minutes: float  # after which a larger one has learned more
+    hidden: int
+    learning_rate: float
+
+    def model(self, level: Level) -> ModelSettings:
+        """Its shape; words share one matrix between reading and writing."""
+        if level == "word":
+            return ModelSettings(hidden=self.hidden, embedding=self.hidden, tie_weights=True, input_dropout=0.4)
+        return ModelSettings(hidden=self.hidden, layer_norm=True)
+
+
+CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
+GPU_SIZES = (Size(math.inf, 512, 3e-3),)
+WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+CPU_FLOPS, GPU_FLOPS = 2e11, 2e13  # a second, in training
+
+
+def auto(level: Level, vocabulary_size: int, train_tokens: int, bound: Bound | None, gpu: bool) -> Preset:
+    """Settings fit for a corpus of `train_tokens`, what bounds the run, and a device.
+
+    The network is the one that learns most in the time; dropout grows with how often the text will be read. Without a
+    bound the rate is held, and halved where validation stalls, until nothing gets better. The numbers are from runs on
+    two CPU cores that tests/benchmarks/README.md lists; those of a GPU, of words and of long runs are not tuned yet.
     """
-    if minutes is None and epochs is None:
-        minutes = AUTO_MINUTES
-    small = level != "word" and minutes is not None and minutes <= 2
-    model = ModelSettings(hidden=256, layers=1) if small else ModelSettings()
-    training = TrainingSettings(learning_rate=4e-3 if small else 3e-3, minutes=AUTO_MINUTES)
-    tokens_per_minute = 5_000_000 if gpu else 1_400_000 if small else 700_000
-    expected_epochs = epochs or (minutes or 0) * tokens_per_minute / train_tokens
-    dropout = next((dropout for epochs, dropout in DROPOUT if expected_epochs < epochs), DROPOUT[-1][1])
-    model = dataclasses.replace(model, dropout=dropout)
-    if gpu:
-        model = dataclasses.replace(model, hidden=512)
-        training = dataclasses.replace(training, batch_size=64, seq_length=100)
-    if level == "word":
-        model = ModelSettings(hidden=256, embedding=256, dropout=0.5, input_dropout=0.4, tie_weights=True)
-    streams = max(1, min(training.batch_size, (train_tokens - 1) // training.seq_length))
-    return Preset(model, dataclasses.replace(training, batch_size=streams), (level,), AUTO_SOURCE)
+    batch_size, seq_length = (64, 100) if gpu else (16, 64)
+    batch_size = max(1, min(batch_size, (train_tokens - 1) // seq_length))
+    words = level == "word"
+    for size in WORD_SIZES if words else GPU_SIZES if gpu else CPU_SIZES:
+        model = size.model(level)
+        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / (GPU_FLOPS if gpu else CPU_FLOPS) / 60
+        epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
+        if epochs * epoch_minutes <= size.minutes:
+            break
+    _, dropout, weight_decay = next((row for row in REGULARISATION if epochs < row[0]), REGULARISATION[-1])
+    dropout = WORD_DROPOUT if words else dropout
+    training = TrainingSettings(
+        batch_size=batch_size,
+        seq_length=seq_length,
+        optimizer="adam" if words else "adamw",
+        weight_decay=weight_decay,
+        learning_rate=size.learning_rate,
+        calibrate=True,
+        **(UNBOUNDED if bound is None else dict([bound])),
+    )
+    why = f"for about {epochs:.2g} epochs in {epochs * epoch_minutes:.2g} min"
+    return Preset(dataclasses.replace(model, dropout=dropout), training, (level,), why)
+
+
+def _operations(model: ModelSettings, vocabulary_size: int) -> int:
+    """Of training, for each token: two for each weight on the way forward, four on the way back."""
+    E, H, L = model.embedding, model.hidden, model.layers
+    return 6 * (4 * H * (E + H) + (L - 1) * 8 * H * H + H * vocabulary_size)
+
+
+def _epochs(bound: Bound | None, epoch_minutes: float, epoch_steps: float) -> float:
+    """How often the text will be read."""
+    match bound:
+        case None:
+            return UNBOUNDED_EPOCHS
+        case "minutes", minutes:
+            return minutes / epoch_minutes
+        case "steps", steps:
+            return steps / epoch_steps
+        case _, epochs:
+            return epochs
 
 
 def with_changes(preset: Preset, flags: dict[str, Any]) -> Preset:

@@ -16,18 +16,32 @@ def test_anna_is_the_tutorial_to_the_letter():
 
 
 @pytest.mark.parametrize("tokens", [2, 50, 1_000, 100_000, 10_000_000, 10_000_000_000])
+@pytest.mark.parametrize("bound", [None, ("minutes", 1.0), ("epochs", 3), ("steps", 100)])
 @pytest.mark.parametrize("gpu", [False, True])
 @pytest.mark.parametrize("level", get_args(Level))
-def test_auto_fits_every_text(level, tokens, gpu):
-    training = auto(level, tokens, None, None, gpu).training
-    assert 1 <= training.batch_size < tokens
-    assert training.minutes is not None
+def test_auto_fits_every_text_and_keeps_to_the_bound(level, bound, tokens, gpu):
+    preset = auto(level, 100, tokens, bound, gpu)
+    assert 1 <= preset.training.batch_size < tokens
+    assert preset.training.bound == bound
+    assert (bound is None) == (preset.training.patience is not None)
+    assert "epochs" in preset.source
 
 
-def test_auto_drops_more_the_more_often_a_text_is_read():
-    dropouts = [auto("char", 1_000_000, minutes, None, gpu=False).model.dropout for minutes in (1, 5, 10, 20, 60, 600)]
+@pytest.mark.parametrize("tokens", [100_000, 1_000_000, 10_000_000])
+def test_auto_drops_more_the_more_often_a_text_is_read(tokens):
+    models = [auto("char", 80, tokens, ("minutes", minutes), gpu=False).model for minutes in (1, 5, 10, 20, 60, 6000)]
+    dropouts = [model.dropout for model in models]
     assert dropouts == sorted(dropouts)
-    assert dropouts[0] == 0 < dropouts[-1] < 1
+    assert dropouts[-1] > 0
+    assert [model.hidden for model in models] == sorted(model.hidden for model in models)
+    assert models[0].hidden < models[-1].hidden
+
+
+def test_a_bound_in_epochs_means_what_it_takes_in_minutes():
+    by_epochs = auto("char", 80, 10**6, ("epochs", 30), gpu=False)
+    steps = 30 * 10**6 // (by_epochs.training.batch_size * by_epochs.training.seq_length)
+    assert auto("char", 80, 10**6, ("steps", steps), gpu=False).model == by_epochs.model
+    assert auto("char", 80, 10**5, ("epochs", 30), gpu=False).model.hidden < by_epochs.model.hidden
 
 
 def test_a_bound_that_is_named_takes_the_place_of_the_presets():
@@ -82,13 +96,16 @@ def test_tied_sizes_that_differ_are_refused():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"weight_decay": 0.1}, "--weight-decay has no meaning with --optimizer adam: .* --optimizer adamw"),
+        (
+            {"weight_decay": 0.1, "optimizer": "adam"},
+            "--weight-decay has no meaning with --optimizer adam: .* --optimizer adamw",
+        ),
         ({"forget_bias": 1.0, "cell": "gru"}, "--forget-bias has no meaning with --cell gru"),
         ({"max_epoch": 3}, "--max-epoch has no meaning with --schedule cosine"),
         ({"lr_decay": 0.3, "schedule": "linear"}, "--schedule epoch-decay or plateau"),
-        ({"embedding": 0, "tie_weights": True}, "they are 0 and 384"),
+        ({"embedding": 0, "tie_weights": True}, "they are 0 and 512"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(flags, message):
     with pytest.raises(UsageError, match=message):
-        with_changes(auto("char", 10**6, None, None, gpu=False), flags)
+        with_changes(auto("char", 80, 10**6, ("minutes", 60), gpu=False), flags)

@@ -21,14 +21,23 @@ def losses_in_float64(weights, tokens, residual: bool, tied: bool) -> list[float
     w = {name: array.astype(np.float64) for name, array in weights.items()}
     h = c = np.zeros(w["rnn.weight_hh_l0"].shape[1])
     losses = []
+
+    def normed(x, k):
+        if f"rnn.norm_weight_l{k}" not in w:
+            return x
+        return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * w[f"rnn.norm_weight_l{k}"] + w[f"rnn.norm_bias_l{k}"]
+
     for token, target in pairwise(tokens):
         x = w["embedding.weight"][token]
-        gates = w["rnn.weight_ih_l0"] @ x + w["rnn.weight_hh_l0"] @ h + w["rnn.bias_ih_l0"] + w["rnn.bias_hh_l0"]
+        gates = (
+            w["rnn.weight_ih_l0"] @ normed(x, 0) + w["rnn.weight_hh_l0"] @ h + w["rnn.bias_ih_l0"] + w["rnn.bias_hh_l0"]
+        )
         i, f, g, o = np.split(gates, 4)
         c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
         h = np.tanh(c) / (1 + np.exp(-o))
         output = x + h if residual else h
-        logits = w["embedding.weight" if tied else "head.weight"] @ output + w["head.bias"]
+        logits = w["embedding.weight" if tied else "head.weight"] @ normed(output, 1) + w["head.bias"]
+        logits *= w["head.scale"]
         losses.append(math.log(np.exp(logits).sum()) - logits[target])
     return losses
 

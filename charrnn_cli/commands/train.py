@@ -3,18 +3,20 @@
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Schedule, TrainingSettings
+from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
 
 if TYPE_CHECKING:
-    from charrnn_cli.training.loop import End
+    from charrnn_cli.training.loop import End, Report
     from charrnn_cli.training.setup import Setup
 
 PREVIEW_LENGTH = 200  # tokens
+TIMED_REPORT = 2  # how long an epoch takes is known from it: the first steps are slower
 LESS = (
     "What was saved before is whole. Begin anew with less: --restart and a smaller --batch-size, --seq-length, "
     "--hidden or --layers."
@@ -41,10 +43,20 @@ def train(
     hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
     embedding: Annotated[int | None, typer.Option(help="Size of a token's vector; 0: one-hot.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of each layer's output that is dropped.")] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Share dropped of what layers above the first, and the head, read.")
+    ] = None,
     input_dropout: Annotated[float | None, typer.Option(help="Share of the embedded input that is dropped.")] = None,
+    locked_dropout: Annotated[
+        bool | None,
+        typer.Option("--locked-dropout/--no-locked-dropout", help="Drop the same units at all tokens of a window."),
+    ] = None,
+    weight_drop: Annotated[float | None, typer.Option(help="Share of the recurrent weights that is dropped.")] = None,
     residual: Annotated[
         bool | None, typer.Option("--residual/--no-residual", help="Add a layer's input to its output.")
+    ] = None,
+    layer_norm: Annotated[
+        bool | None, typer.Option("--layer-norm/--no-layer-norm", help="Normalise what layers and head read.")
     ] = None,
     tie_weights: Annotated[
         bool | None,
@@ -74,6 +86,14 @@ def train(
     loss_per: Annotated[
         LossPer | None, typer.Option(help="What gradients are of: the mean over tokens, or the sum over a window.")
     ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Of the products: auto takes bfloat16 where the chip computes that faster.  [default: auto]"),
+    ] = None,
+    calibrate: Annotated[
+        bool | None,
+        typer.Option("--calibrate/--no-calibrate", help="Fit the model's softmax temperature to the held-out text."),
+    ] = None,
     reset: Annotated[
         float | None, typer.Option(help="Probability that a stream's hidden state is zeroed before a window.")
     ] = None,
@@ -85,6 +105,9 @@ def train(
         int | None, typer.Option(help="Save every so many steps.  [default: as often as costs under 2 % of the time]")
     ] = None,
     keep: Annotated[int | None, typer.Option(help="How many of the last checkpoints stay, besides the best.")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files too, for tensorboard --logdir runs.")
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview/--no-preview", help="Show a short sample at each validation.")
     ] = True,
@@ -104,9 +127,10 @@ def train(
     from charrnn_cli.display import TrainingBar, new_console, say
     from charrnn_cli.files import locked
     from charrnn_cli.training.device import device_name, memory_errors, pick_device
-    from charrnn_cli.training.loop import End, Report, Validating, Validation
+    from charrnn_cli.training.loop import End, Report, Validating, Validation, record
     from charrnn_cli.training.loop import train as train_run
     from charrnn_cli.training.setup import set_up
+    from charrnn_cli.training.tensorboard import EventFiles
 
     console = new_console()
     device = pick_device(gpu, cpu)
@@ -114,13 +138,23 @@ def train(
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
     with _Signals() as signals, locked(run.folder), memory_errors(LESS):
         setup = set_up(run, preset, flags, restart, device)
-        begun = setup.state.numbers.step
+        begun, reports = setup.state.numbers.step, 0
         say(console, _what(setup, device_name(device)))
-        with TrainingBar(console, setup.config.training.epochs, setup.vocabulary.level) as bar:
+        with (
+            EventFiles(run, begun) if tensorboard else nullcontext() as events,
+            TrainingBar(
+                console, setup.config.training.bound is not None, setup.config.training.epochs, setup.vocabulary.level
+            ) as bar,
+        ):
             for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
+                if events:
+                    events.write(record(event))
                 match event:
                     case Report():
                         bar.report(event)
+                        reports += 1
+                        if reports == TIMED_REPORT:
+                            say(console, _how_long(setup, event))
                     case Validating():
                         bar.validating(event)
                     case Validation():
@@ -160,22 +194,48 @@ class _Signals:
 
 def _what(setup: "Setup", device: str) -> str:
     """What is about to be trained."""
-    from charrnn_cli.describe import network, recipe
+    from charrnn_cli.describe import memory_needed, network, recipe
     from charrnn_cli.text.tokenizer import UNITS
 
     model, training, tokens = setup.config.model, setup.config.training, setup.data
     held_out = "nothing" if tokens.valid is None else f"{len(tokens.valid):,}"
-    start = "going on from" if setup.resumed else "preset"
+    step = setup.state.numbers.step
+    start = f"going on from step {step:,}" if step else f"preset {setup.config.preset}"
+    start += f" ({setup.why})" if setup.why else ""
+    parameters = setup.state.model.parameter_count
+    needed = memory_needed(model, training, len(setup.vocabulary), parameters)
     return (
         f"{setup.run.name}: {len(tokens.train):,} {UNITS[setup.vocabulary.level]} to learn, {held_out} held out\n"
         f"model: {network(model)}, "
-        f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, dropout {model.dropout:g}"
+        f"{f'embedding {model.embedding}' if model.embedding else 'one-hot input'}, "
+        f"{'locked ' if model.locked_dropout else ''}dropout {model.dropout:g}"
         f"{f' (input {model.input_dropout:g})' if model.input_dropout else ''}"
-        f"{', residual' if model.residual else ''}{', tied' if model.tie_weights else ''}: "
-        f"{setup.state.model.parameter_count:,} parameters\n"
+        f"{f', weight drop {model.weight_drop:g}' if model.weight_drop else ''}"
+        f"{', residual' if model.residual else ''}{', layer norm' if model.layer_norm else ''}"
+        f"{', tied' if model.tie_weights else ''}: "
+        f"{parameters:,} parameters, about {needed / 1e9:.1f} GB of memory\n"
         f"training: {recipe(training)}, seed {training.seed}\n"
-        f"{start} {f'step {setup.state.numbers.step:,}' if setup.resumed else setup.config.preset}, on the {device}"
+        f"{start}, on the {device}"
     )
+
+
+def _how_long(setup: "Setup", report: "Report") -> str:
+    """How long an epoch takes, and how many the run's bound allows."""
+    from charrnn_cli.describe import count
+    from charrnn_cli.display import duration
+
+    training, seconds = setup.config.training, len(setup.data.train) / report.tokens_per_second
+    takes = f"an epoch takes {duration(seconds)}"
+    match training.bound:
+        case None:
+            return takes
+        case "minutes", minutes:
+            return f"{takes}: {60 * minutes / seconds:.3g} fit into {count(minutes, 'minutes')}"
+        case "epochs", epochs:
+            return f"{takes}: {count(epochs, 'epochs')} take {duration(epochs * seconds)}"
+        case _, steps:
+            epochs = steps * training.batch_size * training.seq_length / len(setup.data.train)
+            return f"{takes}: {count(steps, 'steps')} are {epochs:.3g} epochs and take {duration(epochs * seconds)}"
 
 
 def _preview(setup: "Setup") -> str | None:
@@ -206,14 +266,13 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     from charrnn_cli.training.evaluation import perplexity
     from charrnn_cli.training.loop import out_of_patience
 
-    bound, amount = training.bound
-    more = f"--{bound} {2 * max(amount, round(numbers.done(bound))):.15g}"
-    why = count(amount, bound)
-    if out_of_patience(training, numbers):
-        why = f"no better validation loss in {count(numbers.stalled, 'validations')}"
+    if out_of_patience(training, numbers) or training.bound is None:
+        why = f"no better validation loss in {count(numbers.stalled, 'validations')}, {count(end.step, 'steps')}"
         more = f"--patience {2 * numbers.stalled}"
-    if bound != "steps" or out_of_patience(training, numbers):
-        why += f", {count(end.step, 'steps')}"
+    else:
+        bound, amount = training.bound
+        why = count(amount, bound) + ("" if bound == "steps" else f", {count(end.step, 'steps')}")
+        more = f"--{bound} {2 * max(amount, round(numbers.done(bound))):.15g}"
     best = ""
     if numbers.best_loss is not None:
         word = f" (perplexity {perplexity(numbers.best_loss):.2f})" if setup.vocabulary.level == "word" else ""

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.checkpoint import Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
+from charrnn_cli.checkpoint import SCALE, Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
 from charrnn_cli.config import ModelSettings, SamplingSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.sampling import draw, filters
@@ -130,6 +130,11 @@ def _check(model: Model, path: Path) -> None:
         inputs = H if k else E or V
         shapes[f"rnn.weight_ih_l{k}"], shapes[f"rnn.weight_hh_l{k}"] = (gates * H, inputs), (gates * H, H)
         shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (gates * H,)
+    if model.settings.layer_norm:
+        sizes = {k: H if k else E for k in range(model.settings.layers + 1) if k or E}
+        shapes |= {f"rnn.norm_{what}_l{k}": (size,) for k, size in sizes.items() for what in ("weight", "bias")}
+    if SCALE in model.weights:
+        shapes[SCALE] = (1,)
     for name, shape in shapes.items():
         found = model.weights[name].shape if name in model.weights else "not there"
         if found != shape:

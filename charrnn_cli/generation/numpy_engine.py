@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import ModelSettings
 
 Array = NDArray[np.float32]
+EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it
 LOOKUP = 4_000_000  # numbers in the table that replaces an embedding and its product, at most
 
 
@@ -32,7 +34,23 @@ class Layer:
     of_state: Array  # (H, GH)
     input_bias: Array  # (GH,)
     state_bias: Array  # (GH,)
+    norm: "Norm | None"  # of the input, where it is not looked up
     residual: bool
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Layer normalisation: Ba et al., arXiv 1607.06450."""
+
+    weight: Array  # (size,)
+    bias: Array  # (size,)
+
+    def __call__(self, x: Array) -> Array:
+        """x (B, size) with mean 0 and variance 1 in each row, then weighted."""
+        centred = x - x.mean(axis=1, keepdims=True)
+        deviation = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + EPSILON)
+        normed: Array = centred / deviation * self.weight + self.bias
+        return normed
 
 
 class NumpyEngine:
@@ -44,7 +62,8 @@ class NumpyEngine:
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
         head = floats["embedding.weight" if settings.tie_weights else "head.weight"]  # (V, H)
-        self.head, self.head_bias = np.ascontiguousarray(head.T), floats["head.bias"]  # (H, V), (V,)
+        scale = floats.get(SCALE, np.ones(1, np.float32))
+        self.head, self.head_bias = np.ascontiguousarray(head.T) * scale, floats["head.bias"] * scale  # (H, V), (V,)
         V = len(self.head_bias)
         one_hot = settings.embedding == 0
         shown = V if settings.residual and settings.hidden == V else 0  # one-hot inputs are looked up, not multiplied
@@ -53,8 +72,14 @@ class NumpyEngine:
         for k in range(settings.layers):
             of_input, of_state = floats[f"rnn.weight_ih_l{k}"], floats[f"rnn.weight_hh_l{k}"]  # (GH, in), (GH, H)
             input_bias, state_bias = floats[f"rnn.bias_ih_l{k}"], floats[f"rnn.bias_hh_l{k}"]  # (GH,)
+            norm = _norm(floats, k)
             looked_up = k == 0 and (one_hot or V * len(input_bias) <= LOOKUP)
-            table = (of_input.T if one_hot else self.inputs @ of_input.T) + input_bias if looked_up else of_input[:0]
+            if looked_up:
+                table = (
+                    of_input.T if one_hot else (norm(self.inputs) if norm else self.inputs) @ of_input.T
+                ) + input_bias
+            else:
+                table = of_input[:0]
             self.layers.append(
                 Layer(
                     None if looked_up else np.ascontiguousarray(of_input.T),
@@ -62,9 +87,11 @@ class NumpyEngine:
                     np.ascontiguousarray(of_state.T),
                     input_bias,
                     state_bias,
+                    norm,
                     settings.residual and of_input.shape[1] == settings.hidden,
                 )
             )
+        self.norm = _norm(floats, settings.layers)
 
     def start(self, streams: int) -> State:
         """The state before any token."""
@@ -78,11 +105,21 @@ class NumpyEngine:
         cell = CELLS[self.settings.cell]
         parts = []
         for layer, part in zip(self.layers, state.parts, strict=True):
-            of_input = layer.table[ids] if layer.of_input is None else x @ layer.of_input + layer.input_bias  # (B, GH)
+            if layer.of_input is None:
+                of_input = layer.table[ids]  # (B, GH)
+            else:
+                of_input = (layer.norm(x) if layer.norm else x) @ layer.of_input + layer.input_bias  # (B, GH)
             part = cell(of_input, part[0] @ layer.of_state + layer.state_bias, part)  # (B, H) each
             x = x + part[0] if layer.residual else part[0]
             parts.append(part)
-        return x @ self.head + self.head_bias, State(tuple(parts))
+        output = self.norm(x) if self.norm else x  # (B, H)
+        return output @ self.head + self.head_bias, State(tuple(parts))
+
+
+def _norm(weights: Mapping[str, Array], k: int) -> Norm | None:
+    """What normalises the input of layer k, or behind the last one the head's; None where nothing does."""
+    weight = weights.get(f"rnn.norm_weight_l{k}")
+    return None if weight is None else Norm(weight, weights[f"rnn.norm_bias_l{k}"])
 
 
 def lstm_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:

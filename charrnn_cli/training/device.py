@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from charrnn_cli.config import Cell, Precision
 from charrnn_cli.errors import DeviceError, UsageError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -65,8 +66,26 @@ def device_name(device: torch.device) -> str:
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def bfloat16_helps(device: torch.device) -> bool:
-    """Whether autocast runs an LSTM in bfloat16 here; older cuDNNs refuse, or take float16, which can overflow."""
+def use_bfloat16(precision: Precision, device: torch.device, cell: Cell) -> bool:
+    """Whether training multiplies in bfloat16. Raises UsageError where that is asked for and would not pay."""
+    pays = precision != "float32" and _bfloat16_pays(device, cell)
+    if precision == "bfloat16" and not pays:
+        raise UsageError(
+            f"--precision bfloat16: {'this GPU' if device.type == 'cuda' else 'this CPU'} does not compute an "
+            f"{cell.upper()} faster in it. Leave it out, or give --precision float32."
+        )
+    return pays
+
+
+def _bfloat16_pays(device: torch.device, cell: Cell) -> bool:
+    """Whether autocast runs the cell in bfloat16 here, and by instructions of the chip's own.
+
+    On a CPU that is an LSTM alone, by oneDNN. Older cuDNNs refuse, or take float16, which can overflow.
+    """
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_tile"))
+        return native and cell == "lstm" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if device.type != "cuda" or not torch.cuda.is_bf16_supported():
         return False
     try:

@@ -1,7 +1,7 @@
 """Nats, bits per character and perplexity on held-out text."""
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,16 @@ WINDOW = 64  # tokens at once, and less where the vocabulary is large; a divisor
 LOGITS = 1 << 25  # numbers at once, at most
 WORTH = 4  # times its warm-up a stream is long at least
 STREAMS = 64
+SCALES = tuple(k / 100 for k in range(70, 111, 5))  # of the logits, among which a calibration chooses
 
 
 @dataclass(frozen=True)
 class Score:
-    """The mean loss over `tokens` targets, each counted once."""
+    """The mean loss over `tokens` targets, each counted once, with the logits times `scale`."""
 
     loss: float  # nats per token
     tokens: int
+    scale: float = 1.0
 
     @property
     def bits(self) -> float:
@@ -43,10 +45,19 @@ def perplexity(loss: float) -> float:
 
 
 def evaluate(
-    model: LanguageModel, tokens: Tensor, device: torch.device, stop: Callable[[], bool] = lambda: False
+    model: LanguageModel,
+    tokens: Tensor,
+    device: torch.device,
+    calibrate: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Score | None:
-    """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first."""
-    scoring = score(model, tokens, device)
+    """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first.
+
+    `calibrate` takes the best of some scales for the logits, which is one over the softmax temperature: a model that
+    fits its text too well is too sure of itself on another (Guo et al., arXiv 1706.04599; Melis et al., arXiv
+    1707.05589).
+    """
+    scoring = score(model, tokens, device, scales=SCALES if calibrate else (1.0,))
     while True:
         try:
             next(scoring)
@@ -64,12 +75,14 @@ def score(
     device: torch.device,
     warm_up: int | None = WARM_UP,
     each: NDArray[np.float32] | None = None,
+    scales: Sequence[float] = (1.0,),
 ) -> Generator[float, None, Score]:
     """Scores `model` on `tokens` (N,), N - 1 targets: yields the share that is done, returns the score.
 
     The text is cut into streams that are read side by side. A stream starts `warm_up` tokens early, unscored, so that
     its state is what a single pass would have brought along, to a loss that differs by less than 1e-4. With None the
-    text is read in a single pass. The loss of every target is written into `each` (N - 1,).
+    text is read in a single pass. The loss of every target is written into `each` (N - 1,), which is for one scale. Of
+    several `scales` of the logits the best one makes the score.
     """
     targets = len(tokens) - 1
     B = 1 if warm_up is None else max(1, min(STREAMS, targets // (WORTH * warm_up)))
@@ -85,7 +98,7 @@ def score(
     model.eval()
     try:
         state = model.zero_state(B)
-        total = 0.0
+        totals = [0.0] * len(scales)
         for column in range(0, len(position), T):
             at = position[column : column + T] + starts  # (B, T)
             x = tokens[at.clamp(0, targets)].long().to(device)
@@ -97,11 +110,13 @@ def score(
                     part[:, 0] = 0.0
             with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
                 logits, state = model(x, state)  # (B, T, V)
-                losses = cross_entropy(logits, y, "none")  # (B, T)
-            total += losses.double().sum().item()
+                for k, scale in enumerate(scales):
+                    losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)
+                    totals[k] += losses.double().sum().item()
             if each is not None:
                 each[at[counted].cpu().numpy()] = losses.cpu()[counted.cpu()].numpy()
             yield min(1.0, (column + T) / len(position))
-        return Score(total / targets, targets)
+        total, scale = min(zip(totals, scales, strict=True))
+        return Score(total / targets, targets, scale)
     finally:
         model.train(was_training)

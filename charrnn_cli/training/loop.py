@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.batches import Batches
 from charrnn_cli.text.coding import Ids
-from charrnn_cli.training.device import bfloat16_helps
+from charrnn_cli.training.device import use_bfloat16
 from charrnn_cli.training.evaluation import Score, evaluate, perplexity
 from charrnn_cli.training.log import Log
 from charrnn_cli.training.model import State, cross_entropy
@@ -32,7 +33,7 @@ class Report:
 
     step: int
     epoch: float
-    progress: float  # 0 to 1 of the run
+    progress: float | None  # 0 to 1 of the run; None: nothing bounds it
     loss: float  # nats per token, mean since the last report
     perplexity: float  # per token
     rate: float
@@ -119,8 +120,13 @@ def train(
     """
     with Log(run.log, now.numbers.step) as log:
         for event in _loop(run, data, settings, now, device, stop):
-            log.write({"kind": type(event).__name__.lower(), **dataclasses.asdict(event)})
+            log.write(record(event))
             yield event
+
+
+def record(event: Event) -> dict[str, Any]:
+    """An event as the log has it."""
+    return {"kind": type(event).__name__.lower(), **dataclasses.asdict(event)}
 
 
 def _loop(
@@ -135,13 +141,14 @@ def _loop(
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
     pace = Pace(settings, numbers, len(batches), 0 if data.valid is None else len(data.valid))
     report_steps = pace.report_steps(on_gpu=device.type == "cuda")
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_helps(device))
+    bfloat16 = use_bfloat16(settings.precision, device, model.settings.cell)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
     model.train()
     while True:
         finished = (pace.progress() >= 1 and numbers.step > 0) or out_of_patience(settings, numbers)
         if data.valid is not None and pace.validation_due(finished):
             yield Validating(numbers.step, len(data.valid) - 1, pace.seconds())
-            if score := evaluate(model, data.valid, device, stop):
+            if score := evaluate(model, data.valid, device, settings.calibrate, stop):
                 yield _note(score, settings, now, pace)
                 finished = finished or out_of_patience(settings, numbers)
             pace.lap()
@@ -224,7 +231,7 @@ def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingStat
     return Report(
         step=numbers.step,
         epoch=pace.epoch(),
-        progress=min(pace.progress(), 1.0),
+        progress=None if settings.bound is None else min(pace.progress(), 1.0),
         loss=numbers.train_loss,
         perplexity=perplexity(numbers.train_loss),
         rate=rate,
@@ -243,6 +250,7 @@ def out_of_patience(settings: TrainingSettings, numbers: Numbers) -> bool:
 def _note(score: Score, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Validation:
     """Keeps a validation's result, and whether it is the best."""
     numbers = now.numbers
+    numbers.scale = score.scale
     numbers.valid_step, numbers.valid_loss, numbers.valid_progress = numbers.step, score.loss, pace.progress()
     best = math.isfinite(score.loss) and (numbers.best_loss is None or score.loss < numbers.best_loss)
     numbers.stalled = 0 if best else numbers.stalled + 1

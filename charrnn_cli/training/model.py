@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
+from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import Cell, ModelSettings
 
 State = tuple[Tensor, ...]  # h (L, B, H), and of an LSTM c, of the same shape
@@ -21,11 +23,14 @@ CELLS: dict[Cell, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn
 
 
 class RecurrentStack(nn.Module):
-    """L recurrent layers with weights of their own; dropout on each layer's output.
+    """L recurrent layers with weights of their own; dropout on what the layers above the first, and the head, read.
 
     LSTM: Hochreiter and Schmidhuber 1997, with forget gates; GRU: Cho et al., arXiv 1406.1078; plain: Elman 1990.
     Dropout only on what goes up, never on what goes on in time: Zaremba et al., arXiv 1409.2329. `residual` adds a
-    layer's input to its output where both have H units.
+    layer's input to its output where both have H units. `layer_norm` (Ba et al., arXiv 1607.06450) is on what a layer
+    reads, beside the sum that goes on (Xiong et al., arXiv 2002.04745), and on the output; dropout comes after it, or
+    the norm would have to fit two variances, that of training and that of use. `weight_drop` is DropConnect on the
+    recurrent weights (Merity et al., arXiv 1708.02182).
     """
 
     def __init__(self, inputs: int, settings: ModelSettings) -> None:
@@ -35,6 +40,10 @@ class RecurrentStack(nn.Module):
         self.settings = settings
         self.layers = nn.ModuleList(CELLS[settings.cell](size, H) for size in sizes)
         self.residual = [settings.residual and size == H for size in sizes]
+        normed = [settings.layer_norm and bool(settings.embedding), *[settings.layer_norm] * settings.layers]
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(size) if norm else nn.Identity() for size, norm in zip([*sizes, H], normed, strict=True)
+        )
         for layer in self.layers:
             biases = [layer.get_parameter("bias_ih_l0").data, layer.get_parameter("bias_hh_l0").data]
             if settings.init_scale:
@@ -51,11 +60,28 @@ class RecurrentStack(nn.Module):
         ends: list[State] = []
         for k, layer in enumerate(self.layers):
             begin = tuple(part[k : k + 1] for part in state)  # (1, B, H) each
-            output, end = layer(x, begin if len(begin) > 1 else begin[0])  # (T, B, H)
-            output = F.dropout(output, self.settings.dropout, self.training)
-            x = x + output if self.residual[k] else output
+            reads = self.dropped(self.norms[k](x), self.settings.dropout if k else 0.0)
+            inputs = reads, begin if len(begin) > 1 else begin[0]
+            if self.settings.weight_drop and self.training:
+                recurrent = F.dropout(layer.get_parameter("weight_hh_l0"), self.settings.weight_drop)
+                output, end = functional_call(layer, {"weight_hh_l0": recurrent}, inputs)  # (T, B, H)
+            else:
+                output, end = layer(*inputs)
+            x = x + output.float() if self.residual[k] else output.float()
             ends.append(end if isinstance(end, tuple) else (end,))
-        return x, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+        output = self.dropped(self.norms[-1](x), self.settings.dropout)
+        return output, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+
+    def dropped(self, x: Tensor, share: float) -> Tensor:
+        """x (T, B, size) with a share of it zeroed and the rest scaled up, in training.
+
+        Locked dropout drops the same units of a stream at all T tokens: Gal and Ghahramani, arXiv 1512.05287.
+        """
+        if not (share and self.training):
+            return x
+        if not self.settings.locked_dropout:
+            return F.dropout(x, share)
+        return x * F.dropout(x.new_ones(1, *x.shape[1:]), share)
 
     def zero_state(self, streams: int) -> State:
         """The state before any input."""
@@ -75,6 +101,7 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(V, E) if E else None  # None: one-hot
         self.rnn = RecurrentStack(E or V, settings)
         self.head = nn.Linear(H, V)
+        self.scale = 1.0  # of the logits
         scale = settings.init_scale
         if self.embedding is not None and (scale or settings.tie_weights):
             bound = scale or 1 / math.sqrt(E)  # a tied one is as small as a head's matrix
@@ -92,9 +119,10 @@ class LanguageModel(nn.Module):
         """
         x, V = x.T, self.vocabulary_size  # (T, B)
         embedded = F.one_hot(x, V).float() if self.embedding is None else self.embedding(x)  # (T, B, E)
-        embedded = F.dropout(embedded, self.settings.input_dropout, self.training)
+        embedded = self.rnn.dropped(embedded, self.settings.input_dropout)
         output, state = self.rnn(embedded, state)  # (T, B, H)
-        return self.head(output).transpose(0, 1), state
+        logits = self.head(output)  # (T, B, V)
+        return (logits if self.scale == 1 else self.scale * logits).transpose(0, 1), state
 
     def zero_state(self, streams: int) -> State:
         """The hidden state before any token."""
@@ -120,13 +148,17 @@ def trained_model(settings: ModelSettings, weights: Mapping[str, NDArray[Any]], 
     """The network with weights under their names in files, on a device."""
     model = LanguageModel(settings, len(weights["head.bias"]))
     set_weights(model, dict(weights))
+    model.scale = float(weights.get(SCALE, np.ones(1))[0])
     return model.to(device)
 
 
 def file_names(model: LanguageModel) -> dict[str, str]:
-    """The name of each weight in files, by its name in the module: layer k's are `rnn.weight_ih_l<k>` and so on."""
-    names = (name for name, _ in model.named_parameters())
-    return {name: re.sub(r"rnn\.layers\.(\d+)\.(\w+)_l0", r"rnn.\2_l\1", name) for name in names}
+    """The name of each weight in files, by its name in the module: layer k's are `rnn.weight_ih_l<k>` and so on.
+
+    What normalises its input is `rnn.norm_weight_l<k>` and `rnn.norm_bias_l<k>`, and behind the last layer the head's.
+    """
+    names = {name: re.sub(r"rnn\.layers\.(\d+)\.(\w+)_l0", r"rnn.\2_l\1", name) for name, _ in model.named_parameters()}
+    return {name: re.sub(r"rnn\.norms\.(\d+)\.(\w+)", r"rnn.norm_\2_l\1", file) for name, file in names.items()}
 
 
 def get_weights(model: LanguageModel) -> dict[str, NDArray[np.float32]]:

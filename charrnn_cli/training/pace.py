@@ -10,6 +10,7 @@ GPU_REPORTS = 50  # times fewer reports on a GPU: each one waits for it
 VALIDATION_COST = 7  # trained tokens for each held-out token: validation then takes about 5 % of the time
 VALIDATION_STEPS = 1000  # long runs validate this often at least
 VALIDATIONS = 10  # short runs validate this often at most
+UNBOUNDED_EPOCHS = 0.5  # what nothing bounds validates after so many epochs, or VALIDATION_STEPS
 SAVE_SECONDS = 30.0  # between two checkpoints at least
 SAVE_COST = 50  # times what a save takes pass between two, at least: 2 % of the time
 
@@ -46,7 +47,9 @@ class Pace:
         return self.numbers.epoch + self.numbers.window / self.windows
 
     def progress(self) -> float:
-        """The share of the run that is over; 1 and more: all of it."""
+        """The share of the run that is over; 1 and more: all of it; 0 where nothing bounds it."""
+        if self.settings.bound is None:
+            return 0.0
         bound, amount = self.settings.bound
         done = {"epochs": self.epoch(), "steps": self.numbers.step, "minutes": self.seconds() / 60}
         return done[bound] / amount
@@ -72,7 +75,10 @@ class Pace:
         if self.settings.schedule == "epoch-decay" and not finished:  # the rate changes with the epoch
             return self.numbers.window == 0
         worth = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
-        further = self.progress() - self.numbers.valid_progress > 0.999 / VALIDATIONS
+        if self.settings.bound is None:
+            further = steps >= UNBOUNDED_EPOCHS * self.windows
+        else:
+            further = self.progress() - self.numbers.valid_progress > 0.999 / VALIDATIONS
         return finished or (worth and (further or steps >= VALIDATION_STEPS))
 
     def checkpoint_due(self, at_once: bool) -> bool:

@@ -21,7 +21,7 @@ from charrnn_cli.training.device import device_name, keep_freed_memory
 from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.state import TrainingState
 
-MAY_CHANGE = (*BOUNDS, "patience", "checkpoint_every", "keep")
+MAY_CHANGE = (*BOUNDS, "patience", "precision", "checkpoint_every", "keep")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Setup:
     vocabulary: Vocabulary
     data: Data
     state: TrainingState
-    resumed: bool
+    why: str | None  # these settings; None: the run goes on with its own
 
 
 def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, device: torch.device) -> Setup:
@@ -44,12 +44,12 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     """
     corpus, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
     train, valid = corpus.split("train"), corpus.split("valid")
-    last = None if restart else _last(run)
+    why, last = None, None if restart else _last(run)
     stopped_at_once = last is None and run.config.is_file()  # before the first checkpoint
     if stopped_at_once and not (restart or preset or flags):
         config = Config.load(run.config)
     elif last is None:
-        config = _new_config(corpus, vocabulary, preset, flags, device)
+        config, why = _new_config(corpus, vocabulary, preset, flags, device)
     else:
         old = Config.load(run.config)
         config = _changed(old, run, preset, flags)
@@ -59,8 +59,8 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     data = Data.on(device, train, valid)
     if data.valid is None and (config.training.patience is not None or config.training.schedule == "plateau"):
         raise UsageError(
-            f"--patience and --schedule plateau watch a validation loss, and {run.name} has no text held out: leave "
-            "them out, or prepare the text anew with --valid 0.05"
+            f"{run.name} has no text held out, and so no validation loss that --patience or --schedule plateau could "
+            "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
         )
     cut(data, config.training)
     state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
@@ -75,7 +75,7 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
         remove_leftovers(run.folder)
         remove_leftovers(run.checkpoints)
     config.save(run.config)
-    return Setup(run, config, vocabulary, data, state, resumed=last is not None)
+    return Setup(run, config, vocabulary, data, state, why)
 
 
 def _last(run: Run) -> Checkpoint | None:
@@ -92,15 +92,15 @@ def _last(run: Run) -> Checkpoint | None:
 
 def _new_config(
     corpus: Corpus, vocabulary: Vocabulary, preset: str | None, flags: dict[str, Any], device: torch.device
-) -> Config:
+) -> tuple[Config, str]:
     if preset is None or preset == AUTO:
-        tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
-        base = auto(vocabulary.level, tokens, flags.get("minutes"), flags.get("epochs"), gpu)
+        bound = next(((bound, flags[bound]) for bound in BOUNDS if bound in flags), None)
+        base = auto(vocabulary.level, len(vocabulary), corpus.info.tokens["train"], bound, device.type == "cuda")
     else:
         base = named(preset, vocabulary.level)
     settings = with_changes(base, flags)
     versions = {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__}
-    return Config(
+    config = Config(
         settings.model,
         settings.training,
         preset or AUTO,
@@ -108,6 +108,7 @@ def _new_config(
         corpus.info.sha256,
         versions,
     )
+    return config, base.source
 
 
 def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]) -> Config:
@@ -126,9 +127,11 @@ def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]
 
 def _refuse_to_shorten(old: Config, config: Config, state: TrainingState) -> None:
     """Raises UsageError where a new bound lies behind the run."""
+    if config.training.bound is None or config.training.bound == old.training.bound:
+        return
     bound, amount = config.training.bound
     done = state.numbers.done(bound)
-    if amount < done and config.training.bound != old.training.bound:
+    if amount < done:
         raise UsageError(
             f"--{bound} {amount:.10g} lies behind this run, which has had {done:.4g} {bound} in all: give more, "
             "or begin anew with --restart"
@@ -140,5 +143,6 @@ def _clear(run: Run) -> None:
     with disk_errors("write", run.folder):
         for path in (run.config, run.weights, run.log):
             path.unlink(missing_ok=True)
-        if run.checkpoints.exists():
-            shutil.rmtree(run.checkpoints)
+        for folder in (run.checkpoints, run.tensorboard):
+            if folder.exists():
+                shutil.rmtree(folder)

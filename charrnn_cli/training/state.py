@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn_cli.checkpoint import Checkpoint, Summary, Tensors
+from charrnn_cli.checkpoint import SCALE, Checkpoint, Summary, Tensors
 from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
 from charrnn_cli.errors import RunError
 from charrnn_cli.training.model import LanguageModel, State, file_names, get_weights, set_weights
@@ -31,6 +31,7 @@ class Numbers:
     best_loss: float | None = None
     best_step: int = 0
     stalled: int = 0  # validations since the best
+    scale: float = 1.0  # of the logits, by the last validation
     cuts: int = 0  # of the rate, by the schedule "plateau"
 
     def done(self, bound: str) -> float:
@@ -82,7 +83,8 @@ class TrainingState:
         tensors["random.cpu"] = _array(torch.get_rng_state())
         if self.hidden[0].is_cuda:
             tensors["random.cuda"] = _array(torch.cuda.get_rng_state(self.hidden[0].device))
-        return get_weights(self.model), tensors, dataclasses.asdict(self.numbers)
+        weights = get_weights(self.model) | {SCALE: np.full(1, self.numbers.scale, np.float32)}
+        return weights, tensors, dataclasses.asdict(self.numbers)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Puts a checkpoint in the place of what is there. Raises RunError where it does not fit."""

@@ -59,6 +59,49 @@ def test_a_run_that_gets_no_better_says_so(fox):
     assert "--patience 2" in result.stderr
 
 
+def test_without_a_bound_it_trains_until_nothing_gets_better(fox):
+    result = charrnn("train", *SMALL, "--patience", "1", "--learning-rate", "3", "--no-preview")
+    assert result.exit_code == 0
+    assert "until validation stops getting better" in result.stderr
+    assert "fox is finished: no better validation loss in 1 validation" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        (["--steps", "60"], r"60 steps are 2\.4\d? epochs and take 0:\d\d"),
+        (["--epochs", "3"], r"3 epochs take 0:\d\d"),
+        (["--minutes", "0.02"], r"[\d.]+ fit into 0\.02 minutes"),
+    ],
+)
+def test_after_the_first_steps_it_says_how_long_an_epoch_takes(fox, monkeypatch, bound, said):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    result = charrnn("train", *SMALL, *bound, "--no-preview")
+    assert re.search(r"an epoch takes 0:\d\d: " + said, result.stderr), result.stderr
+    assert re.search(r"about 0\.\d GB of memory", result.stderr)
+
+
+def test_tensorboard_gets_what_the_log_has_once(fox, monkeypatch):
+    event_files = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    charrnn("train", *SMALL, "--steps", "10", "--no-preview")
+    charrnn("train", "--steps", "20", "--no-preview", "--tensorboard")
+    charrnn("train", "--steps", "30", "--no-preview", "--tensorboard")
+    events = event_files.EventAccumulator(str(fox.tensorboard))
+    events.Reload()
+    records = list(read_log(fox.log))
+    for kind, field, name in (("report", "loss", "loss/train"), ("validation", "valid_loss", "loss/valid")):
+        assert [(event.step, event.value) for event in events.Scalars(name)] == [
+            (record["step"], pytest.approx(record[field])) for record in records if record["kind"] == kind
+        ]
+
+
+def test_tensorboard_that_is_not_installed_is_named(fox, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
+    result = charrnn("train", *SMALL, "--steps", "10", "--tensorboard")
+    assert (result.exit_code, "pip install tensorboard" in result.stderr) == (2, True)
+
+
 def test_a_preview_at_each_validation_unless_it_is_not_wanted(fox):
     length = {preview: len(charrnn("train", *SMALL, "--steps", "30", "--restart", preview).stderr) for preview in
               ("--preview", "--no-preview")}  # fmt: skip

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from charrnn_cli.errors import DeviceError, UsageError
-from charrnn_cli.training.device import bfloat16_helps, pick_device
+from charrnn_cli.training.device import pick_device, use_bfloat16
 
 
 def test_cpu_keeps_off_a_gpu(monkeypatch):
@@ -26,5 +26,25 @@ def test_both_flags():
         pick_device(gpu=True, cpu=True)
 
 
-def test_a_cpu_computes_in_float32():
-    assert not bfloat16_helps(torch.device("cpu"))
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("chip", [{"avx512_bf16": True}, {"amx_tile": True}])
+def test_bfloat16_is_taken_where_the_chip_has_it(monkeypatch, chip):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: chip, raising=False)
+    assert use_bfloat16("auto", CPU, "lstm")
+    assert use_bfloat16("bfloat16", CPU, "lstm")
+    assert not use_bfloat16("float32", CPU, "lstm")
+    assert not use_bfloat16("auto", CPU, "gru")  # oneDNN has the LSTM alone
+
+
+def test_bfloat16_is_refused_where_it_would_crawl(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True}, raising=False)
+    assert not use_bfloat16("auto", CPU, "lstm")
+    with pytest.raises(UsageError, match="this CPU"):
+        use_bfloat16("bfloat16", CPU, "lstm")
+
+
+def test_an_older_torch_that_cannot_tell_computes_in_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not use_bfloat16("auto", CPU, "lstm")

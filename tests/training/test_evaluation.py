@@ -7,7 +7,7 @@ import torch
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.training import evaluation
-from charrnn_cli.training.evaluation import Score, evaluate
+from charrnn_cli.training.evaluation import SCALES, Score, evaluate
 from charrnn_cli.training.model import LanguageModel, get_weights
 
 CPU = torch.device("cpu")
@@ -52,6 +52,17 @@ def test_streams_side_by_side_score_as_one_pass_does(count, monkeypatch):
     one = evaluate(model, tokens, CPU)
     assert side_by_side.tokens == one.tokens
     assert side_by_side.loss == pytest.approx(one.loss, abs=1e-5)
+
+
+def test_calibration_takes_the_best_scale_of_the_logits():
+    """A model that is too sure of itself by a factor of two wants its logits halved, or as near as it may."""
+    model, tokens = network(), torch.randint(V, (3000,), generator=torch.Generator().manual_seed(3))
+    model.head.weight.data *= 20  # random text: the surer, the worse
+    plain, calibrated = evaluate(model, tokens, CPU), evaluate(model, tokens, CPU, calibrate=True)
+    assert (plain.scale, calibrated.scale) == (1.0, min(SCALES))
+    assert calibrated.loss < plain.loss
+    model.scale = calibrated.scale
+    assert evaluate(model, tokens, CPU).loss == pytest.approx(calibrated.loss, abs=1e-6)
 
 
 def test_it_stops_when_asked_and_leaves_the_model_as_it_was():

@@ -6,9 +6,14 @@ import pytest
 import torch
 from support import prepare_text
 
-from charrnn_cli.checkpoint import checkpoints, load_summary, load_tensors
+from charrnn_cli.checkpoint import checkpoints, count_parameters, load_summary, load_tensors
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
+from charrnn_cli.generation.generate import load_model
+from charrnn_cli.scoring import score_text
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.reading import read_split
+from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import loop
 from charrnn_cli.training.log import read_log
 from charrnn_cli.training.loop import End, Report, Saved, Validating, Validation, train
@@ -127,6 +132,16 @@ def test_patience_ends_a_run_that_gets_no_better(fox, monkeypatch):
     assert len([event for event in more if isinstance(event, Validation)]) == 1
 
 
+def test_a_run_without_a_bound_ends_when_validation_stops_getting_better(fox, monkeypatch):
+    validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
+    flags = {name: value for name, value in SMALL.items() if name != "steps"}
+    events, state = run_for(fox, flags | {"patience": 4, "schedule": "plateau"})
+    assert [event.valid_loss for event in events if isinstance(event, Validation)] == [3.0, 2.0, 2.5, 1.9] + [2.5] * 4
+    assert events[-1].finished
+    assert state.numbers.cuts == 5
+    assert all(event.progress is None for event in events if isinstance(event, Report))
+
+
 @pytest.mark.parametrize("flags", [{"patience": 3}, {"schedule": "plateau"}], ids=str)
 def test_what_watches_the_validation_loss_needs_one(folder, flags):
     run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0, test=0))
@@ -181,6 +196,19 @@ def test_without_held_out_text_the_last_is_the_best(folder):
     events, _ = run_for(run, SMALL)
     assert not any(isinstance(event, Validation) for event in events)
     assert load_summary(run.weights).step == 30
+
+
+def test_a_calibrated_model_scores_in_use_what_its_validation_says(fox):
+    _, state = run_for(fox, SMALL | {"calibrate": True, "steps": 300, "learning_rate": 0.02})
+    assert 0.7 <= state.numbers.scale <= 1.1
+    weights = load_tensors(fox.weights)
+    assert weights["head.scale"] == pytest.approx(state.numbers.scale)
+    reading = read_split(Corpus(fox.corpus).split("valid"), Vocabulary.load(fox.vocabulary), by_line=False)
+    *_, score = score_text(load_model(fox), reading, CPU)
+    assert score.loss == pytest.approx(state.numbers.best_loss, abs=1e-4)
+    assert count_parameters(fox.weights) == state.model.parameter_count
+    run_for(fox, {"steps": 310})  # training goes on with logits as they are
+    assert state.model.scale == 1
 
 
 def test_a_worse_score_never_takes_the_place_of_the_best(fox, monkeypatch):

@@ -161,3 +161,35 @@ def test_the_bare_stack_learns_to_continue_a_sine_wave():
     with torch.no_grad():
         error = (predict(after) - after[:, 10]).square().mean().sqrt()
     assert error < 0.02
+
+
+def test_locked_dropout_drops_the_same_units_of_a_stream_at_all_its_tokens():
+    torch.manual_seed(0)
+    stack = RecurrentStack(5, ModelSettings(hidden=8, locked_dropout=True))
+    kept = stack.dropped(torch.ones(7, 4, 50), 0.5)  # (T, B, units)
+    assert torch.equal(kept, kept[:1].expand_as(kept))
+    assert not torch.equal(kept[:, 0], kept[:, 1])
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(stack.eval().dropped(torch.ones(7, 4, 50), 0.5), torch.ones(7, 4, 50))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_weight_drop_is_on_the_recurrent_weights_of_training_alone(cell):
+    network, whole = model(cell=cell, weight_drop=0.5), model(cell=cell)
+    x = torch.randint(V, (2, 6))
+    first, second = (network(x, network.zero_state(2))[0] for _ in range(2))
+    torch.testing.assert_close(first[:, 0], second[:, 0])  # the state is zero at the first token
+    assert not torch.allclose(first[:, 1:], second[:, 1:])
+    first.sum().backward()
+    assert network.rnn.layers[0].weight_hh_l0.grad.eq(0).float().mean() > 0.2
+    torch.testing.assert_close(network.eval()(x, network.zero_state(2)), whole(x, whole.zero_state(2)))
+
+
+def test_layer_norm_makes_the_scale_of_an_embedding_meaningless():
+    network, larger = model(layer_norm=True), model(layer_norm=True)
+    set_weights(
+        larger, {name: array * (9 if "embedding" in name else 1) for name, array in get_weights(network).items()}
+    )
+    x = torch.randint(V, (2, 6))
+    torch.testing.assert_close(network(x, network.zero_state(2)), larger(x, larger.zero_state(2)), atol=1e-4, rtol=1e-4)
+    assert {"rnn.norm_weight_l0", "rnn.norm_bias_l2"} < set(get_weights(network))

@@ -48,6 +48,18 @@ def test_epoch_decay_is_validated_at_the_end_of_each_epoch(clock):
     assert steps == [10, 20, 30]
 
 
+def test_what_nothing_bounds_is_validated_twice_an_epoch(clock):
+    numbers, settings = Numbers(), TrainingSettings(batch_size=10, seq_length=10, schedule="plateau", patience=3)
+    due = Pace(settings, numbers, windows=40, valid_tokens=100)
+    steps = []
+    for numbers.step in range(1, 101):
+        if due.validation_due(finished=False):
+            steps.append(numbers.step)
+            numbers.valid_step = numbers.step
+    assert steps == [20, 40, 60, 80, 100]
+    assert (due.progress(), due.seconds_left()) == (0, None)
+
+
 def test_without_held_out_text_there_is_no_validation(clock):
     assert not Pace(TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
 

@@ -23,7 +23,7 @@ def trained(run):
 def test_settings_come_from_the_run(fox):
     first = trained(fox)
     again = set_up(fox, None, {}, False, CPU)
-    assert again.resumed
+    assert again.why is None
     assert again.config == first.config
     assert again.state.numbers == first.state.numbers
 
@@ -50,7 +50,7 @@ def test_a_run_may_be_lengthened_but_not_shortened(fox):
 def test_restart_begins_anew_with_other_settings(fox):
     trained(fox)
     setup = set_up(fox, None, SMALL | {"hidden": 9}, True, CPU)
-    assert not setup.resumed
+    assert setup.why
     assert setup.state.numbers.step == 0
     assert (checkpoints(fox), fox.trained, fox.log.exists()) == ([], False, False)
 
