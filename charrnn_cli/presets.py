@@ -18,7 +18,7 @@ REGULARISATION = (  # below so many epochs: dropout, weight decay
     (20.0, 0.3, 0.3),
     (math.inf, 0.5, 0.3),
 )
-WORD_DROPOUT = 0.5
+WORD_DROPOUT, WORD_WEIGHT_DECAY = 0.5, 0.3
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}
 UNBOUNDED_EPOCHS = 20.0  # that such a run may take
 Bound = tuple[str, float]  # a name of config.BOUNDS and how many
@@ -132,6 +132,38 @@ def ptb_test() -> Preset:
     return ptb(hidden=2, steps=2, scale=0.1, keep=1.0, max_epoch=1, epochs=1, decay=0.5, clip=1.0, layers=1)
 
 
+def ptb_modern() -> Preset:
+    """A model of ours that learns the same text better in an hour of two CPU cores.
+
+    What it has of AWD-LSTM (Merity et al., arXiv 1708.02182): one matrix for reading and writing, weight drop, weight
+    decay, heavy dropout. What it has not: three layers, averaged weights, hundreds of epochs.
+    """
+    return Preset(
+        ModelSettings(
+            hidden=448,
+            layers=2,
+            embedding=448,
+            dropout=0.5,
+            input_dropout=0.3,
+            weight_drop=0.2,
+            layer_norm=True,
+            tie_weights=True,
+        ),
+        TrainingSettings(
+            batch_size=20,
+            seq_length=35,
+            optimizer="adamw",
+            weight_decay=0.2,
+            learning_rate=0.003,
+            calibrate=True,
+            reset=0.01,
+            epochs=18,
+        ),
+        WORDS,
+        "ours, for an hour of two CPU cores",
+    )
+
+
 def script() -> Preset:
     """The TV-script tutorial's model: word level, embedding, two layers, Adam, each gradient clipped to 1.
 
@@ -161,6 +193,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "ptb-medium": ptb_medium,
     "ptb-large": ptb_large,
     "ptb-test": ptb_test,
+    "ptb-modern": ptb_modern,
 }
 
 
@@ -189,7 +222,9 @@ class Size:
     def model(self, level: Level) -> ModelSettings:
         """Its shape; words share one matrix between reading and writing."""
         if level == "word":
-            return ModelSettings(hidden=self.hidden, embedding=self.hidden, tie_weights=True, input_dropout=0.4)
+            return ModelSettings(
+                hidden=self.hidden, embedding=self.hidden, tie_weights=True, input_dropout=0.4, layer_norm=True
+            )
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
@@ -220,8 +255,8 @@ def auto(level: Level, vocabulary_size: int, train_tokens: int, bound: Bound | N
     training = TrainingSettings(
         batch_size=batch_size,
         seq_length=seq_length,
-        optimizer="adam" if words else "adamw",
-        weight_decay=weight_decay,
+        optimizer="adamw",
+        weight_decay=WORD_WEIGHT_DECAY if words else weight_decay,
         learning_rate=size.learning_rate,
         calibrate=True,
         **(UNBOUNDED if bound is None else dict([bound])),
