@@ -20,7 +20,8 @@ LossPer = Literal["token", "window"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Over = Literal["steps", "epochs", "time", "tokens"]  # what lies along a chart
 Unit = Literal["loss", "bits", "perplexity"]  # what stands up in it
-Unknown = Literal["error", "skip"]  # what to do with tokens of a prime that the model lacks
+Unknown = Literal["error", "skip", "replace"]  # what to do with tokens of a prime that the model lacks
+EngineName = Literal["auto", "numpy", "onnx", "torch"]  # what computes the network when it writes
 Settings = TypeVar("Settings")
 BOUNDS = ("epochs", "steps", "minutes")  # what can bound a run
 ENDING = ("cosine", "linear")  # schedules that end with the run
@@ -164,17 +165,36 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How the next token is drawn, and how many."""
+    """How the next token is drawn, and where a text ends."""
 
-    length: int = 500  # tokens after the prime
-    temperature: float = 0.5
+    length: int = 500  # tokens after the prime, at most
+    temperature: float = 0.8
     top_n: int = 0  # 0: all tokens
+    top_p: float = 0.9  # 1: all tokens
+    min_p: float = 0.0  # 0: all tokens
+    repetition_penalty: float = 1.0  # 1: none
+    repetition_window: int = 64  # tokens
+    ban: tuple[str, ...] = ()  # texts whose tokens are never drawn
+    allow_only: tuple[str, ...] = ()  # texts whose tokens alone are drawn, where there are any
     allow_unknown: bool = False  # whether the unknown token may be drawn
+    stop: tuple[str, ...] = ()  # texts that end it
+    keep_stop: bool = False
+    until_line: bool = False  # whether it goes on to the end of its last line
+    lines: int = 0  # that end it; 0: as many as come
 
     def __post_init__(self) -> None:
         _require("--length", self.length, self.length >= 0, "0 or more")
         _require("--temperature", self.temperature, 0 <= self.temperature < math.inf, "0 (the likeliest) or more")
         _require("--top-n", self.top_n, self.top_n >= 0, "0 (all) or more")
+        _require("--top-p", self.top_p, 0 < self.top_p <= 1, "above 0, and 1 (all) at most")
+        _require("--min-p", self.min_p, 0 <= self.min_p < 1, "from 0 (all) up to, not including, 1")
+        penalty = self.repetition_penalty
+        _require("--repetition-penalty", penalty, 0 < penalty < math.inf, "above 0; 1 is none")
+        _require("--repetition-window", self.repetition_window, self.repetition_window >= 1, "1 or more")
+        _require("--lines", self.lines, self.lines >= 0, "1 or more, or 0 for as many as come")
+        for flag, texts in (("--ban", self.ban), ("--allow-only", self.allow_only), ("--stop", self.stop)):
+            if "" in texts:
+                raise UsageError(f"{flag} '' is empty: give it some text.")
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:

@@ -4,16 +4,21 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from charrnn_cli.config import EngineName, ModelSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.generate import BROKEN, Model
+from charrnn_cli.generation.engine import BROKEN, Engine
+from charrnn_cli.generation.loading import Model, load_engine
+from charrnn_cli.generation.numpy_engine import State as StepState
 from charrnn_cli.text.reading import Reading
-from charrnn_cli.training.evaluation import LONG_WARM_UP, perplexity, score
-from charrnn_cli.training.model import trained_model
+from charrnn_cli.training.evaluation import LONG_WARM_UP, STREAMS, perplexity, score
+from charrnn_cli.training.model import LanguageModel, State, trained_model
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,51 @@ class TextScore:
     lines: list[LineScore]
 
 
+class EngineNetwork:
+    """An engine that steps, with what scoring asks of a `LanguageModel`."""
+
+    training = False
+
+    def __init__(self, engine: Engine[Any], settings: ModelSettings, vocabulary_size: int) -> None:
+        self.vocabulary_size = vocabulary_size
+        self._engine, self._settings = engine, settings
+
+    def train(self, mode: bool = True) -> None:
+        """Nothing: an engine does not learn."""
+
+    def eval(self) -> None:
+        """Nothing: an engine is never in training."""
+
+    def zero_state(self, streams: int) -> State:
+        """The state before any token, h and c (L, B, H)."""
+        layers = self._engine.start(streams).parts
+        return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*layers, strict=True))
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Ids (B, T), state to logits (B, T, V), state."""
+        now, logits = StepState(tuple(zip(*(part.numpy() for part in state), strict=True))), []
+        for ids in x.numpy().T:
+            step, now = self._engine.step(ids, now)
+            logits.append(torch.from_numpy(step))
+        ends = tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*now.parts, strict=True))
+        return torch.stack(logits, 1), ends
+
+
 def score_text(
-    model: Model, reading: Reading, device: torch.device, exact: bool = False
+    model: Model, reading: Reading, device: torch.device, exact: bool = False, engine: EngineName = "torch"
 ) -> Iterator[float | TextScore]:
     """Scores a text: yields the share that is done, then the result. The state is carried through the whole text.
 
-    Raises RunError where the weights are broken.
+    An engine other than torch computes as it does when it writes, in many streams. Raises UsageError where it is not
+    installed, RunError where the weights are broken.
     """
     started = time.perf_counter()
-    network = trained_model(model.settings, model.weights, device)
+    network: LanguageModel | EngineNetwork
+    if engine in ("auto", "torch"):
+        network = trained_model(model.settings, model.weights, device)
+    else:
+        stepping = load_engine(model, engine, texts=STREAMS)
+        network = EngineNetwork(stepping, model.settings, len(model.vocabulary))
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
     tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP
     result = yield from score(network, tokens, device, warm_up, each)

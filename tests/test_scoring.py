@@ -8,7 +8,7 @@ from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.generate import load_model
+from charrnn_cli.generation.loading import load_model
 from charrnn_cli.scoring import TextScore, score_text
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.reading import read_split

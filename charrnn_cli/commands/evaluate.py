@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from charrnn_cli.config import PrepareSettings, Unknown
+from charrnn_cli.config import EngineName, PrepareSettings
 
 if TYPE_CHECKING:
     from charrnn_cli.runs import Run
@@ -36,11 +36,15 @@ def evaluate(
         bool, typer.Option("--exact", help="Read the text in one pass: slower, and different by less than 0.001.")
     ] = False,
     unknown: Annotated[
-        Unknown, typer.Option(help="What to do with what the model has never seen, where it knows no <unk>.")
+        Literal["error", "skip"],
+        typer.Option(help="What to do with what the model has never seen, where it knows no <unk>."),
     ] = "error",
     encoding: Annotated[
         str, typer.Option(help="The files' encoding, such as cp1252 or utf-16.")
     ] = PrepareSettings.encoding,
+    engine: Annotated[
+        EngineName, typer.Option(help="What computes it: torch, or what writes on a CPU, numpy or onnx (8 bits).")
+    ] = "torch",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Demand a CUDA GPU.  [default: take one where there is one]")
@@ -63,11 +67,14 @@ def evaluate(
     if files and split:
         raise UsageError(f"--split {split} is a part of the run's own text, and FILE is another: give one of them.")
     from charrnn_cli.display import WorkBar, new_console, say
-    from charrnn_cli.generation.generate import load_model
+    from charrnn_cli.generation.loading import load_model
     from charrnn_cli.scoring import TextScore, score_text
     from charrnn_cli.training.device import device_name, memory_errors, pick_device
 
-    device = pick_device(gpu, cpu)
+    stepping = engine in ("numpy", "onnx")
+    if gpu and stepping:
+        raise UsageError(f"--engine {engine} computes on the CPU, and --gpu asks for a GPU: leave out one of them.")
+    device = pick_device(gpu, cpu or stepping)
     loaded = load_model(run, checkpoint)
     console = new_console()
     with memory_errors("Score a shorter text, or try --cpu."), WorkBar(console) as bar:
@@ -76,7 +83,7 @@ def evaluate(
         else:
             split = split or "test"
             reading, what = _read_split(run, split, loaded.vocabulary, per_line), f"{split} split of {run.folder}"
-        for event in score_text(loaded, reading, device, exact):
+        for event in score_text(loaded, reading, device, exact, engine):
             if isinstance(event, TextScore):
                 result = event
             else:
@@ -96,7 +103,7 @@ def evaluate(
         typer.echo(summary)
 
 
-def _read(files: list[str], vocabulary: "Vocabulary", encoding: str, unknown: Unknown, by_line: bool) -> "Reading":
+def _read(files: list[str], vocabulary: "Vocabulary", encoding: str, unknown: str, by_line: bool) -> "Reading":
     import tempfile
     from pathlib import Path
 

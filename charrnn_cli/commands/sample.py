@@ -2,87 +2,260 @@
 
 import secrets
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from charrnn_cli.config import SamplingSettings, Unknown
+from charrnn_cli.config import EngineName, SamplingSettings, Unknown
 
 if TYPE_CHECKING:
-    from charrnn_cli.generation.generate import Model
+    from rich.console import Console
+
+    from charrnn_cli.generation.engine import Engine
+    from charrnn_cli.generation.loading import Model
     from charrnn_cli.runs import Run
+    from charrnn_cli.text.vocabulary import Vocabulary
 
 DEFAULT = SamplingSettings()
+LINE_TOKENS = 1000  # for each of --lines, where no --length is given
+LONG = 4096  # tokens of a prime that are worth a bar
 
 
 def sample(
-    prime: Annotated[str, typer.Option(help="The text that the model goes on from; part of the output.")] = "",
-    length: Annotated[int, typer.Option(help="Characters, bytes or words to write after the prime.")] = DEFAULT.length,
+    prime: Annotated[
+        str | None, typer.Option(help="The text that the model goes on from; part of the output. -: stdin.")
+    ] = None,
+    prime_file: Annotated[Path | None, typer.Option(help="The same from a file, of any length.")] = None,
+    escapes: Annotated[
+        bool,
+        typer.Option("--escapes", help=r"Read \n, \t, \x41, \u00e9 in --prime, --stop, --ban ... as what they mean."),
+    ] = False,
+    unknown: Annotated[
+        Unknown,
+        typer.Option(help="What of the prime the model has never seen: name it, leave it out, or take the nearest."),
+    ] = "error",
+    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prime out of the output.")] = False,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Characters, bytes or words to write after the prime, at most.  [default: {DEFAULT.length}]",
+            show_default=False,
+        ),
+    ] = None,
+    lines: Annotated[int, typer.Option(help="Write so many lines; 0: as many as come.")] = DEFAULT.lines,
+    until_line: Annotated[
+        bool, typer.Option("--until-line", help="After --length, go on to the end of the line.")
+    ] = DEFAULT.until_line,
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text. Can be given several times.")] = None,
+    keep_stop: Annotated[bool, typer.Option("--keep-stop", help="End after the text of --stop.")] = DEFAULT.keep_stop,
+    ban: Annotated[
+        list[str] | None, typer.Option(help="Never write these characters, or words. Can be given several times.")
+    ] = None,
+    allow_only: Annotated[
+        list[str] | None, typer.Option(help="Write these characters, or words, alone. Can be given several times.")
+    ] = None,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Let a model write <unk> where it expects a word it does not know.")
+    ] = DEFAULT.allow_unknown,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Above 1, make what was written lately less likely: fewer loops. 1: off.")
+    ] = DEFAULT.repetition_penalty,
+    repetition_window: Annotated[
+        int, typer.Option(help="How many tokens back that looks.")
+    ] = DEFAULT.repetition_window,
     temperature: Annotated[
-        float, typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest.")
+        float,
+        typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest."),
     ] = DEFAULT.temperature,
     top_n: Annotated[int, typer.Option(help="Draw among the so many likeliest only; 0: all.")] = DEFAULT.top_n,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            help="Draw among the likeliest that together have this probability; 1: all. Without the unlikely rest few "
+            "words are invented, and the temperature can be high enough for variety."
+        ),
+    ] = DEFAULT.top_p,
+    min_p: Annotated[
+        float, typer.Option(help="Leave out what is less likely than this share of the likeliest; 0: none.")
+    ] = DEFAULT.min_p,
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text.  [default: a new one]")] = None,
+    num: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
+    best_of: Annotated[
+        int | None, typer.Option(help="Write so many texts, and print the likeliest (--num: few).")
+    ] = None,
+    separator: Annotated[str, typer.Option(help="The line between two texts where stdout is no terminal.")] = "---",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each text, for programs.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write into this new file instead of stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output.")] = False,
+    color: Annotated[
+        Literal["none", "surprise"], typer.Option(help="On a terminal, tint what the model found unlikely.")
+    ] = "none",
+    check_copies: Annotated[
+        bool, typer.Option("--check-copies", help="Say what of the text stands in the training text word for word.")
+    ] = False,
+    copies_from: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="The same in this text, for a model that comes without its own."),
+    ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Write in turns: you type, the model goes on.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="A run, a bundled model, or a folder.  [default: the run trained last, or anna]")
     ] = None,
     checkpoint: Annotated[
         int | None, typer.Option(metavar="STEP", help="An earlier checkpoint of the run: see how it learned.")
     ] = None,
-    unknown: Annotated[
-        Unknown, typer.Option(help="What to do with characters, or words, of the prime that the model lacks.")
-    ] = "error",
-    allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Let a model write <unk> where it expects a word it does not know.")
-    ] = DEFAULT.allow_unknown,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU.")] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="What computes it; onnx (8 bits, faster) where that is installed, else numpy.")
+    ] = "auto",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU: thousands of texts at once.")] = False,
 ) -> None:
     """Write new text: to stdout as it is made, and nothing else.
 
+    What may come next goes through filters in this order: --allow-only, --ban, --repetition-penalty, --temperature,
+    --top-n, --top-p, --min-p; then one token is drawn from what they leave.
+
     \b
     charrnn sample --prime "Far"
-    charrnn sample --model anna --length 2000 --temperature 0.8 > chapter.txt
-    charrnn sample --model anna --checkpoint 200 --top-n 5 --seed 1
+    charrnn sample --model anna --length 2000 --temperature 0.8 --min-p 0.05 > chapter.txt
+    charrnn sample --model shakespeare --prime "ROMEO:" --lines 8 --num 3
+    charrnn sample --prime-file letter.txt --stop "Yours" --best-of 10
+    charrnn sample --interactive
     """
+    from charrnn_cli.errors import UsageError
+    from charrnn_cli.generation.prime import texts_of, unescape
     from charrnn_cli.runs import to_sample
 
-    settings = SamplingSettings(length, temperature, top_n, allow_unknown)
-    run = to_sample(model)
-    import numpy as np
-
-    from charrnn_cli.errors import UsageError, disk_errors
-    from charrnn_cli.generation.generate import Engine, generate, load_model, read_prime
-    from charrnn_cli.generation.numpy_engine import NumpyEngine
-
+    settings = SamplingSettings(
+        length=lines * LINE_TOKENS if lines and length is None else DEFAULT.length if length is None else length,
+        temperature=temperature,
+        top_n=top_n,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        repetition_window=repetition_window,
+        ban=texts_of("--ban", ban or (), escapes),
+        allow_only=texts_of("--allow-only", allow_only or (), escapes),
+        allow_unknown=allow_unknown,
+        stop=texts_of("--stop", stop or (), escapes),
+        keep_stop=keep_stop,
+        until_line=until_line,
+        lines=lines,
+    )
     if seed is None:
         seed = secrets.randbelow(2**32)
     elif seed < 0:
         raise UsageError(f"--seed must be 0 or more, and is {seed}.")
+    if num < 1:
+        raise UsageError(f"--num must be 1 or more, and is {num}.")
+    if best_of is not None and best_of < num:
+        raise UsageError(f"--best-of {best_of} is fewer than the {num} to print (--num): give more.")
+    if interactive and (num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from):
+        raise UsageError(
+            "--interactive writes one text with a person in a terminal: leave out --num, --best-of, --json, --output, "
+            "--prime -, --check-copies and --copies-from."
+        )
+    if output and output.exists() and not force:
+        raise UsageError(f"{output} is there already. Choose another --output, or replace it: --force")
+    given = _given(prime, prime_file)
+    run = to_sample(model)
+    from charrnn_cli.generation.generate import generate, in_order, likeliest
+    from charrnn_cli.generation.loading import load_engine, load_model
+    from charrnn_cli.generation.prime import read_prime
+    from charrnn_cli.output import JsonOutput, TextOutput, out_stream
+
     loaded = load_model(run, checkpoint)
-    ids = read_prime(prime, loaded.vocabulary, unknown)
-    engine: Engine[Any]
-    if gpu:
-        from charrnn_cli.generation.torch_engine import TorchEngine
-        from charrnn_cli.training.device import pick_device
+    ids = read_prime(unescape("--prime", given) if escapes and not prime_file else given, loaded.vocabulary, unknown)
+    writing = load_engine(loaded, engine, gpu, best_of or num)
+    tint = _tint() if color == "surprise" and output is None and not as_json else None
+    typer.echo(_who(run, loaded, writing, seed), err=True)
+    if interactive:
+        from charrnn_cli.interactive import Conversation, converse
 
-        engine = TorchEngine(loaded.weights, loaded.settings, pick_device(gpu=True, cpu=False))
+        converse(Conversation(writing, loaded.vocabulary, settings, seed, unknown), given, tint)
+        return
+    other = _other_text(run, loaded.vocabulary, check_copies, copies_from)
+    state = _read_prime(writing, ids)
+    scored = as_json or best_of is not None or tint is not None
+    events = generate(writing, loaded.vocabulary, ids, settings, seed, best_of or num, scored, state)
+    with out_stream(output) as stream:
+        out = (
+            JsonOutput(stream, run.name, seed, other)
+            if as_json
+            else TextOutput(stream, separator, not no_echo, tint, other)
+        )
+        for event in likeliest(events, num) if best_of else in_order(events):
+            out.add(event)
+        out.end()
+
+
+def _tint() -> "Console | None":
+    from charrnn_cli.display import colour_console
+
+    return colour_console()
+
+
+def _given(prime: str | None, file: Path | None) -> str:
+    """The prime as it is given."""
+    from charrnn_cli.errors import TextError, UsageError, disk_errors
+
+    if file is not None and prime is not None:
+        raise UsageError("--prime and --prime-file are two primes: give one of them.")
+    if file is None and prime != "-":
+        return prime or ""
+    if file is None or str(file) == "-":
+        data, name = sys.stdin.buffer.read(), "stdin"
     else:
-        engine = NumpyEngine(loaded.weights, loaded.settings)
-    typer.echo(_who(run, loaded, seed), err=True)
-    with disk_errors("write", Path("standard output")):
-        for text in generate(engine, loaded.vocabulary, ids, settings, np.random.default_rng(seed)):
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        if sys.stdout.isatty():
-            sys.stdout.write("\n")
+        with disk_errors("read", file):
+            data, name = file.read_bytes(), str(file)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"{name} is no UTF-8 text: byte {error.start + 1:,} is 0x{data[error.start]:02x}.") from error
 
 
-def _who(run: "Run", model: "Model", seed: int) -> str:
-    """Which model writes."""
+def _read_prime(engine: "Engine[Any]", ids: list[int]) -> Any:
+    """The state after all of a prime but its last token, with a bar where that takes long."""
+    from charrnn_cli.generation.generate import read
+
+    if len(ids) < LONG:
+        return read(engine, ids[:-1])
+    from charrnn_cli.display import WorkBar, new_console
+
+    with WorkBar(new_console()) as bar:
+        return read(engine, ids[:-1], lambda share: bar.show("reading the prime", share, 1.0))
+
+
+def _other_text(
+    run: "Run", vocabulary: "Vocabulary", wanted: bool, files: list[str] | None
+) -> Callable[[], Iterator[str]] | None:
+    """What gives the text in which copies are looked for, piece by piece; None where they are not asked for."""
+    if files:
+        from charrnn_cli.text.copies import file_pieces
+
+        return file_pieces(files, vocabulary.lowercase)
+    if not wanted:
+        return None
+    if not run.prepared:
+        from charrnn_cli.errors import RunError
+
+        raise RunError(f"{run.name} comes without its text. Name the text to look in: --copies-from FILE.txt")
+    from charrnn_cli.text.copies import split_pieces
+    from charrnn_cli.text.corpus import Corpus
+
+    train = Corpus(run.corpus).split("train")
+    return lambda: split_pieces(train, vocabulary)
+
+
+def _who(run: "Run", model: "Model", engine: "Engine[Any]", seed: int) -> str:
+    """Which model writes, and what computes it."""
     from charrnn_cli.describe import network
 
     summary = model.summary
     loss = "" if summary.valid_loss is None else f", validation loss {summary.valid_loss:.3f}"
     where = "bundled" if run.bundled else run.folder
-    return f"{run.name} ({where}): {network(model.settings)}, step {summary.step:,}{loss}; --seed {seed}"
+    who = f"{run.name} ({where}): {network(model.settings)}, step {summary.step:,}{loss}"
+    return f"{who}; {engine.name}; --seed {seed}"

@@ -240,18 +240,17 @@ def _how_long(setup: "Setup", report: "Report") -> str:
 
 def _preview(setup: "Setup") -> str | None:
     """How the model writes by now; None where its weights are broken, which the loop is about to say."""
-    import numpy as np
-
     from charrnn_cli.config import SamplingSettings
     from charrnn_cli.errors import RunError
-    from charrnn_cli.generation.generate import generate
+    from charrnn_cli.generation.generate import Piece, generate
     from charrnn_cli.generation.numpy_engine import NumpyEngine
     from charrnn_cli.training.model import get_weights
 
     engine = NumpyEngine(get_weights(setup.state.model), setup.config.model)
-    random = np.random.default_rng(setup.config.training.seed)
+    settings = SamplingSettings(length=PREVIEW_LENGTH)
     try:
-        return "".join(generate(engine, setup.vocabulary, [], SamplingSettings(length=PREVIEW_LENGTH), random))
+        events = generate(engine, setup.vocabulary, [], settings, setup.config.training.seed)
+        return "".join(event.text for event in events if isinstance(event, Piece))
     except RunError:
         return None
 

@@ -1,54 +1,42 @@
-"""Loads a model, reads the prime, yields text."""
+"""Texts side by side, from a prime to their end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.checkpoint import SCALE, Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
-from charrnn_cli.config import ModelSettings, SamplingSettings, Unknown
-from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.generation.sampling import draw, filters
-from charrnn_cli.runs import Run
-from charrnn_cli.text.tokenizer import line_end, tokenizer_of
+from charrnn_cli.config import SamplingSettings
+from charrnn_cli.generation.engine import Engine, Sampler
+from charrnn_cli.generation.prime import first_token
+from charrnn_cli.generation.sampling import allowed_tokens
+from charrnn_cli.generation.writer import Ending, Writer
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.text.words import is_gap
 
-State = TypeVar("State")
-BROKEN = "the model's weights are broken: its logits are no numbers. Is its file damaged?"
-
-
-class Engine(Protocol[State]):
-    """What computes the network."""
-
-    def start(self, streams: int) -> State:
-        """The state before any token."""
-
-    def step(self, ids: NDArray[np.integer], state: State) -> tuple[NDArray[np.float32], State]:
-        """Ids (B,), state to logits of the next token (B, V), state."""
+UNIFORMS = 256  # random numbers that a text fetches at once
+REMEMBERED = 8192  # tokens at the end of a long prime that are read first
+AGREE = 1e-4  # between two hidden states that are the same to what follows
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained model in memory."""
+class Piece:
+    """What one of the texts has grown by."""
 
-    settings: ModelSettings
-    vocabulary: Vocabulary
-    weights: Mapping[str, NDArray[Any]]
-    summary: Summary
+    sample: int  # from 0
+    text: str
+    log_probability: float = float("nan")  # of its token, in nats, where that is asked for
+    prime: bool = False  # whether this is the prime
 
 
-def load_model(run: Run, step: int | None = None) -> Model:
-    """The best weights of a run or model, or those of the checkpoint at `step`. Raises RunError."""
-    path = run.weights if step is None else _checkpoint(run, step).weights
-    model = Model(
-        Config.load(run.config).model, Vocabulary.load(run.vocabulary), load_tensors(path), load_summary(path)
-    )
-    _check(model, path)
-    return model
+@dataclass(frozen=True)
+class Sample:
+    """One of the texts, at its end."""
+
+    sample: int
+    ending: Ending
+    tokens: int  # after the prime
+    log_probability: float  # of those, in nats, where that is asked for
 
 
 def generate(
@@ -56,86 +44,125 @@ def generate(
     vocabulary: Vocabulary,
     prime: list[int],
     settings: SamplingSettings,
-    random: np.random.Generator,
-) -> Iterator[str]:
-    """The prime and the text after it, in pieces as it is made; `prime` are ids, as `read_prime` gives them.
+    seed: int,
+    samples: int = 1,
+    scored: bool = False,
+    state: Any = None,
+) -> Iterator[Piece | Sample]:
+    """Yields the prime and the text after it in pieces as they are made, for each of so many samples, then its end.
 
-    The same numbers from `random` give the same text on every engine. Raises RunError where the weights are broken.
+    `prime` are ids, as `read_prime` gives them; `state` is what `read` gives for all but the last, where it is known.
+    Sample k draws from numbers of its own, which the seed and k decide, and is the same whatever the number of
+    samples. Raises UsageError where no token may be drawn, RunError where the weights are broken.
     """
-    never = () if vocabulary.unknown is None or settings.allow_unknown else (vocabulary.unknown,)
-    row = filters(settings, never)
-    joiner = tokenizer_of(vocabulary).joiner()
-    yield "".join(joiner.add(token) for token in vocabulary.decode(prime))
-    state = engine.start(1)
-    for id in prime or [_first(vocabulary)]:
-        logits, state = engine.step(np.array([id]), state)  # (1, V)
-    for left in range(settings.length, 0, -1):
-        last = logits[0]
-        if not np.isfinite(last).all():
-            raise RunError(BROKEN)
-        for filter in row:
-            last = filter(last)
-        id = draw(last, settings.temperature, random)
-        yield joiner.add(vocabulary.tokens[id])
-        if left > 1:
-            logits, state = engine.step(np.array([id]), state)
-    yield joiner.end()
+    sampler = Sampler(settings, allowed_tokens(settings, vocabulary), scored)
+    ids = prime or [first_token(vocabulary)]
+    if state is None:
+        state = read(engine, ids[:-1])
+    first = 0
+    for size in engine.groups(samples):
+        wanted = range(first, min(first + size, samples))
+        writers = {k: Writer(vocabulary, settings, prime) for k in wanted}
+        for k, writer in writers.items():
+            yield Piece(k, writer.prime, prime=True)
+            if writer.ending:
+                yield Sample(k, writer.ending, 0, 0.0)
+        randoms = [_random(seed, k) for k in range(first, first + size)]
+        yield from _write(engine, engine.repeat(state, size), ids, sampler, writers, randoms)
+        first += size
 
 
-def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") -> list[int]:
-    """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped.
+def in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
+    """One sample after the other; the first that is not whole yet comes as it is made."""
+    waiting: dict[int, list[Piece | Sample]] = {}
+    now = 0
+    for event in events:
+        waiting.setdefault(event.sample, []).append(event)
+        while events_now := waiting.pop(now, []):
+            yield from events_now
+            now += isinstance(events_now[-1], Sample)
 
-    At level "word" its last word is whole, and spaces after it belong to what will be written.
+
+def likeliest(events: Iterable[Piece | Sample], count: int) -> Iterator[Piece | Sample]:
+    """The so many samples whose tokens are likeliest on average, the likeliest first; they have to be scored."""
+    samples: dict[int, list[Piece | Sample]] = {}
+    means: dict[int, float] = {}
+    for event in events:
+        samples.setdefault(event.sample, []).append(event)
+        if isinstance(event, Sample):
+            means[event.sample] = event.log_probability / max(event.tokens, 1)
+    for k in sorted(means, key=lambda k: (-means[k], k))[:count]:
+        yield from samples[k]
+
+
+def _write(
+    engine: Engine[Any],
+    state: Any,
+    prime: list[int],
+    sampler: Sampler,
+    writers: dict[int, Writer],
+    randoms: list[np.random.Generator],
+) -> Iterator[Piece | Sample]:
+    """Writes a group of texts, whose prime is read into `state` but for its last token."""
+    writing = {k: writer for k, writer in writers.items() if not writer.ending}
+    first, T = min(writers), engine.block
+    W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
+    recent = _last(np.tile(np.array(prime), (len(randoms), 1)), W)  # (B, W)
+    ids = np.full(len(randoms), prime[-1])  # (B,)
+    uniforms = np.empty((len(randoms), 0))  # (B, numbers that are left)
+    while writing:
+        if uniforms.shape[1] < T:
+            uniforms = np.stack([random.random(UNIFORMS) for random in randoms])
+        block = engine.write(ids, state, recent, uniforms[:, :T], sampler)
+        uniforms, state, ids = uniforms[:, T:], block.state, block.ids[:, -1]
+        if W:
+            recent = _last(np.concatenate([recent, block.ids], axis=1), W)
+        for k, writer in list(writing.items()):
+            for t, id in enumerate(block.ids[k - first].tolist()):
+                log_probability = float("nan") if block.scores is None else float(block.scores[k - first, t])
+                for part in writer.add(id, log_probability):
+                    yield Piece(k, part.text, part.log_probability)
+                if writer.ending:
+                    del writing[k]
+                    yield Sample(k, writer.ending, writer.tokens, writer.log_probability)
+                    break
+
+
+def read(engine: Engine[Any], ids: list[int], reading: Callable[[float], None] = lambda share: None) -> Any:
+    """The state after a text of any length.
+
+    A recurrent network forgets: of a text longer than `REMEMBERED` the end is read twice, once from nothing and once
+    from the state that its beginning leads to. Where both lead to the same state, what stands before the end makes no
+    difference; where they do not, four times as much is read, and the whole text in the end.
     """
-    if vocabulary.level != "byte":
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
-    if vocabulary.level == "word":  # unusual spaces that the model does not know are the usual ones to it
-        tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
-    lacks = vocabulary.lacks(tokens)
-    if lacks and unknown == "error":
-        shown = ", ".join(f"{tokens[at]!r} at position {at + 1}" for at in lacks[:5])
-        more = f" and {len(lacks) - 5} more" if len(lacks) > 5 else ""
-        raise UsageError(
-            f"the prime has what the model has never seen: {shown}{more}. Write it otherwise, or leave it out: "
-            "--unknown skip"
-        )
-    return vocabulary.encode(token for token in tokens if token in vocabulary.ids)
+    length = REMEMBERED
+    while length < len(ids):
+        end = ids[-length:]
+        nothing = read_on(engine, end, engine.start(1), lambda share: reading(share / 2))
+        something = read_on(engine, ids[: REMEMBERED // 8], engine.start(1))
+        if engine.distance(nothing, read_on(engine, end, something, lambda share: reading((1 + share) / 2))) < AGREE:
+            return nothing
+        length *= 4
+    return read_on(engine, ids, engine.start(1), reading)
 
 
-def _first(vocabulary: Vocabulary) -> int:
-    """What stands before a text that has no prime: a line break, where the model knows one."""
-    return vocabulary.ids.get(line_end(vocabulary), len(vocabulary) - 1)
+def read_on(
+    engine: Engine[Any], ids: list[int], state: Any, reading: Callable[[float], None] = lambda share: None
+) -> Any:
+    """The state after some more tokens."""
+    for at, id in enumerate(ids):
+        if at % UNIFORMS == 0:
+            reading(at / len(ids))
+        _, state = engine.step(np.array([id]), state)
+    return state
 
 
-def _checkpoint(run: Run, step: int) -> Checkpoint:
-    found = checkpoints(run)
-    for checkpoint in found:
-        if checkpoint.step == step:
-            return checkpoint
-    have = ", ".join(str(checkpoint.step) for checkpoint in found) or "none"
-    raise UsageError(f"--checkpoint {step}: {run.name} has the checkpoints {have} (charrnn info {run.quoted}).")
+def _random(seed: int, sample: int) -> np.random.Generator:
+    """The random numbers of one sample."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(sample,))))
 
 
-def _check(model: Model, path: Path) -> None:
-    """Raises RunError where the weights are not those of the settings and the vocabulary."""
-    V, E, H = len(model.vocabulary), model.settings.embedding, model.settings.hidden
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[model.settings.cell]
-    shapes: dict[str, tuple[int, ...]] = {"head.bias": (V,)}
-    if not model.settings.tie_weights:
-        shapes["head.weight"] = (V, H)
-    if E:
-        shapes["embedding.weight"] = (V, E)
-    for k in range(model.settings.layers):
-        inputs = H if k else E or V
-        shapes[f"rnn.weight_ih_l{k}"], shapes[f"rnn.weight_hh_l{k}"] = (gates * H, inputs), (gates * H, H)
-        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (gates * H,)
-    if model.settings.layer_norm:
-        sizes = {k: H if k else E for k in range(model.settings.layers + 1) if k or E}
-        shapes |= {f"rnn.norm_{what}_l{k}": (size,) for k, size in sizes.items() for what in ("weight", "bias")}
-    if SCALE in model.weights:
-        shapes[SCALE] = (1,)
-    for name, shape in shapes.items():
-        found = model.weights[name].shape if name in model.weights else "not there"
-        if found != shape:
-            raise RunError(f"{path} does not fit its config.json and vocabulary.json: {name} is {found}, not {shape}.")
+def _last(ids: NDArray[Any], window: int) -> NDArray[Any]:
+    """The last tokens of each text (B, window), -1 where there are fewer."""
+    kept = ids[:, max(0, ids.shape[1] - window) :]
+    return np.pad(kept, ((0, 0), (window - kept.shape[1], 0)), constant_values=-1)

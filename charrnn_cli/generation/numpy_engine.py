@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import ModelSettings
+from charrnn_cli.generation.engine import StepEngine
 
 Array = NDArray[np.float32]
 EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it
+GROUPS = (1, 63, 192)  # texts that are written side by side; more are written in groups of the last size
 LOOKUP = 4_000_000  # numbers in the table that replaces an embedding and its product, at most
 
 
@@ -53,8 +55,10 @@ class Norm:
         return normed
 
 
-class NumpyEngine:
+class NumpyEngine(StepEngine[State]):
     """The network as `training.model.LanguageModel` computes it, one token of B texts at a time."""
+
+    name = "NumPy"
 
     @np.errstate(over="ignore", invalid="ignore")  # broken weights are noticed by their logits
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
@@ -97,6 +101,26 @@ class NumpyEngine:
         """The state before any token."""
         zeros = np.zeros((streams, self.settings.hidden), np.float32)
         return State(((zeros,) * (2 if self.settings.cell == "lstm" else 1),) * self.settings.layers)
+
+    def repeat(self, state: State, streams: int) -> State:
+        """The state of one text as that of so many."""
+        return State(tuple(tuple(part.repeat(streams, axis=0) for part in parts) for parts in state.parts))
+
+    def distance(self, one: State, other: State) -> float:
+        """The largest difference between two states."""
+        pairs = zip(one.parts, other.parts, strict=True)
+        return max(float(np.abs(a - b).max()) for ones, others in pairs for a, b in zip(ones, others, strict=True))
+
+    def groups(self, texts: int) -> list[int]:
+        """The same groups whatever the number of texts, which are written whole.
+
+        BLAS sums the products of one row in another order than those of several; in a group of always the same size a
+        text does not depend on how many others are asked for.
+        """
+        sizes: list[int] = []
+        while texts > sum(sizes):
+            sizes.append(GROUPS[min(len(sizes), len(GROUPS) - 1)])
+        return sizes
 
     @np.errstate(over="ignore", invalid="ignore")
     def step(self, ids: NDArray[np.integer[Any]], state: State) -> tuple[Array, State]:

@@ -1,57 +1,134 @@
-"""From logits to the next token: filters in a row, then one draw."""
+"""From logits to the next tokens of B texts: filters in a row, then one draw.
 
-from collections.abc import Callable, Sequence
+The order is that of `filters`: what is banned or not allowed, repetition penalty, temperature, top-n, top-p, min-p.
+Each takes what the one before it left. Sizes: B texts, V tokens, W tokens of a window.
+"""
+
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.config import SamplingSettings
+from charrnn_cli.errors import UsageError
+from charrnn_cli.text.tokenizer import tokenizer_of
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.words import is_gap
 
-Logits = NDArray[np.floating[Any]]
-Filter = Callable[[Logits], Logits]  # (V,) to (V,); minus infinity: never
+Logits = NDArray[np.float64]  # (B, V); minus infinity: never
+Ids = NDArray[np.integer[Any]]
+Filter = Callable[[Logits, Ids], Logits]  # logits and the last tokens (B, W) of each text, -1 where there are none
 
 
-def filters(settings: SamplingSettings, never: Sequence[int] = ()) -> list[Filter]:
-    """The filters that `settings` ask for, in the order in which they apply; `never` are ids that are not drawn."""
+def filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> list[Filter]:
+    """The filters that `settings` ask for, in the order in which they apply; `allowed` (V,) may be drawn at all."""
     row: list[Filter] = []
-    if never:
-        row.append(lambda logits: without(logits, never))
+    if not allowed.all():
+        row.append(lambda logits, recent: np.where(allowed, logits, -np.inf))
+    if settings.repetition_penalty != 1:
+        row.append(lambda logits, recent: penalise(logits, recent, settings.repetition_penalty))
+    if settings.temperature == 0:
+        return [*row, lambda logits, recent: top_n(logits, 1)]
+    row.append(lambda logits, recent: temper(logits, settings.temperature))
     if settings.top_n:
-        row.append(lambda logits: top_n(logits, settings.top_n))
+        row.append(lambda logits, recent: top_n(logits, settings.top_n))
+    if settings.top_p < 1:
+        row.append(lambda logits, recent: top_p(logits, settings.top_p))
+    if settings.min_p:
+        row.append(lambda logits, recent: min_p(logits, settings.min_p))
     return row
 
 
-def without(logits: Logits, never: Sequence[int]) -> Logits:
-    """Leaves out some ids."""
-    logits = logits.copy()
-    logits[list(never)] = -np.inf
-    return logits
+def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Which tokens may be drawn (V,). Raises UsageError where none is left."""
+    allowed = np.full(len(vocabulary), not settings.allow_only)
+    allowed[_ids(settings.allow_only, vocabulary)] = True
+    allowed[_ids(settings.ban, vocabulary)] = False
+    if vocabulary.unknown is not None and not settings.allow_unknown:
+        allowed[vocabulary.unknown] = False
+    if not allowed.any():
+        known = (
+            "of what --allow-only names the model knows nothing" if settings.allow_only else "--ban names every token"
+        )
+        if settings.allow_only and settings.ban:
+            known = "--ban takes away all that --allow-only leaves"
+        raise UsageError(f"nothing is left to write: {known}. Ban less, or allow more.")
+    return allowed
+
+
+def _ids(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
+    """The ids of all tokens of some texts that the vocabulary has; spaces between words are none of them."""
+    tokens = (token for text in texts for token in tokenizer_of(vocabulary).split(text, unfinished=True))
+    word = vocabulary.level == "word"
+    return sorted(
+        {vocabulary.ids[token] for token in tokens if token in vocabulary.ids and not (word and is_gap(token))}
+    )
+
+
+def penalise(logits: Logits, recent: Ids, penalty: float) -> Logits:
+    """Divides logits of recent tokens by `penalty`, multiplies those below 0: Keskar et al., arXiv 1909.05858."""
+    B, V = logits.shape
+    seen = np.zeros((B, V + 1), bool)
+    seen[np.arange(B)[:, None], recent] = True  # -1 is the column too many
+    return np.where(seen[:, :V], np.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def temper(logits: Logits, temperature: float) -> Logits:
+    """Logits over a temperature above 0, the largest at 0."""
+    with np.errstate(over="ignore"):  # far below the largest is never
+        tempered: Logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    return tempered
 
 
 def top_n(logits: Logits, n: int) -> Logits:
-    """Leaves the n largest; of equal ones at the border those with the lower ids."""
-    if n >= len(logits):
+    """Leaves the n largest; of equal ones at the border those with the lower ids. Fan et al., arXiv 1805.04833."""
+    V = logits.shape[1]
+    if n >= V:
         return logits
-    kept = np.argsort(-logits, kind="stable")[:n]
-    filtered = np.full_like(logits, -np.inf)
-    filtered[kept] = logits[kept]
-    return filtered
+    return _down_to(logits, np.partition(logits, V - n, axis=1)[:, V - n, None], n)
 
 
-def probabilities(logits: Logits, temperature: float) -> NDArray[np.float64]:
-    """Softmax of logits / temperature (V,), in float64; a temperature above 0."""
-    scaled = logits.astype(np.float64)
-    with np.errstate(over="ignore"):  # far below the largest is never
-        scaled = (scaled - scaled.max()) / temperature
-    weights: NDArray[np.float64] = np.exp(scaled)
-    weights /= weights.sum()
+def top_p(logits: Logits, p: float) -> Logits:
+    """Leaves the smallest set of the likeliest that has at least the share p. Holtzman et al., arXiv 1904.09751."""
+    ordered = np.sort(logits, axis=1)[:, ::-1]
+    shares = probabilities(ordered)
+    n = (shares.cumsum(axis=1) - shares < p).sum(axis=1, keepdims=True)  # (B, 1), by the share of all likelier ones
+    return _down_to(logits, ordered[np.arange(len(logits))[:, None], n - 1], n)
+
+
+def _down_to(logits: Logits, border: Logits, n: Ids | int) -> Logits:
+    """Leaves n of each row (B, 1): what is above the border (B, 1), and of what is equal to it the lower ids."""
+    above, ties = logits > border, logits == border
+    kept = above | (ties & (ties.cumsum(axis=1) <= n - above.sum(axis=1, keepdims=True)))
+    return np.where(kept, logits, -np.inf)
+
+
+def min_p(logits: Logits, p: float) -> Logits:
+    """Leaves what is at least p times as likely as the likeliest. Nguyen et al., arXiv 2407.01082."""
+    return np.where(logits >= logits.max(axis=1, keepdims=True) + math.log(p), logits, -np.inf)
+
+
+def probabilities(logits: Logits) -> NDArray[np.float64]:
+    """Softmax (B, V)."""
+    weights: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
     return weights
 
 
-def draw(logits: Logits, temperature: float, random: np.random.Generator) -> int:
-    """The id of the next token: the likeliest at temperature 0, else drawn by one uniform number."""
-    if temperature == 0:
-        return int(logits.argmax())
-    cumulative = probabilities(logits, temperature).cumsum()
-    return int(cumulative.searchsorted(random.random() * cumulative[-1], side="right"))
+def draw(logits: Logits, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The ids (B,) of the next tokens, each drawn by one uniform number (B,) from 0 up to, not including, 1."""
+    cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+    total = cumulative[:, -1]
+    target = np.minimum(uniforms * total, np.nextafter(total, 0.0))
+    ids: NDArray[np.int64] = (cumulative <= target[:, None]).sum(axis=1)
+    return ids
+
+
+def log_probabilities(logits: Logits, ids: Ids) -> NDArray[np.float64]:
+    """Of the drawn `ids` (B,), in nats, before any filter."""
+    largest = logits.max(axis=1)
+    total = np.exp(logits - largest[:, None]).sum(axis=1)
+    result: NDArray[np.float64] = logits[np.arange(len(ids)), ids] - largest - np.log(total)
+    return result

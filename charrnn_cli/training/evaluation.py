@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn_cli.training.model import LanguageModel, cross_entropy
+from charrnn_cli.training.model import LanguageModel, State, cross_entropy
 
 WARM_UP = 256  # tokens that a stream reads before it is scored: the state of a stream cut from the middle of the text
 LONG_WARM_UP = 1024  # the same, where perplexities are to agree in three digits after the point
@@ -69,8 +70,27 @@ def evaluate(
             return None
 
 
+class Network(Protocol):
+    """What scoring asks of a `LanguageModel`."""
+
+    training: bool
+    vocabulary_size: int
+
+    def train(self, mode: bool = True) -> Any:
+        """Goes into training, or out of it."""
+
+    def eval(self) -> Any:
+        """Goes out of training."""
+
+    def zero_state(self, streams: int) -> State:
+        """The state before any token."""
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Ids (B, T), state to logits (B, T, V), state."""
+
+
 def score(
-    model: LanguageModel,
+    model: Network,
     tokens: Tensor,
     device: torch.device,
     warm_up: int | None = WARM_UP,

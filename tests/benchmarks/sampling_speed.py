@@ -1,7 +1,8 @@
 """`charrnn sample` beside one nn.LSTM call per character, 2 x 512, 83 characters, one after the other, several times.
 
-The baseline is a script that prints "... N characters/s". Also: how long after the command starts the first new
-character is written, by the bundled model.
+The baseline is a script that prints "... N characters/s". Ours are everything that `sample` does for each character, by
+each engine, for one text and for many side by side, with the same filter as the baseline. Also, by the bundled model:
+how long the whole command takes for 1,000 characters, and how long after its start the first new one is written.
 
     python tests/benchmarks/sampling_speed.py naive_sampler.py
 """
@@ -12,17 +13,20 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
-from charrnn_cli.generation.generate import generate
+from charrnn_cli.generation.generate import Piece, generate
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.text.vocabulary import Vocabulary
 
-HIDDEN, EMBEDDING, LENGTH = 512, 64, 5000
+HIDDEN, EMBEDDING = 512, 64
 VOCABULARY = Vocabulary("char", tuple(chr(33 + i) for i in range(83)))
+SETTINGS = ModelSettings(hidden=HIDDEN, layers=2, embedding=EMBEDDING, residual=False)
+CHARACTERS = {1: 4000, 64: 250, 256: 100}  # of each text, by how many are written side by side
 
 
 def weights() -> dict[str, np.ndarray]:
@@ -34,44 +38,70 @@ def weights() -> dict[str, np.ndarray]:
     return {name: random.uniform(-0.04, 0.04, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def ours() -> float:
-    """Characters/s of one text, everything that `sample` does for each included."""
-    engine = NumpyEngine(weights(), ModelSettings(hidden=HIDDEN, layers=2, embedding=EMBEDDING, residual=False))
-    settings, random = SamplingSettings(length=LENGTH, top_n=5), np.random.default_rng(0)
-    pieces = generate(engine, VOCABULARY, [0], settings, random)
-    for _ in range(50):
-        next(pieces)
+def engines() -> dict[str, Callable[[int], object]]:
+    """What makes each engine for so many texts."""
+    found: dict[str, Callable[[int], object]] = {"numpy": lambda texts: NumpyEngine(weights(), SETTINGS)}
+    try:
+        from charrnn_cli.generation.onnx_engine import OnnxEngine
+    except ImportError:
+        return found
+    return {**found, "onnx": lambda texts: OnnxEngine(weights(), SETTINGS, texts)}
+
+
+def ours(engine: object, texts: int) -> float:
+    """Characters/s of so many texts."""
+    settings = SamplingSettings(length=CHARACTERS[texts], temperature=1.0, top_n=5, top_p=1.0)
+    events = generate(engine, VOCABULARY, [0], settings, 0, texts)
+    next(events)
     started = time.perf_counter()
-    count = sum(map(len, pieces))
+    count = sum(len(event.text) for event in events if isinstance(event, Piece) and not event.prime)
     return count / (time.perf_counter() - started)
 
 
-def theirs(script: Path) -> float:
-    printed = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout
+def theirs(script: Path, texts: int) -> float:
+    command = [sys.executable, script, "--streams", str(texts)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(re.search(r"([\d,]+) characters/s", printed)[1].replace(",", ""))
 
 
-def first_character() -> float:
-    """Seconds from the start of the command to the first character after the prime."""
-    command = [sys.executable, "-m", "charrnn_cli", "sample", "--prime", "Far", "--seed", "1"]
+def process(engine: str, first: bool) -> float:
+    """Seconds from the start of the command to its end, or to the first character after the prime."""
+    command = [sys.executable, "-m", "charrnn_cli", "sample", "--prime", "Far", "--length", "1000", "--engine", engine]
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as process:
-        process.stdout.read(3)
-        process.stdout.read(1)
-        seconds = time.perf_counter() - started
-        process.stdout.read()
-    return seconds
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as running:
+        if first:
+            running.stdout.read(3)
+            running.stdout.read(1)
+            seconds = time.perf_counter() - started
+        running.stdout.read()
+    return seconds if first else time.perf_counter() - started
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} (from {min(values):.2f} to {max(values):.2f})"
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("baseline", type=Path)
 parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
-ratios = []
+rates: dict[tuple[str, int], list[float]] = {}
 for _ in range(args.rounds):
-    a, b = ours(), theirs(args.baseline)
-    ratios.append(a / b)
-    print(f"charrnn {a:,.0f} characters/s, one nn.LSTM call each {b:,.0f} characters/s: {a / b:.1f} times", flush=True)
-print(f"median {statistics.median(ratios):.1f} times")
-waits = [first_character() for _ in range(args.rounds)]
-print(f"first character after {statistics.median(waits):.2f} s (median; from {min(waits):.2f} to {max(waits):.2f})")
+    for texts in CHARACTERS:
+        base = theirs(args.baseline, texts)
+        rates.setdefault(("baseline", texts), []).append(base)
+        line = [f"{texts} texts: baseline {base:,.0f} characters/s"]
+        for name, make in engines().items():
+            rate = ours(make(texts), texts)
+            rates.setdefault((name, texts), []).append(rate)
+            line.append(f"{name} {rate:,.0f} ({rate / base:.1f} times)")
+        print(", ".join(line), flush=True)
+for (name, texts), found in rates.items():
+    ratios = [rate / base for rate, base in zip(found, rates["baseline", texts], strict=True)]
+    rate = f"{statistics.median(found):,.0f} characters/s"
+    print(f"{name}, {texts} texts: median {rate}, {spread(ratios)} times the baseline")
+for name in engines():
+    print(
+        f"{name}: 1,000 characters, the whole command: {spread([process(name, False) for _ in range(args.rounds)])} s"
+    )
+    print(f"{name}: first character: {spread([process(name, True) for _ in range(args.rounds)])} s")

@@ -32,7 +32,7 @@ def windows_loss(name: str, split: str) -> float:
     import numpy as np
     import torch
 
-    from charrnn_cli.generation.generate import load_model
+    from charrnn_cli.generation.loading import load_model
     from charrnn_cli.runs import find
     from charrnn_cli.text.corpus import Corpus
     from charrnn_cli.training.model import cross_entropy, trained_model

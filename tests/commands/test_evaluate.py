@@ -117,3 +117,14 @@ def test_a_run_without_a_test_split_says_so(folder):
     result = charrnn("evaluate")
     assert result.exit_code == 1
     assert "whole has no test split" in result.stderr
+
+
+@pytest.mark.parametrize(("engine", "tolerance"), [("numpy", 1e-5), ("onnx", 0.02)])
+def test_what_writes_scores_the_same(trained, engine, tolerance):
+    loss = json.loads(charrnn("evaluate", "--json").stdout)["loss"]
+    record = json.loads(charrnn("evaluate", "--json", "--engine", engine).stdout)
+    assert record["loss"] == pytest.approx(loss, abs=tolerance)
+    lines = json.loads(charrnn("evaluate", "--json", "--per-line", "--engine", engine).stdout)["lines"]
+    assert sum(line["loss"] * line["tokens"] for line in lines) / 85 == pytest.approx(record["loss"], abs=1e-5)
+    refused = charrnn("evaluate", "--engine", engine, "--gpu")
+    assert (refused.exit_code, refused.stdout) == (2, "")

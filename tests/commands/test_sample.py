@@ -1,8 +1,10 @@
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from support import charrnn
+from support import TEXT, charrnn, train_small
 
 PRIME = ["--prime", "Far", "--length", "40"]
 
@@ -14,7 +16,7 @@ def test_stdout_has_the_text_and_nothing_else():
     assert len(result.stdout) == 43
     (line,) = result.stderr.splitlines()
     assert line.startswith("anna (bundled): LSTM")
-    assert line.endswith("--seed 1")
+    assert line.endswith("; ONNX Runtime, 8 bits; --seed 1")
 
 
 def test_the_same_seed_writes_the_same_text():
@@ -57,7 +59,7 @@ def test_torch_is_not_loaded():
 def test_unknown_characters_are_named_or_skipped():
     result = charrnn("sample", "--prime", "Fàr ☕", "--length", "5")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "'à' at position 2, '☕' at position 5" in result.stderr
+    assert "'à' at position 2 (nearest known: 'a'), '☕' at position 5" in result.stderr
     skipped = charrnn("sample", "--prime", "Fàr ☕", "--length", "5", "--unknown", "skip")
     assert skipped.stdout.startswith("Fr ")
     assert len(skipped.stdout) == 8
@@ -85,9 +87,139 @@ def test_an_earlier_checkpoint_writes_otherwise(fox):
         (["--length", "-1"], 2, "-1"),
         (["--seed", "-1"], 2, "-1"),
         (["--unknown", "guess"], 2, "guess"),
+        (["--top-p", "1.5"], 2, "1.5"),
+        (["--top-p", "0"], 2, "--top-p must be above 0"),
+        (["--min-p", "1"], 2, "1.0"),
+        (["--min-p", "nan"], 2, "nan"),
+        (["--temperature", "nan"], 2, "nan"),
+        (["--repetition-penalty", "0"], 2, "0.0"),
+        (["--repetition-window", "0"], 2, "0"),
+        (["--lines", "-1"], 2, "-1"),
+        (["--num", "0"], 2, "0"),
+        (["--num", "3", "--best-of", "2"], 2, "--best-of 2 is fewer than the 3"),
+        (["--stop", ""], 2, "--stop ''"),
+        (["--allow-only", "é"], 2, "nothing is left to write"),
+        (["--prime", "a", "--prime-file", "b"], 2, "two primes"),
+        (["--prime-file", "nowhere.txt"], 1, "nowhere.txt"),
+        (["--prime", "a\\q", "--escapes"], 2, "\\q is no escape"),
+        (["--engine", "numpy", "--gpu"], 2, "--engine numpy computes on the CPU"),
+        (["--engine", "abacus"], 2, "abacus"),
+        (["--interactive", "--json"], 2, "--interactive"),
+        (["--check-copies"], 1, "anna comes without its text"),
+        (["--copies-from", "nowhere.txt"], 1, "nowhere.txt"),
     ],
 )
 def test_bad_input_is_named(arguments, code, message):
     result = charrnn("sample", *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
+
+
+def test_several_samples_are_parted_by_a_line():
+    one = charrnn("sample", *PRIME, "--seed", "1").stdout
+    three = charrnn("sample", *PRIME, "--seed", "1", "--num", "3", "--separator", "* * *").stdout
+    first, *others = three.split("\n* * *\n")
+    assert first == one
+    assert len({first, *others}) == 3
+    assert all(text.startswith("Far") and len(text) == 43 for text in others)
+
+
+def test_json_has_a_record_for_each_sample():
+    typed = [*PRIME, "--seed", "7", "--num", "2"]
+    records = [json.loads(line) for line in charrnn("sample", *typed, "--json").stdout.splitlines()]
+    assert [record["sample"] for record in records] == [0, 1]
+    texts = charrnn("sample", *typed).stdout.split("\n---\n")
+    for record, text in zip(records, texts, strict=True):
+        assert record["prime"] + record["text"] == text
+        assert {k: record[k] for k in ("model", "seed", "tokens", "stop_reason")} == {
+            "model": "anna",
+            "seed": 7,
+            "tokens": 40,
+            "stop_reason": "length",
+        }
+        assert -200 < record["log_probability"] < 0
+
+
+def test_the_likeliest_of_some():
+    records = [
+        json.loads(line)
+        for line in charrnn("sample", *PRIME, "--seed", "7", "--num", "6", "--json").stdout.splitlines()
+    ]
+    best = json.loads(charrnn("sample", *PRIME, "--seed", "7", "--best-of", "6", "--json").stdout)
+    assert best == max(records, key=lambda record: record["log_probability"])
+
+
+def test_where_a_text_ends():
+    stopped = charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the").stdout
+    assert "the" not in stopped
+    assert charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the", "--keep-stop").stdout == stopped + "the"
+    lines = charrnn("sample", "--prime", "Far", "--seed", "1", "--lines", "4").stdout
+    assert lines.count("\n") == 4
+    assert lines.endswith("\n")
+    line = charrnn("sample", *PRIME, "--seed", "1", "--until-line").stdout
+    assert line.startswith(charrnn("sample", *PRIME, "--seed", "1").stdout)
+    assert line.endswith("\n")
+    assert len(line) >= 43
+
+
+def test_what_may_be_written():
+    assert set(charrnn("sample", "--length", "60", "--allow-only", "ab").stdout) == {"a", "b"}
+    assert "e" not in charrnn("sample", "--length", "300", "--ban", "e").stdout
+    assert "\n" not in charrnn("sample", "--length", "300", "--ban", "\\n", "--escapes").stdout
+
+
+def test_a_prime_from_a_file_or_a_pipe(folder):
+    (folder / "letter.txt").write_bytes("\ufeffDear Anna,\r\n".encode())
+    from_file = charrnn("sample", "--prime-file", "letter.txt", "--length", "20", "--seed", "1").stdout
+    from_pipe = charrnn("sample", "--prime", "-", "--length", "20", "--seed", "1", stdin=b"Dear Anna,\n").stdout
+    escaped = charrnn("sample", "--prime", "Dear Anna,\\n", "--escapes", "--length", "20", "--seed", "1").stdout
+    assert from_file == from_pipe == escaped
+    assert from_file.startswith("Dear Anna,\n")
+    bare = charrnn("sample", "--prime-file", "letter.txt", "--length", "20", "--seed", "1", "--no-echo").stdout
+    assert "Dear Anna,\n" + bare == from_file
+    (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    result = charrnn("sample", "--prime-file", "latin.txt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "latin.txt is no UTF-8 text: byte 4 is 0xe9" in result.stderr
+
+
+def test_the_nearest_known_takes_the_place_of_what_is_unknown():
+    asked = charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0")
+    assert asked.exit_code == 2
+    assert "'\u201c' at position 1 (nearest known: '\"')" in asked.stderr
+    assert charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0", "--unknown", "replace").stdout == '"Far"'
+
+
+def test_a_file_is_written_whole_and_never_over_another(folder):
+    typed = ["sample", *PRIME, "--seed", "1", "--output", "new.txt"]
+    first = charrnn(*typed)
+    assert (first.exit_code, first.stdout) == (0, "")
+    assert (folder / "new.txt").read_text() == charrnn("sample", *PRIME, "--seed", "1").stdout
+    again = charrnn("sample", "--prime", "Other", "--output", "new.txt")
+    assert again.exit_code == 2
+    assert "new.txt is there already" in again.stderr
+    assert charrnn("sample", "--prime", "Other", "--length", "0", "--output", "new.txt", "--force").exit_code == 0
+    assert (folder / "new.txt").read_text() == "Other"
+    missing = charrnn("sample", *PRIME, "--output", "nowhere/new.txt")
+    assert missing.exit_code == 1
+    assert "nowhere" in missing.stderr
+
+
+def test_what_was_copied_is_told(fox):
+    train_small(fox, steps=200)
+    typed = ["sample", "--length", "120", "--temperature", "0", "--prime", "The quick brown fox jumps"]
+    result = charrnn(*typed, "--check-copies")
+    assert "copied: " in result.stderr
+    record = json.loads(charrnn(*typed, "--check-copies", "--json").stdout)
+    assert record["copies"]["longest"] in record["text"]
+    assert record["copies"]["longest"] in TEXT
+    assert 0 <= record["copies"]["share"] <= 1
+    Path("other.txt").write_text("zzz" + record["text"][20:90] + "zzz")
+    other = json.loads(charrnn(*typed, "--copies-from", "other.txt", "--json").stdout)
+    assert other["copies"]["longest"] == record["text"][20:90]
+    assert other["copies"]["share"] == 70 / 120
+
+
+def test_colours_stay_on_terminals():
+    plain = charrnn("sample", *PRIME, "--seed", "1").stdout
+    assert charrnn("sample", *PRIME, "--seed", "1", "--color", "surprise").stdout == plain

@@ -1,18 +1,17 @@
-import dataclasses
-import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from support import prepare_text
 
-from charrnn_cli.checkpoint import Config, Summary, save_checkpoint, save_model
-from charrnn_cli.config import ModelSettings, SamplingSettings, TrainingSettings
-from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.generation.generate import generate, load_model, read_prime
+from charrnn_cli.checkpoint import Summary
+from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.errors import RunError
+from charrnn_cli.generation.generate import Piece, Sample, generate, in_order, likeliest, read, read_on
 from charrnn_cli.generation.numpy_engine import NumpyEngine
+from charrnn_cli.generation.onnx_engine import OnnxEngine
+from charrnn_cli.generation.prime import read_prime
 from charrnn_cli.generation.torch_engine import TorchEngine
-from charrnn_cli.runs import Run
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.model import LanguageModel, get_weights
 
@@ -21,15 +20,28 @@ SUMMARY = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")
 ABC = Vocabulary("char", ("\n", " ", *"abcdefghijklmnopqrstuvwxyz"))
 
 
-def weights(size: int, seed: int = 0):
+def weights(size: int, seed: int = 0, times: float = 4):
     torch.manual_seed(seed)
-    return {name: 4 * array for name, array in get_weights(LanguageModel(SETTINGS, size)).items()}
+    return {name: times * array for name, array in get_weights(LanguageModel(SETTINGS, size)).items()}
 
 
-def write(prime="", engine=None, vocabulary=ABC, seed=0, **settings) -> str:
+def events(prime="", engine=None, vocabulary=ABC, seed=0, samples=1, scored=False, **settings):
     engine = engine or NumpyEngine(weights(len(vocabulary)), SETTINGS)
     ids = read_prime(prime, vocabulary)
-    return "".join(generate(engine, vocabulary, ids, SamplingSettings(**settings), np.random.default_rng(seed)))
+    return generate(engine, vocabulary, ids, SamplingSettings(**settings), seed, samples, scored)
+
+
+def write(*arguments, **settings) -> str:
+    return "".join(event.text for event in events(*arguments, **settings) if isinstance(event, Piece))
+
+
+def texts(found) -> dict[int, str]:
+    """What each sample is."""
+    whole: dict[int, str] = {}
+    for event in found:
+        if isinstance(event, Piece):
+            whole[event.sample] = whole.get(event.sample, "") + event.text
+    return whole
 
 
 def test_the_prime_and_so_many_tokens():
@@ -42,7 +54,14 @@ def test_the_prime_and_so_many_tokens():
 
 def test_the_same_seed_writes_the_same_text_on_every_engine():
     torch_engine = TorchEngine(weights(len(ABC)), SETTINGS, torch.device("cpu"))
-    for settings in ({}, {"temperature": 0}, {"top_n": 3, "temperature": 1.5}):
+    penalty = {"repetition_penalty": 1.2, "repetition_window": 5}
+    for settings in (
+        {},
+        {"temperature": 0},
+        {"top_n": 3, "temperature": 1.5},
+        {"top_p": 0.7, **penalty},
+        {"min_p": 0.1},
+    ):
         one = write("far", length=200, seed=5, **settings)
         assert one == write("far", length=200, seed=5, **settings)
         assert one == write("far", torch_engine, length=200, seed=5, **settings)
@@ -68,13 +87,6 @@ def test_the_unknown_token_is_never_written():
     assert "\ufffd" in write("a", engine, vocabulary, length=100, temperature=9, allow_unknown=True)
 
 
-def test_a_prime_that_the_model_does_not_know():
-    with pytest.raises(UsageError, match=r"'É' at position 2, '!' at position 5.*--unknown skip"):
-        read_prime("aÉbc!", ABC)
-    assert read_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
-    assert read_prime("a\r\nb", ABC) == ABC.encode("a\nb")
-
-
 MARKS = {"||Comma||": ",", "||Colon||": ":", "||Return||": "\n"}
 PLAY = Vocabulary("word", ("<unk>", *MARKS, "ROMEO", "Romeo", "to", "be"), unknown=0, marks=MARKS)
 
@@ -86,18 +98,6 @@ def test_a_word_model_writes_words_with_their_spaces():
     assert "||" not in text
 
 
-def test_a_word_models_prime():
-    assert PLAY.decode(read_prime("ROMEO: to  be ", PLAY)) == ["ROMEO", "||Colon||", "to", "be"]
-    with pytest.raises(UsageError, match="'Juliet' at position 2"):
-        read_prime("Romeo Juliet", PLAY)
-    assert read_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
-
-
-def test_a_lowercase_model_takes_a_prime_of_any_case():
-    low = Vocabulary("word", ("to", "be"), lowercase=True)
-    assert read_prime("To BE", low) == [0, 1]
-
-
 def test_broken_weights_are_noticed():
     broken = weights(len(ABC))
     broken["head.bias"][3] = np.nan
@@ -105,40 +105,93 @@ def test_broken_weights_are_noticed():
         write("far", NumpyEngine(broken, SETTINGS))
 
 
-@pytest.fixture
-def model(folder) -> Run:
-    run = Run(folder / "model")
-    run.folder.mkdir()
-    ABC.save(run.vocabulary)
-    Config(SETTINGS, TrainingSettings(steps=1), "auto", "CPU", "", {}).save(run.config)
-    save_model(run.weights, weights(len(ABC)), SUMMARY)
-    return run
+ENGINES = {
+    "numpy": NumpyEngine,
+    "onnx": lambda weights, settings: OnnxEngine(weights, settings, texts=70),
+    "torch": lambda weights, settings: TorchEngine(weights, settings, torch.device("cpu")),
+}
 
 
-def test_a_model_and_its_earlier_checkpoints_are_loaded(model):
-    assert load_model(model).summary == SUMMARY
-    save_checkpoint(model, dataclasses.replace(SUMMARY, step=9), weights(len(ABC), seed=1), {}, {}, 9)
-    earlier = load_model(model, step=9)
-    assert earlier.summary.step == 9
-    with pytest.raises(UsageError, match=r"--checkpoint 8: model has the checkpoints 9"):
-        load_model(model, step=8)
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+def test_a_sample_does_not_depend_on_how_many_there_are(engine):
+    settings = {
+        "prime": "far",
+        "engine": ENGINES[engine](weights(len(ABC)), SETTINGS),
+        "length": 60,
+        "temperature": 1.3,
+        "seed": 3,
+    }
+    many = texts(events(samples=70, **settings))
+    assert len(set(many.values())) == 70
+    for samples in (1, 2, 65):
+        assert texts(events(samples=samples, **settings)) == {k: many[k] for k in range(samples)}
 
 
-def test_weights_of_another_model_are_refused(model):
-    record = json.loads(model.config.read_text())
-    record["model"]["hidden"] = 17
-    model.config.write_text(json.dumps(record))
-    with pytest.raises(RunError, match=r"head\.weight is \(28, 16\), not \(28, 17\)"):
-        load_model(model)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_samples_end_each_in_its_own_time(engine):
+    found = list(
+        events(
+            "a",
+            ENGINES[engine](weights(len(ABC)), SETTINGS),
+            samples=9,
+            length=100,
+            temperature=1.0,
+            stop=("e",),
+            scored=True,
+        )
+    )
+    ends = {event.sample: event for event in found if isinstance(event, Sample)}
+    assert sorted(ends) == list(range(9))
+    for k, text in texts(found).items():
+        assert "e" not in text
+        assert ends[k].ending == ("stop" if ends[k].tokens < 100 else ends[k].ending)
+        pieces = [event for event in found if event.sample == k]
+        assert pieces[-1] is ends[k]
+    assert len({end.tokens for end in ends.values()}) > 2
 
 
-def test_a_vocabulary_that_lost_a_token_is_refused(model):
-    Vocabulary("char", ABC.tokens[:-1]).save(model.vocabulary)
-    with pytest.raises(RunError, match="does not fit"):
-        load_model(model)
+def test_one_sample_comes_after_the_other():
+    found = list(in_order(events("a", samples=5, length=20, stop=("e",), temperature=1.5)))
+    assert [event.sample for event in found] == sorted(event.sample for event in found)
+    assert texts(found) == texts(events("a", samples=5, length=20, stop=("e",), temperature=1.5))
 
 
-def test_a_prepared_text_without_weights(folder):
-    run = prepare_text(folder, "abc" * 50)
-    with pytest.raises(RunError, match=r"config\.json"):
-        load_model(run)
+def test_the_likeliest_is_that_of_the_highest_mean():
+    settings = {"prime": "a", "samples": 6, "length": 20, "temperature": 1.5, "scored": True}
+    means = {e.sample: e.log_probability / e.tokens for e in events(**settings) if isinstance(e, Sample)}
+    best = [e.sample for e in likeliest(events(**settings), 2) if isinstance(e, Sample)]
+    assert best == sorted(means, key=means.__getitem__, reverse=True)[:2]
+
+
+def test_the_log_probability_is_that_of_the_text():
+    engine = NumpyEngine(weights(len(ABC)), SETTINGS)
+    (end,) = [e for e in events("far", engine, length=30, temperature=2.0, scored=True) if isinstance(e, Sample)]
+    ids = ABC.encode(write("far", engine, length=30, temperature=2.0))
+    state, total = engine.start(1), 0.0
+    for at, (id, following) in enumerate(pairwise(ids)):
+        logits, state = engine.step(np.array([id]), state)
+        if at >= 2:
+            total += logits[0, following] - np.log(np.exp(logits[0].astype(float)).sum())
+    assert end.log_probability == pytest.approx(total, abs=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_long_prime_leads_to_the_state_that_reading_all_of_it_does(engine, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.generation.generate.REMEMBERED", 400)
+    stepping, ids = (
+        ENGINES[engine](weights(len(ABC), times=1), SETTINGS),
+        np.random.default_rng(0).integers(len(ABC), size=1300).tolist(),
+    )
+    shares: list[float] = []
+    whole = read_on(stepping, ids, stepping.start(1))
+    assert stepping.distance(read(stepping, ids, shares.append), whole) < 2e-3
+    assert shares == sorted(shares)
+
+
+def test_a_prime_that_is_not_forgotten_is_read_whole(monkeypatch):
+    monkeypatch.setattr("charrnn_cli.generation.generate.REMEMBERED", 50)
+    never = weights(len(ABC))
+    for k in range(2):
+        never[f"rnn.bias_ih_l{k}"][16:32] += 50  # forget gates that are never closed
+    engine, ids = NumpyEngine(never, SETTINGS), np.random.default_rng(0).integers(len(ABC), size=450).tolist()
+    assert engine.distance(read(engine, ids), read_on(engine, ids, engine.start(1))) == 0

@@ -9,7 +9,7 @@ from support import prepare_text
 from charrnn_cli.checkpoint import checkpoints, count_parameters, load_summary, load_tensors
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
-from charrnn_cli.generation.generate import load_model
+from charrnn_cli.generation.loading import load_model
 from charrnn_cli.scoring import score_text
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.reading import read_split

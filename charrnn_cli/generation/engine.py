@@ -1,0 +1,96 @@
+"""What every engine can do, and how those that step on a CPU write.
+
+Sizes: B texts, T tokens, V tokens of the vocabulary, W tokens of a window.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.config import SamplingSettings
+from charrnn_cli.errors import RunError
+from charrnn_cli.generation.sampling import Filter, Ids, draw, filters, log_probabilities
+
+State = TypeVar("State")
+BROKEN = "the model's weights are broken: its logits are no numbers. Is its file damaged?"
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How tokens are drawn."""
+
+    settings: SamplingSettings
+    allowed: NDArray[np.bool_]  # (V,)
+    scored: bool = False  # whether the log-probability of each is asked for
+
+    @cached_property
+    def filters(self) -> list[Filter]:
+        """What logits go through, in NumPy."""
+        return filters(self.settings, self.allowed)
+
+
+@dataclass(frozen=True)
+class Block(Generic[State]):
+    """The next T tokens of B texts."""
+
+    ids: Ids  # (B, T)
+    scores: NDArray[np.float64] | None  # (B, T) log-probabilities in nats, before any filter, where they are asked for
+    state: State
+
+
+class Engine(Protocol[State]):
+    """What computes the network."""
+
+    name: str
+    block: int  # tokens written at once
+
+    def groups(self, texts: int) -> list[int]:
+        """How many texts are written side by side, group after group; those too many in the last are nobody's."""
+
+    def start(self, streams: int) -> State:
+        """The state before any token."""
+
+    def repeat(self, state: State, streams: int) -> State:
+        """The state of one text as that of so many."""
+
+    def distance(self, one: State, other: State) -> float:
+        """The largest difference between two states."""
+
+    def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
+        """Ids (B,), state to logits of the next token (B, V), state."""
+
+    def write(
+        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> Block[State]:
+        """Reads ids (B,), then draws a token for each column of the uniform numbers (B, T), and reads it.
+
+        The last one is not read. `recent` (B, W) are the tokens so far, -1 where there are none. Raises RunError where
+        the weights are broken.
+        """
+
+
+class StepEngine(Generic[State]):
+    """An engine on a CPU: one step at a time, the draw in NumPy."""
+
+    block = 1
+
+    def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
+        """Ids (B,), state to logits of the next token (B, V), state."""
+        raise NotImplementedError
+
+    def write(
+        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> Block[State]:
+        """As `Engine` says; with one column of uniform numbers (B, 1)."""
+        given, state = self.step(ids, state)  # (B, V)
+        if not np.isfinite(given).all():
+            raise RunError(BROKEN)
+        logits = model_logits = given.astype(np.float64)
+        for filter in sampler.filters:
+            logits = filter(logits, recent)
+        drawn = draw(logits, uniforms[:, 0])  # (B,)
+        scores = log_probabilities(model_logits, drawn)[:, None] if sampler.scored else None
+        return Block(drawn[:, None], scores, state)

@@ -1,0 +1,93 @@
+"""A trained model from its files into memory, and the engine that computes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from charrnn_cli.checkpoint import SCALE, Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
+from charrnn_cli.config import EngineName, ModelSettings
+from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.generation.engine import Engine
+from charrnn_cli.runs import Run
+from charrnn_cli.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model in memory."""
+
+    settings: ModelSettings
+    vocabulary: Vocabulary
+    weights: Mapping[str, NDArray[Any]]
+    summary: Summary
+
+
+def load_model(run: Run, step: int | None = None) -> Model:
+    """The best weights of a run or model, or those of the checkpoint at `step`. Raises RunError."""
+    path = run.weights if step is None else _checkpoint(run, step).weights
+    model = Model(
+        Config.load(run.config).model, Vocabulary.load(run.vocabulary), load_tensors(path), load_summary(path)
+    )
+    _check(model, path)
+    return model
+
+
+def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, texts: int = 1) -> Engine[Any]:
+    """The engine of that name, to write so many texts; "auto": torch on a GPU, else ONNX Runtime where it is installed.
+
+    Raises UsageError, DeviceError.
+    """
+    if gpu and name not in ("auto", "torch"):
+        raise UsageError(f"--engine {name} computes on the CPU, and --gpu asks for a GPU: leave out one of them.")
+    if gpu or name == "torch":
+        from charrnn_cli.generation.torch_engine import TorchEngine
+        from charrnn_cli.training.device import pick_device
+
+        return TorchEngine(model.weights, model.settings, pick_device(gpu=gpu, cpu=not gpu))
+    fast = find_spec("onnxruntime") is not None and find_spec("onnx") is not None
+    if name == "onnx" and not fast:
+        raise UsageError("--engine onnx needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx")
+    if name != "numpy" and fast:
+        from charrnn_cli.generation.onnx_engine import OnnxEngine
+
+        return OnnxEngine(model.weights, model.settings, texts)
+    from charrnn_cli.generation.numpy_engine import NumpyEngine
+
+    return NumpyEngine(model.weights, model.settings)
+
+
+def _checkpoint(run: Run, step: int) -> Checkpoint:
+    found = checkpoints(run)
+    for checkpoint in found:
+        if checkpoint.step == step:
+            return checkpoint
+    have = ", ".join(str(checkpoint.step) for checkpoint in found) or "none"
+    raise UsageError(f"--checkpoint {step}: {run.name} has the checkpoints {have} (charrnn info {run.quoted}).")
+
+
+def _check(model: Model, path: Path) -> None:
+    """Raises RunError where the weights are not those of the settings and the vocabulary."""
+    V, E, H = len(model.vocabulary), model.settings.embedding, model.settings.hidden
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[model.settings.cell]
+    shapes: dict[str, tuple[int, ...]] = {"head.bias": (V,)}
+    if not model.settings.tie_weights:
+        shapes["head.weight"] = (V, H)
+    if E:
+        shapes["embedding.weight"] = (V, E)
+    for k in range(model.settings.layers):
+        inputs = H if k else E or V
+        shapes[f"rnn.weight_ih_l{k}"], shapes[f"rnn.weight_hh_l{k}"] = (gates * H, inputs), (gates * H, H)
+        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (gates * H,)
+    if model.settings.layer_norm:
+        sizes = {k: H if k else E for k in range(model.settings.layers + 1) if k or E}
+        shapes |= {f"rnn.norm_{what}_l{k}": (size,) for k, size in sizes.items() for what in ("weight", "bias")}
+    if SCALE in model.weights:
+        shapes[SCALE] = (1,)
+    for name, shape in shapes.items():
+        found = model.weights[name].shape if name in model.weights else "not there"
+        if found != shape:
+            raise RunError(f"{path} does not fit its config.json and vocabulary.json: {name} is {found}, not {shape}.")

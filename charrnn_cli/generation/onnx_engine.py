@@ -1,0 +1,177 @@
+"""The recurrent step in ONNX Runtime with weights of 8 bits: a quarter of the memory that each character reads.
+
+Weights are rounded to 8 bits per output column, what they are multiplied with to 8 bits per row: a hidden state lies
+between -1 and 1, other inputs are scaled by their largest number. Integer products are exact, so a text does not depend
+on how many are written beside it. Sizes: B texts, V tokens, L layers, H hidden, G gates.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.generation.engine import StepEngine
+from charrnn_cli.generation.numpy_engine import EPSILON, Array, NumpyEngine, State
+from charrnn_cli.generation.sampling import Ids
+
+SIDE_BY_SIDE = 256  # texts at once, at most
+FEW = 8  # texts for which one thread is faster than several
+OPSET, FORMAT = 17, 8  # of ONNX, the oldest that has all we use
+ZERO = np.uint8(128)  # the byte that stands for 0
+LARGEST = np.float32(127)
+
+
+class OnnxEngine(StepEngine[State]):
+    """The network as the NumPy engine has it, its products in 8 bits."""
+
+    name = "ONNX Runtime, 8 bits"
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, texts: int = 1) -> None:
+        """Takes weights of any float type, to write so many texts."""
+        self.numpy = NumpyEngine(weights, settings)
+        self._names = [f"{part}{k}" for k in range(settings.layers) for part in _parts(settings)]
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors alone
+        options.intra_op_num_threads = 1 if texts < FEW else 0  # 0: all cores
+        model = _Graph(self.numpy).model()
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def start(self, streams: int) -> State:
+        """The state before any token."""
+        return self.numpy.start(streams)
+
+    def repeat(self, state: State, streams: int) -> State:
+        """The state of one text as that of so many."""
+        return self.numpy.repeat(state, streams)
+
+    def distance(self, one: State, other: State) -> float:
+        """The largest difference between two states."""
+        return self.numpy.distance(one, other)
+
+    def groups(self, texts: int) -> list[int]:
+        """As few as there can be."""
+        whole, rest = divmod(texts, SIDE_BY_SIDE)
+        return [SIDE_BY_SIDE] * whole + [rest] * (rest > 0)
+
+    def step(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """Ids (B,), state to logits of the next token (B, V), state."""
+        parts = [part for parts in state.parts for part in parts]
+        given = dict(zip(self._names, parts, strict=True))
+        logits, *parts = self._session.run(None, {"ids": np.asarray(ids, np.int64), **given})
+        each = len(state.parts[0])
+        return logits, State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
+
+
+def _parts(settings: ModelSettings) -> str:
+    """What a layer's state consists of, as one letter each."""
+    return "hc" if settings.cell == "lstm" else "h"
+
+
+class _Graph:
+    """The ONNX graph of one step, node after node."""
+
+    def __init__(self, engine: NumpyEngine) -> None:
+        self.engine, self.settings = engine, engine.settings
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def model(self) -> bytes:
+        """The graph, with its weights, as ONNX has it in a file."""
+        H, V, parts = self.settings.hidden, len(self.engine.head_bias), _parts(self.settings)
+        outputs = self.step()
+        names = [f"{part}{k}" for k in range(self.settings.layers) for part in parts]
+        given = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["B"])]
+        given += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", H]) for name in names]
+        sizes = [V] + [H] * len(names)
+        made = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", size])
+            for name, size in zip(outputs, sizes, strict=True)
+        ]
+        graph = helper.make_graph(self.nodes, "step", given, made, self.constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT).SerializeToString()
+        return model
+
+    def step(self) -> list[str]:
+        """The nodes of all layers and the head; the names of the logits and the states."""
+        x = self.node("Gather", self.constant(self.engine.inputs), "ids") if self.engine.inputs.size else ""  # (B, E)
+        bounded, states = False, []  # whether x lies between -1 and 1
+        for k, layer in enumerate(self.engine.layers):
+            if layer.of_input is None:
+                of_input = self.node("Gather", self.constant(layer.table), "ids")  # (B, GH)
+            else:
+                normed = self.norm(layer.norm, x) if layer.norm else x
+                product = self.product(normed, layer.of_input, bounded and layer.norm is None)
+                of_input = self.node("Add", product, self.constant(layer.input_bias))  # (B, GH)
+            of_state = self.node("Add", self.product(f"h{k}", layer.of_state, True), self.constant(layer.state_bias))
+            state = getattr(self, self.settings.cell)(of_input, of_state, k)  # (B, H) each
+            x = self.node("Add", x, state[0]) if layer.residual else state[0]
+            bounded = not layer.residual
+            states += state
+        output = self.norm(self.engine.norm, x) if self.engine.norm else x  # (B, H)
+        product = self.product(output, self.engine.head, bounded and self.engine.norm is None)
+        return [self.node("Add", product, self.constant(self.engine.head_bias)), *states]
+
+    def lstm(self, of_input: str, of_state: str, k: int) -> list[str]:
+        """As `numpy_engine.lstm_cell`."""
+        i, f, g, o = self.split(self.node("Add", of_input, of_state), 4)
+        i, f, o = (self.node("Sigmoid", gate) for gate in (i, f, o))
+        kept, new = self.node("Mul", f, f"c{k}"), self.node("Mul", i, self.node("Tanh", g))
+        c = self.node("Add", kept, new)
+        return [self.node("Mul", o, self.node("Tanh", c)), c]
+
+    def gru(self, of_input: str, of_state: str, k: int) -> list[str]:
+        """As `numpy_engine.gru_cell`."""
+        (r, z, n), (of_r, of_z, of_n) = self.split(of_input, 3), self.split(of_state, 3)
+        r, z = self.node("Sigmoid", self.node("Add", r, of_r)), self.node("Sigmoid", self.node("Add", z, of_z))
+        n = self.node("Tanh", self.node("Add", n, self.node("Mul", r, of_n)))
+        return [self.node("Add", n, self.node("Mul", z, self.node("Sub", f"h{k}", n)))]
+
+    def rnn(self, of_input: str, of_state: str, k: int) -> list[str]:
+        """As `numpy_engine.rnn_cell`."""
+        return [self.node("Tanh", self.node("Add", of_input, of_state))]
+
+    def norm(self, norm: Any, x: str) -> str:
+        """Layer normalisation of x (B, size)."""
+        weight, bias = self.constant(norm.weight), self.constant(norm.bias)
+        return self.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=float(EPSILON))
+
+    def product(self, x: str, weights: Array, bounded: bool) -> str:
+        """x (B, in) times weights (in, out) in 8 bits; `bounded` where x lies between -1 and 1."""
+        largest = np.abs(weights).max(axis=0)
+        scale = np.where(largest > 0, largest, 1).astype(np.float32) / LARGEST  # (out,)
+        of_8_bits = self.constant(np.rint(weights / scale).astype(np.int8))
+        if bounded:
+            of_x = self.constant(1 / LARGEST)
+        else:
+            of_x = self.node(
+                "Max", self.node("ReduceMax", self.node("Abs", x), axes=[1]), self.constant(EPSILON)
+            )  # (B, 1)
+            x = self.node("Div", x, of_x)
+            of_x = self.node("Mul", of_x, self.constant(1 / LARGEST))
+        zero = self.constant(ZERO)
+        x = self.node("QuantizeLinear", x, self.constant(1 / LARGEST), zero)
+        product = self.node("Cast", self.node("MatMulInteger", x, of_8_bits, zero), to=TensorProto.FLOAT)
+        return self.node("Mul", self.node("Mul", product, self.constant(scale)), of_x)
+
+    def split(self, x: str, parts: int) -> list[str]:
+        """x (B, parts times H) in its parts."""
+        names = [f"x{len(self.nodes)}_{part}" for part in range(parts)]
+        self.nodes.append(helper.make_node("Split", [x], names, axis=1))
+        return names
+
+    def node(self, operation: str, *inputs: str, **attributes: Any) -> str:
+        """A node with one output, by its name."""
+        name = f"x{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, inputs, [name], **attributes))
+        return name
+
+    def constant(self, value: Any) -> str:
+        """An array that is part of the graph, by its name."""
+        name = f"w{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
