@@ -12,7 +12,7 @@ import typer
 from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
 
 if TYPE_CHECKING:
-    from charrnn_cli.training.loop import End, Report
+    from charrnn_cli.training.loop import End, Recovery, Report
     from charrnn_cli.training.setup import Setup
 
 PREVIEW_LENGTH = 200  # tokens
@@ -127,7 +127,7 @@ def train(
     from charrnn_cli.display import TrainingBar, new_console, say
     from charrnn_cli.files import locked
     from charrnn_cli.training.device import device_name, memory_errors, pick_device
-    from charrnn_cli.training.loop import End, Report, Validating, Validation, record
+    from charrnn_cli.training.loop import End, Recovery, Report, Validating, Validation, record
     from charrnn_cli.training.loop import train as train_run
     from charrnn_cli.training.setup import set_up
     from charrnn_cli.training.tensorboard import EventFiles
@@ -159,6 +159,8 @@ def train(
                         bar.validating(event)
                     case Validation():
                         bar.validation(event, _preview(setup) if preview else None)
+                    case Recovery():
+                        say(console, _recovered(event))
                     case End():
                         end = event
         say(console, _how_it_ended(setup, end, already=end.step == begun))
@@ -217,6 +219,12 @@ def _what(setup: "Setup", device: str) -> str:
         f"training: {recipe(training)}, seed {training.seed}\n"
         f"{start}, on the {device}"
     )
+
+
+def _recovered(event: "Recovery") -> str:
+    """What was done about a loss that exploded."""
+    where = f"back to step {event.step:,}" if event.step else "begun anew"
+    return f"training has exploded at step {event.exploded:,}: {where}, with half the rate"
 
 
 def _how_long(setup: "Setup", report: "Report") -> str:

@@ -15,10 +15,7 @@ class Log:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        kept = [record for record in read_log(path) if record.get("step", 0) <= step and record.get("kind") != "end"]
-        write_bytes(path, b"".join(map(_line, kept)))
-        with disk_errors("write", path):
-            self._file = path.open("ab", buffering=0)
+        self._open_at(step)
 
     def __enter__(self) -> "Log":
         return self
@@ -27,6 +24,18 @@ class Log:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    def back_to(self, step: int) -> None:
+        """Drops the records of steps after `step`, which are made again. Raises DiskError."""
+        self._file.close()
+        self._open_at(step)
+
+    def _open_at(self, step: int) -> None:
+        records = read_log(self.path)
+        kept = [record for record in records if record.get("step", 0) <= step and record.get("kind") != "end"]
+        write_bytes(self.path, b"".join(map(_line, kept)))
+        with disk_errors("write", self.path):
+            self._file = self.path.open("ab", buffering=0)
 
     def write(self, record: dict[str, Any]) -> None:
         """Appends a record, in one write. Raises DiskError."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from charrnn_cli.checkpoint import drop_checkpoints, save_checkpoint
+from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.runs import Run
@@ -37,6 +37,7 @@ class Report:
     loss: float  # nats per token, mean since the last report
     perplexity: float  # per token
     rate: float
+    skipped: int  # steps whose loss or gradients were no numbers, in all
     seconds_per_batch: float
     tokens_per_second: float
     seconds: float  # of training so far
@@ -76,6 +77,16 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """Training has exploded, and goes on from an earlier checkpoint with half the rate."""
+
+    step: int  # where it goes on; 0: it begins anew
+    exploded: int  # the step at which there were no numbers any more
+    recoveries: int  # so many by now
+    seconds: float
+
+
+@dataclass(frozen=True)
 class End:
     """Training is over, for good (`finished`) or because it was asked to stop."""
 
@@ -84,7 +95,9 @@ class End:
     seconds: float
 
 
-Event = Report | Validating | Validation | Saved | End
+Event = Report | Validating | Validation | Saved | Recovery | End
+IN_A_ROW = 5  # steps without a finite loss after which training has exploded
+RECOVERIES = 3  # from that, at most
 
 
 @dataclass(frozen=True)
@@ -116,10 +129,13 @@ def train(
     """Trains from `now` on until the bound in `settings` is reached, or `stop()` says so between two steps.
 
     Every event is in the run's log before it is yielded. Where there is no validation split, the last checkpoint is
-    the best. Raises UsageError, CharrnnError where the loss is no longer a number, DiskError.
+    the best. A step without a finite loss or finite gradients is skipped; several in a row lead back to the last
+    checkpoint. Raises UsageError, CharrnnError where that does not help, DiskError.
     """
     with Log(run.log, now.numbers.step) as log:
         for event in _loop(run, data, settings, now, device, stop):
+            if isinstance(event, Recovery):
+                log.back_to(event.step)
             log.write(record(event))
             yield event
 
@@ -139,7 +155,11 @@ def _loop(
 ) -> Iterator[Event]:
     batches = cut(data, settings)
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
-    pace = Pace(settings, numbers, len(batches), 0 if data.valid is None else len(data.valid))
+
+    def new_pace() -> Pace:
+        return Pace(settings, now.numbers, len(batches), 0 if data.valid is None else len(data.valid))
+
+    pace = new_pace()
     report_steps = pace.report_steps(on_gpu=device.type == "cuda")
     bfloat16 = use_bfloat16(settings.precision, device, model.settings.cell)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
@@ -153,14 +173,19 @@ def _loop(
                 finished = finished or out_of_patience(settings, numbers)
             pace.lap()
         stopping = stop()  # asked once: a signal that comes now ends the run after the next step
-        if pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step):
+        saving = pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step)
+        if numbers.skipped_in_row >= IN_A_ROW or (saving and not now.finite()):
+            yield _recover(run, settings, now, pace)
+            numbers, pace = now.numbers, new_pace()
+            continue
+        if saving:
             yield _save(run, settings, now, pace)
             pace.lap()
         if finished or stopping:
             yield End(numbers.step, finished and not pace.validation_due(finished), pace.seconds())
             return
 
-        rate = learning_rate(settings, numbers.step, numbers.epoch, pace.progress(), numbers.cuts)
+        rate = learning_rate(settings, numbers.step, numbers.epoch, pace.progress(), numbers.cuts, numbers.recoveries)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
@@ -171,20 +196,24 @@ def _loop(
         (loss * y.shape[1] if settings.loss_per == "window" else loss).backward()  # type: ignore[no-untyped-call]
         if settings.clip_value:
             nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
-        if settings.clip:
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
-        now.hidden = tuple(part.detach().float() for part in state)
-        now.loss_sum += loss.detach()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)
+        if norm.isfinite():
+            optimizer.step()
+            now.hidden = tuple(part.detach().float() for part in state)
+            now.loss_sum += loss.detach()
+            numbers.loss_steps += 1
+            numbers.skipped_in_row = 0
+        else:
+            numbers.skipped += 1
+            numbers.skipped_in_row += 1
 
         numbers.step += 1
-        numbers.loss_steps += 1
         numbers.window += 1
         if numbers.window == len(batches):  # the streams begin again, at text that does not follow
             numbers.epoch, numbers.window = numbers.epoch + 1, 0
             now.hidden = model.zero_state(settings.batch_size)
-        if numbers.step % report_steps == 0:
-            yield _report(rate, run, settings, now, pace)
+        if numbers.step % report_steps == 0 and numbers.loss_steps:
+            yield _report(rate, settings, now, pace)
             pace.lap()
 
 
@@ -212,20 +241,39 @@ def _reset(hidden: State, probability: float) -> State:
     return tuple(part * keep for part in hidden)
 
 
-def _finite(loss: float, run: Run, settings: TrainingSettings, step: int) -> float:
-    if not math.isfinite(loss):
-        lower = settings.learning_rate / 3
+def _recover(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Recovery:
+    """Goes back to the last checkpoint, or to the beginning, with half the rate. Raises CharrnnError after some times.
+
+    The time that is spent stays spent.
+    """
+    exploded, recoveries, skipped, seconds = (
+        now.numbers.step,
+        now.numbers.recoveries + 1,
+        now.numbers.skipped,
+        pace.seconds(),
+    )
+    if recoveries > RECOVERIES:
+        lower = settings.learning_rate / 2**recoveries
         raise CharrnnError(
-            f"the loss is {loss} at step {step}: training has exploded. The checkpoints before are whole. Begin anew "
-            f"with a lower rate, by the same command with --restart --learning-rate {lower:.1g}"
+            f"training has exploded at step {exploded:,}, and {RECOVERIES} times half the rate did not help. The "
+            f"checkpoints before are whole. Begin anew with a lower rate, by the same command with --restart "
+            f"--learning-rate {lower:.1g}"
         )
-    return loss
+    found = checkpoints(run)
+    if found:
+        now.restore(found[-1])
+    else:
+        now.begin_anew(settings)
+    now.numbers = dataclasses.replace(
+        now.numbers, recoveries=recoveries, skipped=skipped, skipped_in_row=0, seconds=seconds
+    )
+    return Recovery(now.numbers.step, exploded, recoveries, seconds)
 
 
-def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Report:
+def _report(rate: float, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Report:
     """Reads the losses since the last report: on a GPU the one moment that waits for it."""
     numbers, batch_seconds = now.numbers, pace.seconds_per_batch()
-    numbers.train_loss = _finite(now.loss_sum.item() / numbers.loss_steps, run, settings, numbers.step)
+    numbers.train_loss = now.loss_sum.item() / numbers.loss_steps
     numbers.loss_steps = 0
     now.loss_sum.zero_()
     return Report(
@@ -235,6 +283,7 @@ def _report(rate: float, run: Run, settings: TrainingSettings, now: TrainingStat
         loss=numbers.train_loss,
         perplexity=perplexity(numbers.train_loss),
         rate=rate,
+        skipped=numbers.skipped,
         seconds_per_batch=batch_seconds,
         tokens_per_second=settings.batch_size * settings.seq_length / batch_seconds,
         seconds=pace.seconds(),
@@ -262,13 +311,12 @@ def _note(score: Score, settings: TrainingSettings, now: TrainingState, pace: Pa
 
 
 def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
-    """Writes a checkpoint of this moment. Raises CharrnnError where its weights are no numbers."""
+    """Writes a checkpoint of this moment."""
     numbers, started = now.numbers, time.perf_counter()
     numbers.seconds = pace.seconds()
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
     weights, tensors, record = now.dump()
-    _finite(float(sum(array.sum(dtype=np.float64) for array in weights.values())), run, settings, numbers.step)
     save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
     drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
     pace.saved(time.perf_counter() - started)

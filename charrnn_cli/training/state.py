@@ -33,6 +33,9 @@ class Numbers:
     stalled: int = 0  # validations since the best
     scale: float = 1.0  # of the logits, by the last validation
     cuts: int = 0  # of the rate, by the schedule "plateau"
+    skipped: int = 0  # steps whose loss or gradients were no numbers
+    skipped_in_row: int = 0
+    recoveries: int = 0  # from a loss that exploded, each with half the rate
 
     def done(self, bound: str) -> float:
         """How many whole "epochs", "steps" or "minutes" the run has had."""
@@ -58,6 +61,18 @@ class TrainingState:
         network = LanguageModel(model, vocabulary_size).to(device)
         optimizer = new_optimizer(network, settings)
         return cls(network, optimizer, network.zero_state(settings.batch_size), torch.zeros((), device=device))
+
+    def begin_anew(self, settings: TrainingSettings) -> None:
+        """Becomes the state before the first step again."""
+        model, size = self.model.settings, self.model.vocabulary_size
+        fresh = TrainingState.begin(model, settings, size, self.hidden[0].device)
+        set_weights(self.model, get_weights(fresh.model))
+        self.optimizer.state.clear()
+        self.hidden, self.loss_sum, self.numbers = fresh.hidden, fresh.loss_sum, fresh.numbers
+
+    def finite(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     def summary(self, epoch: float) -> Summary:
         """What a reader of the weights wants to know."""
@@ -92,6 +107,7 @@ class TrainingState:
         try:
             weights, tensors, numbers = checkpoint.load()
             set_weights(self.model, dict(weights))
+            self.optimizer.state.clear()
             names = file_names(self.model)
             parameters = {names[name]: parameter for name, parameter in self.model.named_parameters()}
             for name, array in tensors.items():

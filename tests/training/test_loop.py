@@ -16,7 +16,7 @@ from charrnn_cli.text.reading import read_split
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import loop
 from charrnn_cli.training.log import read_log
-from charrnn_cli.training.loop import End, Report, Saved, Validating, Validation, train
+from charrnn_cli.training.loop import End, Recovery, Report, Saved, Validating, Validation, train
 from charrnn_cli.training.setup import set_up
 
 CPU = torch.device("cpu")
@@ -234,16 +234,59 @@ def test_an_interrupted_validation_is_made_up_for(fox):
     assert [type(event) for event in events] == [End]
 
 
-def test_an_exploding_loss_ends_with_a_message_and_keeps_the_checkpoints(fox, monkeypatch):
+def broken_at(calls, monkeypatch):
+    """Makes the loss of some of the training steps, counted from 0 over all sittings, no number."""
+    counter, right = itertools.count(), loop.cross_entropy
+    monkeypatch.setattr(loop, "cross_entropy", lambda *a: right(*a) * (float("nan") if calls(next(counter)) else 1.0))
+
+
+def test_a_step_without_a_finite_loss_is_skipped_and_counted(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    broken_at(lambda call: call in (3, 4, 9), monkeypatch)
+    events, state = run_for(fox)
+    assert state.numbers.skipped == 3
+    assert events[-1].finished
+    assert state.finite()
+    reports = [event for event in events if isinstance(event, Report)]
+    assert [report.step for report in reports if report.skipped == 2] == [6, 7, 8, 9]
+    assert all(np.isfinite(report.loss) for report in reports)
+
+
+def test_a_loss_that_explodes_leads_back_to_the_last_checkpoint_with_half_the_rate(fox, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    broken_at(lambda call: 12 <= call < 17, monkeypatch)
+    events, _ = run_for(fox, SMALL | {"checkpoint_every": 5, "schedule": "constant", "warmup": 0})
+    (recovery,) = [event for event in events if isinstance(event, Recovery)]
+    assert (recovery.step, recovery.exploded, recovery.recoveries) == (15, 17, 1)
+    rates = {event.rate for event in events[: events.index(recovery)] if isinstance(event, Report)}
+    halved = {event.rate for event in events[events.index(recovery) :] if isinstance(event, Report)}
+    assert (rates, halved) == ({0.006}, {0.003})
+    assert events[-1] == End(30, True, events[-1].seconds)
+    steps = [record["step"] for record in read_log(fox.log) if record["kind"] == "report"]
+    assert steps == sorted(set(steps))
+    run_for(fox, {"steps": 33}, None)  # and the half rate is kept by what goes on
+    assert {record["rate"] for record in read_log(fox.log) if record.get("step", 0) > 30 and "rate" in record} == {
+        0.003
+    }
+
+
+def test_a_loss_that_explodes_before_the_first_checkpoint_begins_anew(fox, monkeypatch):
+    broken_at(lambda call: call < 5, monkeypatch)
+    events, _ = run_for(fox)
+    assert [(event.step, event.exploded) for event in events if isinstance(event, Recovery)] == [(0, 5)]
+    assert events[-1].finished
+
+
+def test_a_loss_that_always_explodes_ends_with_a_message_and_keeps_the_checkpoints(fox, monkeypatch):
     run_for(fox, SMALL, steps=5)
     before = files(fox)
-    setup = set_up(fox, None, SMALL, False, CPU)
-    with torch.no_grad():
-        setup.state.model.head.bias.fill_(torch.nan)
-    with pytest.raises(CharrnnError, match=r"loss is nan at step 6.*--restart --learning-rate"):
-        list(train(fox, setup.data, setup.config.training, setup.state, CPU))
+    broken_at(lambda call: True, monkeypatch)
+    with pytest.raises(
+        CharrnnError, match=r"exploded at step 10, and 3 times half the rate.*--restart --learning-rate"
+    ):
+        run_for(fox)
     assert files(fox)[:2] == before[:2]
+    assert load_model(fox).summary.step == 5
 
 
 def test_more_streams_than_tokens(folder):
@@ -261,7 +304,7 @@ def test_streams_are_reset_at_random():
     assert 0.2 < zeroed.float().mean() < 0.3
 
 
-def test_weights_that_are_no_numbers_are_not_saved(fox, monkeypatch):
+def test_weights_that_are_no_numbers_are_not_saved(fox):
     run_for(fox, SMALL, steps=5)
     before = files(fox)
     setup = set_up(fox, None, {}, False, CPU)
@@ -274,8 +317,8 @@ def test_weights_that_are_no_numbers_are_not_saved(fox, monkeypatch):
             setup.state.model.head.bias[0] = torch.nan
         return True
 
-    with pytest.raises(CharrnnError, match="training has exploded"):
-        list(train(fox, setup.data, setup.config.training, setup.state, CPU, stop))
+    events = list(train(fox, setup.data, setup.config.training, setup.state, CPU, stop))
+    assert [(event.step, event.exploded) for event in events if isinstance(event, Recovery)] == [(5, 6)]
     assert files(fox)[:2] == before[:2]
 
 
