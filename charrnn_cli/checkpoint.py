@@ -6,6 +6,7 @@ alone is a model: that of the best checkpoint lies in the run's own folder too.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ Tensors = Mapping[str, NDArray[Any]]
 WEIGHTS = "model.safetensors"
 TENSORS = "training.safetensors"
 NUMBERS = "training.json"
+CHECKSUM = "sha256"  # in the header of a safetensors file: of what follows the header
 SCALE = "head.scale"  # the tensor (1,) that logits are multiplied with in use: one over the fitted softmax temperature
 
 
@@ -54,6 +56,7 @@ class Config:
     device: str
     sha256: str  # of the text
     versions: dict[str, str]
+    weights_sha256: str | None = None  # of a model that was exported
 
     def save(self, path: Path) -> None:
         """Writes config.json. Raises DiskError."""
@@ -109,7 +112,7 @@ def save_checkpoint(
     """
     with new_folder(run.checkpoints / f"step-{summary.step:08d}") as folder:
         write_bytes(folder / WEIGHTS, _with_summary(weights, summary))
-        write_bytes(folder / TENSORS, save(dict(tensors)))
+        write_bytes(folder / TENSORS, _with_checksum(tensors, {}))
         write_json(folder / NUMBERS, numbers)
     publish_best(run, best_step)
 
@@ -151,9 +154,20 @@ def save_model(path: Path, weights: Tensors, summary: Summary) -> None:
 
 
 def load_tensors(path: Path) -> Tensors:
-    """All tensors of a safetensors file. Raises RunError where it is missing or damaged."""
+    """All tensors of a safetensors file. Raises RunError where it is missing or damaged, to the last bit."""
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+        checksum = (file.metadata() or {}).get(CHECKSUM)
+    with disk_errors("read", path):
+        if checksum is not None and hashlib.sha256(_body(path.read_bytes())).hexdigest() != checksum:
+            raise RunError(f"{path} is damaged: its checksum is not that of what it holds.")
+    return tensors
+
+
+def load_checksum(path: Path) -> str | None:
+    """The checksum in the header of a safetensors file, where there is one. Raises RunError."""
+    with _opened(path) as file:
+        return (file.metadata() or {}).get(CHECKSUM)
 
 
 def load_summary(path: Path) -> Summary:
@@ -174,7 +188,18 @@ def count_parameters(path: Path) -> int:
 
 
 def _with_summary(weights: Tensors, summary: Summary) -> bytes:
-    return save(dict(weights), {"summary": json.dumps(dataclasses.asdict(summary))})
+    return _with_checksum(weights, {"summary": json.dumps(dataclasses.asdict(summary))})
+
+
+def _with_checksum(tensors: Tensors, metadata: dict[str, str]) -> bytes:
+    """A safetensors file whose header has the SHA-256 of what follows it."""
+    plain = save(dict(tensors))
+    return save(dict(tensors), {**metadata, CHECKSUM: hashlib.sha256(_body(plain)).hexdigest()})
+
+
+def _body(data: bytes) -> memoryview:
+    """A safetensors file without its header, whose length the first 8 bytes give."""
+    return memoryview(data)[8 + int.from_bytes(data[:8], "little") :]
 
 
 def _opened(path: Path) -> Any:

@@ -1,11 +1,12 @@
 """The model of a run as a folder of its own: config.json, vocabulary.json, model.safetensors."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from charrnn_cli.checkpoint import Config, load_summary, load_tensors, save_model
+from charrnn_cli.checkpoint import Config, load_checksum, load_summary, load_tensors, save_model
 from charrnn_cli.errors import RunError
 from charrnn_cli.files import new_folder
 from charrnn_cli.runs import Run
@@ -30,6 +31,6 @@ def export_model(run: Run, folder: Path, float16: bool, force: bool) -> Path:
         if folder.is_dir():
             shutil.copytree(folder, new, dirs_exist_ok=True)
         vocabulary.save(Run(new).vocabulary)
-        config.save(Run(new).config)
         save_model(Run(new).weights, weights, summary)
+        replace(config, weights_sha256=load_checksum(Run(new).weights)).save(Run(new).config)
     return target.weights

@@ -9,12 +9,17 @@ import typer
 if TYPE_CHECKING:
     from charrnn_cli.checkpoint import Summary
     from charrnn_cli.describe import Description
+    from charrnn_cli.runs import Run
 
 
 def info(
     name: Annotated[
         str | None, typer.Argument(help="A run, a bundled model, or a folder.  [default: the one that sample takes]")
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check every file: checksums, sizes, ids. Exit code 1 where one is damaged."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
 ) -> None:
     """Show a run or model whole.
@@ -24,11 +29,15 @@ def info(
     \b
     charrnn info
     charrnn info anna --json
+    charrnn info anna --verify
     """
     from charrnn_cli.describe import describe
     from charrnn_cli.display import aligned
     from charrnn_cli.runs import find, to_sample
 
+    if verify:
+        _verify(to_sample(None) if name is None else find(name), as_json)
+        return
     one = describe(to_sample(None) if name is None else find(name))
     if as_json:
         typer.echo(json.dumps(one.record(), ensure_ascii=False))
@@ -37,6 +46,22 @@ def info(
     if one.checkpoints:
         header = ("checkpoint", "epoch", "loss", "valid loss", "when", "")
         typer.echo("\n" + aligned([header, *(_checkpoint(summary, one) for summary in one.checkpoints)]))
+
+
+def _verify(run: "Run", as_json: bool) -> None:
+    """Says of every file whether it is whole. Exits with 1 where one is not."""
+    from charrnn_cli.display import visible
+    from charrnn_cli.verifying import verify
+
+    damaged = 0
+    for found in verify(run):
+        damaged += found.problem is not None
+        if as_json:
+            typer.echo(json.dumps({"path": str(found.path), "problem": found.problem}, ensure_ascii=False))
+        else:
+            typer.echo(visible(f"{'damaged' if found.problem else 'whole  '}  {found.problem or found.path}"))
+    if damaged:
+        raise typer.Exit(1)
 
 
 def _facts(one: "Description") -> list[tuple[str, str]]:

@@ -8,7 +8,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from charrnn_cli.checkpoint import SCALE, Checkpoint, Config, Summary, checkpoints, load_summary, load_tensors
+from charrnn_cli.checkpoint import (
+    SCALE,
+    Checkpoint,
+    Config,
+    Summary,
+    checkpoints,
+    load_checksum,
+    load_summary,
+    load_tensors,
+)
 from charrnn_cli.config import EngineName, ModelSettings
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
@@ -29,9 +38,11 @@ class Model:
 def load_model(run: Run, step: int | None = None) -> Model:
     """The best weights of a run or model, or those of the checkpoint at `step`. Raises RunError."""
     path = run.weights if step is None else _checkpoint(run, step).weights
-    model = Model(
-        Config.load(run.config).model, Vocabulary.load(run.vocabulary), load_tensors(path), load_summary(path)
-    )
+    config = Config.load(run.config)
+    known = config.weights_sha256 if step is None else None
+    if known is not None and load_checksum(path) != known:
+        raise RunError(f"{path} is damaged: its checksum is not the one in config.json.")
+    model = Model(config.model, Vocabulary.load(run.vocabulary), load_tensors(path), load_summary(path))
     _check(model, path)
     return model
 

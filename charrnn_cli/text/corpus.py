@@ -58,6 +58,7 @@ class CorpusInfo:
     files: list[str]
     sha256: str
     characters: dict[str, int] = field(default_factory=dict)  # of each split, where they were counted
+    split_sha256: dict[str, str] = field(default_factory=dict)  # of each file of ids
 
     def save(self, path: Path) -> None:
         """Writes corpus.json. Raises DiskError."""
@@ -127,6 +128,7 @@ def write_corpus(
     sizes = split_sizes(found, settings)
     text_hash = hashlib.sha256()
     unknown, done, total = 0, 0, _size(parts)
+    digests = {name: hashlib.sha256() for name in SPLITS}
     files = {name: (folder / f"{name}.bin").open("wb") for name in SPLITS}
     try:
         left, characters = dict(sizes), dict.fromkeys(SPLITS, 0)
@@ -141,6 +143,7 @@ def write_corpus(
                     piece = piece[left[name] :]
                     left[name] -= len(fitting)
                     files[name].write(fitting.data)
+                    digests[name].update(fitting.data)
                 done += size
                 yield Progress("writing", done, total)
             text_hash.update(b"\0" * (part != TEXT))
@@ -161,6 +164,7 @@ def write_corpus(
         files=[source.name for sources in parts.values() for source in sources],
         sha256=found.sha256,
         characters=characters,
+        split_sha256={name: digest.hexdigest() for name, digest in digests.items()},
     )
     info.save(folder / "corpus.json")
     return info
