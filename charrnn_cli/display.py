@@ -24,6 +24,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from charrnn_cli.config import Level
+from charrnn_cli.text.visible import visible
 
 if TYPE_CHECKING:
     from charrnn_cli.training.loop import Report, Validating, Validation
@@ -58,15 +59,10 @@ def say(console: Console, text: str) -> None:
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines of columns."""
-    rows = [[visible(cell) for cell in row] for row in rows]
+    rows = [[visible(cell).replace("\t", "\\t") for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     padded = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in padded)
-
-
-def visible(text: str) -> str:
-    """The text with what would steer a terminal written out, line breaks apart."""
-    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def duration(seconds: float | None) -> str:

@@ -12,6 +12,7 @@ from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.generate import Piece, generate, read, read_on
 from charrnn_cli.generation.prime import first_token, read_prime
+from charrnn_cli.text.visible import visible
 from charrnn_cli.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def _answer(conversation: Conversation, command: str, value: str, tint: "Console
             _write(conversation, conversation.undo(), tint)
         case "/undo":
             conversation.undo()
-            typer.echo(conversation.text[-SHOWN:])
+            typer.echo(visible(conversation.text[-SHOWN:]))
         case "/text":
-            typer.echo(conversation.text)
+            typer.echo(visible(conversation.text))
         case "/new":
             conversation.new()
         case "/help":
@@ -146,12 +147,13 @@ def _write(conversation: Conversation, typed: str, tint: "Console | None") -> No
         for number, piece in enumerate(conversation.add(typed)):
             if number == 0:
                 sys.stdout.write(typed)
+            shown = visible(piece.text) if sys.stdout.isatty() else piece.text
             if tint:
                 from charrnn_cli.display import tinted
 
-                tint.print(tinted(piece.text, piece.log_probability), end="", soft_wrap=True)
+                tint.print(tinted(shown, piece.log_probability), end="", soft_wrap=True)
             else:
-                sys.stdout.write(piece.text)
+                sys.stdout.write(shown)
             sys.stdout.flush()
     except KeyboardInterrupt:
         pass

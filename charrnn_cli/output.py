@@ -15,6 +15,7 @@ import typer
 from charrnn_cli.errors import disk_errors
 from charrnn_cli.files import write_bytes
 from charrnn_cli.generation.generate import Piece, Sample
+from charrnn_cli.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,8 +52,9 @@ class TextOutput:
     """The text itself, each piece at once; a line between two samples, and on a terminal a line break at the end."""
 
     def __init__(
-        self, stream: TextIO, separator: str, echo: bool, tint: "Console | None", other: OtherText | None
+        self, stream: TextIO, separator: str, echo: bool, raw: bool, tint: "Console | None", other: OtherText | None
     ) -> None:
+        self._shown = visible if stream.isatty() and not raw else str
         self._stream, self._separator, self._echo, self._tint, self._other = stream, separator, echo, tint, other
         self._samples: list[tuple[Sample, str]] = []
         self._pieces: list[str] = []  # after the prime, of the sample that is being written
@@ -73,9 +75,9 @@ class TextOutput:
             if self._tint and not event.prime:
                 from charrnn_cli.display import tinted
 
-                self._tint.print(tinted(event.text, event.log_probability), end="", soft_wrap=True)
+                self._tint.print(tinted(self._shown(event.text), event.log_probability), end="", soft_wrap=True)
             else:
-                self._stream.write(event.text)
+                self._stream.write(self._shown(event.text))
             self._stream.flush()
 
     def end(self) -> None:
@@ -143,7 +145,6 @@ def find(text: str, other: OtherText) -> "Copies":
 
 def copied(copies: "Copies") -> str:
     """What was copied, for a person."""
-    from charrnn_cli.display import visible
     from charrnn_cli.text.copies import RUN
 
     if not copies.longest:

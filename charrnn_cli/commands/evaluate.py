@@ -137,7 +137,7 @@ def _read_split(run: "Run", split: Split, vocabulary: "Vocabulary", by_line: boo
 
 
 def _line(line: "LineScore") -> str:
-    from charrnn_cli.display import visible
+    from charrnn_cli.text.visible import visible
 
     return f"{line.bits_per_character:7.3f}  {line.perplexity:10,.2f}  {line.line:6}  {visible(line.text)}"
 

@@ -50,7 +50,7 @@ def info(
 
 def _verify(run: "Run", as_json: bool) -> None:
     """Says of every file whether it is whole. Exits with 1 where one is not."""
-    from charrnn_cli.display import visible
+    from charrnn_cli.text.visible import visible
     from charrnn_cli.verifying import verify
 
     damaged = 0

@@ -89,6 +89,9 @@ def sample(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each text, for programs.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write into this new file instead of stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="On a terminal, write control characters as they are, not as \\x1b.")
+    ] = False,
     color: Annotated[
         Literal["none", "surprise"], typer.Option(help="On a terminal, tint what the model found unlikely.")
     ] = "none",
@@ -185,7 +188,7 @@ def sample(
         out = (
             JsonOutput(stream, run.name, seed, other)
             if as_json
-            else TextOutput(stream, separator, not no_echo, tint, other)
+            else TextOutput(stream, separator, not no_echo, raw, tint, other)
         )
         for event in likeliest(events, num) if best_of else in_order(events):
             out.add(event)
