@@ -189,8 +189,10 @@ class SamplingSettings:
         _require("--top-p", self.top_p, 0 < self.top_p <= 1, "above 0, and 1 (all) at most")
         _require("--min-p", self.min_p, 0 <= self.min_p < 1, "from 0 (all) up to, not including, 1")
         penalty = self.repetition_penalty
-        _require("--repetition-penalty", penalty, 0 < penalty < math.inf, "above 0; 1 is none")
-        _require("--repetition-window", self.repetition_window, self.repetition_window >= 1, "1 or more")
+        _require("--repetition-penalty", penalty, 0.01 <= penalty <= 100, "from 0.01 to 100; 1 is none")
+        _require(
+            "--repetition-window", self.repetition_window, 1 <= self.repetition_window <= 10**6, "from 1 to 1000000"
+        )
         _require("--lines", self.lines, self.lines >= 0, "1 or more, or 0 for as many as come")
         for flag, texts in (("--ban", self.ban), ("--allow-only", self.allow_only), ("--stop", self.stop)):
             if "" in texts:

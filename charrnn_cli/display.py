@@ -209,7 +209,7 @@ def colour_console() -> Console | None:
 def tinted(text: str, log_probability: float) -> Text:
     """Text in the colour of how unlikely it was."""
     style = next(style for least, style in SURPRISE if math.exp(log_probability) >= least)
-    return Text(text, style)
+    return Text(text, style, tab_size=8)
 
 
 def legend(nats: float) -> Text:

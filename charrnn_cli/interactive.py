@@ -61,6 +61,8 @@ class Conversation:
 
         Raises UsageError where the model does not know what was typed.
         """
+        if self._vocabulary.level == "word" and self.text[-1:].isalnum() and typed[:1].isalnum():
+            typed = f" {typed}"  # another word
         ids = read_prime(self.text + typed, self._vocabulary, self._unknown) or [first_token(self._vocabulary)]
         self._turns.append((self.text, typed))
         self.text += typed
@@ -106,7 +108,13 @@ def converse(conversation: Conversation, prime: str, tint: "Console | None") -> 
     """Takes turns until the person has enough: from a terminal with keys, else line by line from stdin."""
     if prime:
         _answer(conversation, "", prime, tint)
-    lines = _typed(conversation) if sys.stdin.isatty() else (line.rstrip("\n") for line in sys.stdin)
+    if sys.stdin is None:
+        raise UsageError("stdin is closed: nobody can type. Leave out --interactive, or type in a terminal.")
+    lines = (
+        _typed(conversation)
+        if sys.stdin.isatty() and sys.stdout.isatty()
+        else (line.rstrip("\n") for line in sys.stdin)
+    )
     for line in lines:
         command, _, value = line.partition(" ")
         if command in ("/quit", "/exit"):

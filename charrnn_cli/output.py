@@ -2,9 +2,10 @@
 
 import io
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,17 +13,17 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 import typer
 
-from charrnn_cli.errors import disk_errors
+from charrnn_cli.errors import UsageError, disk_errors
 from charrnn_cli.files import write_bytes
 from charrnn_cli.generation.generate import Piece, Sample
+from charrnn_cli.text.copies import RUN, find_copies
 from charrnn_cli.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from charrnn_cli.text.copies import Copies
+    from charrnn_cli.text.copies import Copies, Original
 
-OtherText = Callable[[], Iterator[str]]  # gives a text piece by piece, each time it is called
 SHOWN = 60  # characters of a copied passage
 
 
@@ -45,17 +46,29 @@ def out_stream(file: Path | None) -> Iterator[TextIO]:
         return
     written = io.StringIO()
     yield written
-    write_bytes(file, written.getvalue().encode("utf-8", "surrogateescape"))
+    write_bytes(file.resolve(), written.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def check_output(file: Path, force: bool) -> None:
+    """Raises UsageError where `file` cannot be a new one, or may not be replaced."""
+    if file.is_dir() or not file.name:
+        raise UsageError(f"--output {str(file)!r} is a folder: name a file in it.")
+    if os.path.lexists(file) and not force:
+        raise UsageError(f"{file} is there already. Choose another --output, or replace it: --force")
+    if file.exists() and not file.is_file():
+        raise UsageError(f"--output {file} is no regular file. To write there: charrnn sample > {file}")
+    if not file.resolve().parent.is_dir():
+        raise UsageError(f"--output {file}: there is no folder {file.parent}. Make it, or name another file.")
 
 
 class TextOutput:
     """The text itself, each piece at once; a line between two samples, and on a terminal a line break at the end."""
 
     def __init__(
-        self, stream: TextIO, separator: str, echo: bool, raw: bool, tint: "Console | None", other: OtherText | None
+        self, stream: TextIO, separator: str, echo: bool, raw: bool, tint: "Console | None", original: "Original | None"
     ) -> None:
         self._shown = visible if stream.isatty() and not raw else str
-        self._stream, self._separator, self._echo, self._tint, self._other = stream, separator, echo, tint, other
+        self._stream, self._separator, self._echo, self._tint, self._original = stream, separator, echo, tint, original
         self._samples: list[tuple[Sample, str]] = []
         self._pieces: list[str] = []  # after the prime, of the sample that is being written
         self._last = "\n"  # what was written last
@@ -89,10 +102,10 @@ class TextOutput:
 
             nats = -sum(sample.log_probability for sample, _ in self._samples)
             new_console().print(legend(nats / max(1, sum(sample.tokens for sample, _ in self._samples))))
-        if self._other:
+        if self._original:
             for sample, text in self._samples:
                 which = f"sample {sample.sample + 1}: " if len(self._samples) > 1 else ""
-                typer.echo(which + copied(find(text, self._other)), err=True)
+                typer.echo(which + copied(find_copies(text, self._original)), err=True)
 
     def _between(self) -> None:
         rule = "\u2500" * shutil.get_terminal_size().columns if self._stream.isatty() else self._separator
@@ -103,8 +116,8 @@ class TextOutput:
 class JsonOutput:
     """A record for each sample, one a line."""
 
-    def __init__(self, stream: TextIO, model: str, seed: int, other: OtherText | None) -> None:
-        self._stream, self._model, self._seed, self._other = stream, model, seed, other
+    def __init__(self, stream: TextIO, model: str, seed: int, original: "Original | None") -> None:
+        self._stream, self._model, self._seed, self._original = stream, model, seed, original
         self._prime = ""
         self._pieces: list[str] = []
 
@@ -127,8 +140,8 @@ class JsonOutput:
             "log_probability": event.log_probability,
             "stop_reason": event.ending,
         }
-        if self._other:
-            record["copies"] = asdict(find(text, self._other))
+        if self._original:
+            record["copies"] = asdict(find_copies(text, self._original))
         self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._stream.flush()
 
@@ -136,17 +149,8 @@ class JsonOutput:
         """All samples are there."""
 
 
-def find(text: str, other: OtherText) -> "Copies":
-    """What of a sample stands in the text that is looked in."""
-    from charrnn_cli.text.copies import find_copies
-
-    return find_copies(text, other)
-
-
 def copied(copies: "Copies") -> str:
     """What was copied, for a person."""
-    from charrnn_cli.text.copies import RUN
-
     if not copies.longest:
         return "copied: nothing of it stands in the text that was looked in"
     longest = copies.longest if len(copies.longest) <= SHOWN else copies.longest[: SHOWN - 3] + "..."

@@ -43,6 +43,7 @@ class TextScore:
     tokens: int  # predicted
     characters: int  # of those tokens
     unknown: int
+    engine: str  # what computed it
     seconds: float
     lines: list[LineScore]
 
@@ -88,10 +89,10 @@ def score_text(
     started = time.perf_counter()
     network: LanguageModel | EngineNetwork
     if engine in ("auto", "torch"):
-        network = trained_model(model.settings, model.weights, device)
+        network, name = trained_model(model.settings, model.weights, device), "torch"
     else:
         stepping = load_engine(model, engine, texts=STREAMS)
-        network = EngineNetwork(stepping, model.settings, len(model.vocabulary))
+        network, name = EngineNetwork(stepping, model.settings, len(model.vocabulary)), stepping.name
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
     tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP
     result = yield from score(network, tokens, device, warm_up, each)
@@ -104,6 +105,7 @@ def score_text(
         tokens=result.tokens,
         characters=reading.characters,
         unknown=reading.unknown,
+        engine=name,
         seconds=time.perf_counter() - started,
         lines=[] if each is None else list(_line_scores(reading, each.astype(np.float64))),
     )

@@ -91,3 +91,14 @@ def test_a_pipe_of_turns():
     assert "'9x'" in result.stderr
     assert "/dance is no command" in result.stderr
     assert "temperature 0.8  length 12" in result.stderr
+
+
+def test_a_word_is_not_glued_to_the_last_one():
+    typed = ["sample", "--interactive", "--model", "shakespeare", "--length", "3", "--seed", "1"]
+    result = charrnn(*typed, stdin=b"my lord\nmy\n")
+    assert (result.exit_code, "never seen" in result.stderr) == (0, False)
+
+
+def test_escapes_are_read_in_its_prime():
+    result = charrnn("sample", "--interactive", "--prime", "Far\\nAnna", "--escapes", "--length", "2", stdin=b"")
+    assert result.stdout.startswith("Far\nAnna")

@@ -146,6 +146,7 @@ def _summary(model: str, text: str, device: str, result: "TextScore") -> str:
     from charrnn_cli.describe import count
     from charrnn_cli.display import aligned
 
+    rate = result.tokens / result.seconds
     return aligned(
         [
             ("model", model),
@@ -155,6 +156,6 @@ def _summary(model: str, text: str, device: str, result: "TextScore") -> str:
             ("perplexity", f"{result.perplexity:,.3f} per token"),
             ("tokens", f"{result.tokens:,} ({count(result.characters, 'characters')})"),
             ("unknown", f"{result.unknown:,}"),
-            ("time", f"{result.seconds:.1f} s, {result.tokens / result.seconds:,.0f} tokens/s on the {device}"),
+            ("time", f"{result.seconds:.1f} s, {rate:,.0f} tokens/s by {result.engine} on the {device}"),
         ]
     )

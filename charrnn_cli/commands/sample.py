@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,10 +15,12 @@ if TYPE_CHECKING:
     from charrnn_cli.generation.engine import Engine
     from charrnn_cli.generation.loading import Model
     from charrnn_cli.runs import Run
+    from charrnn_cli.text.copies import Original
     from charrnn_cli.text.vocabulary import Vocabulary
 
 DEFAULT = SamplingSettings()
 LINE_TOKENS = 1000  # for each of --lines, where no --length is given
+MOST = 1_000_000  # texts
 LONG = 4096  # tokens of a prime that are worth a bar
 
 
@@ -73,8 +74,7 @@ def sample(
     top_p: Annotated[
         float,
         typer.Option(
-            help="Draw among the likeliest that together have this probability; 1: all. Without the unlikely rest few "
-            "words are invented, and the temperature can be high enough for variety."
+            help="Draw among the likeliest that together have this probability, so few words are invented; 1: all."
         ),
     ] = DEFAULT.top_p,
     min_p: Annotated[
@@ -83,7 +83,7 @@ def sample(
     seed: Annotated[int | None, typer.Option(help="The same seed writes the same text.  [default: a new one]")] = None,
     num: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
     best_of: Annotated[
-        int | None, typer.Option(help="Write so many texts, and print the likeliest (--num: few).")
+        int | None, typer.Option(help="Write so many texts, and print the one (--num: those) likeliest per token.")
     ] = None,
     separator: Annotated[str, typer.Option(help="The line between two texts where stdout is no terminal.")] = "---",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each text, for programs.")] = False,
@@ -133,7 +133,7 @@ def sample(
     from charrnn_cli.runs import to_sample
 
     settings = SamplingSettings(
-        length=lines * LINE_TOKENS if lines and length is None else DEFAULT.length if length is None else length,
+        length=lines * LINE_TOKENS if lines > 0 and length is None else DEFAULT.length if length is None else length,
         temperature=temperature,
         top_n=top_n,
         top_p=top_p,
@@ -152,8 +152,10 @@ def sample(
         seed = secrets.randbelow(2**32)
     elif seed < 0:
         raise UsageError(f"--seed must be 0 or more, and is {seed}.")
-    if num < 1:
-        raise UsageError(f"--num must be 1 or more, and is {num}.")
+    if not 1 <= num <= MOST:
+        raise UsageError(f"--num must be from 1 to {MOST:,}, and is {num}.")
+    if best_of is not None and not best_of <= MOST:
+        raise UsageError(f"--best-of must be {MOST:,} at most, and is {best_of}.")
     if best_of is not None and best_of < num:
         raise UsageError(f"--best-of {best_of} is fewer than the {num} to print (--num): give more.")
     if interactive and (num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from):
@@ -161,17 +163,28 @@ def sample(
             "--interactive writes one text with a person in a terminal: leave out --num, --best-of, --json, --output, "
             "--prime -, --check-copies and --copies-from."
         )
-    if output and output.exists() and not force:
-        raise UsageError(f"{output} is there already. Choose another --output, or replace it: --force")
+    if output is not None:
+        from charrnn_cli.output import check_output
+
+        check_output(output, force)
     given = _given(prime, prime_file)
+    if escapes and prime not in (None, "-"):
+        given = unescape("--prime", given)
     run = to_sample(model)
     from charrnn_cli.generation.generate import generate, in_order, likeliest
     from charrnn_cli.generation.loading import load_engine, load_model
     from charrnn_cli.generation.prime import read_prime
+    from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
     from charrnn_cli.output import JsonOutput, TextOutput, out_stream
 
     loaded = load_model(run, checkpoint)
-    ids = read_prime(unescape("--prime", given) if escapes and not prime_file else given, loaded.vocabulary, unknown)
+    ids = read_prime(given, loaded.vocabulary, unknown)
+    allowed_tokens(settings, loaded.vocabulary)  # an error that is told before any work
+    for flag, texts in (("--ban", settings.ban), ("--allow-only", settings.allow_only)):
+        if strange := unknown_tokens(texts, loaded.vocabulary):
+            typer.echo(
+                f"{flag}: the model does not know {', '.join(map(repr, strange))}, and never writes it", err=True
+            )
     writing = load_engine(loaded, engine, gpu, best_of or num)
     tint = _tint() if color == "surprise" and output is None and not as_json else None
     typer.echo(_who(run, loaded, writing, seed), err=True)
@@ -180,15 +193,17 @@ def sample(
 
         converse(Conversation(writing, loaded.vocabulary, settings, seed, unknown), given, tint)
         return
-    other = _other_text(run, loaded.vocabulary, check_copies, copies_from)
+    original = _original(run, loaded.vocabulary, check_copies, copies_from)
     state = _read_prime(writing, ids)
     scored = as_json or best_of is not None or tint is not None
     events = generate(writing, loaded.vocabulary, ids, settings, seed, best_of or num, scored, state)
     with out_stream(output) as stream:
         out = (
-            JsonOutput(stream, run.name, seed, other)
+            JsonOutput(stream, run.name, seed, original)
             if as_json
-            else TextOutput(stream, separator, not no_echo, raw, tint, other)
+            else TextOutput(
+                stream, unescape("--separator", separator) if escapes else separator, not no_echo, raw, tint, original
+            )
         )
         for event in likeliest(events, num) if best_of else in_order(events):
             out.add(event)
@@ -210,6 +225,8 @@ def _given(prime: str | None, file: Path | None) -> str:
     if file is None and prime != "-":
         return prime or ""
     if file is None or str(file) == "-":
+        if sys.stdin is None:
+            raise TextError("stdin is closed: there is no prime in it. Give one: --prime TEXT")
         data, name = sys.stdin.buffer.read(), "stdin"
     else:
         with disk_errors("read", file):
@@ -232,25 +249,22 @@ def _read_prime(engine: "Engine[Any]", ids: list[int]) -> Any:
         return read(engine, ids[:-1], lambda share: bar.show("reading the prime", share, 1.0))
 
 
-def _other_text(
-    run: "Run", vocabulary: "Vocabulary", wanted: bool, files: list[str] | None
-) -> Callable[[], Iterator[str]] | None:
-    """What gives the text in which copies are looked for, piece by piece; None where they are not asked for."""
+def _original(run: "Run", vocabulary: "Vocabulary", wanted: bool, files: list[str] | None) -> "Original | None":
+    """The text in which copies are looked for; None where they are not asked for."""
     if files:
-        from charrnn_cli.text.copies import file_pieces
+        from charrnn_cli.text.copies import of_files
 
-        return file_pieces(files, vocabulary.lowercase)
+        return of_files(files, vocabulary.lowercase)
     if not wanted:
         return None
     if not run.prepared:
         from charrnn_cli.errors import RunError
 
         raise RunError(f"{run.name} comes without its text. Name the text to look in: --copies-from FILE.txt")
-    from charrnn_cli.text.copies import split_pieces
+    from charrnn_cli.text.copies import of_split
     from charrnn_cli.text.corpus import Corpus
 
-    train = Corpus(run.corpus).split("train")
-    return lambda: split_pieces(train, vocabulary)
+    return of_split(Corpus(run.corpus).split("train"), vocabulary)
 
 
 def _who(run: "Run", model: "Model", engine: "Engine[Any]", seed: int) -> str:

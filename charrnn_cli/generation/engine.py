@@ -3,6 +3,7 @@
 Sizes: B texts, T tokens, V tokens of the vocabulary, W tokens of a window.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
@@ -56,9 +57,6 @@ class Engine(Protocol[State]):
     def repeat(self, state: State, streams: int) -> State:
         """The state of one text as that of so many."""
 
-    def distance(self, one: State, other: State) -> float:
-        """The largest difference between two states."""
-
     def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
 
@@ -70,6 +68,18 @@ class Engine(Protocol[State]):
         The last one is not read. `recent` (B, W) are the tokens so far, -1 where there are none. Raises RunError where
         the weights are broken.
         """
+
+
+def fixed_groups(texts: int, sizes: Sequence[int]) -> list[int]:
+    """The same groups whatever the number of texts: of these sizes, the last again and again.
+
+    Matrix products sum one row in another order than several. In a group that always has the same size, a text does not
+    depend on how many others are asked for.
+    """
+    groups: list[int] = []
+    while texts > sum(groups):
+        groups.append(sizes[min(len(groups), len(sizes) - 1)])
+    return groups
 
 
 class StepEngine(Generic[State]):

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engine import Engine, Sampler
 from charrnn_cli.generation.prime import first_token
-from charrnn_cli.generation.sampling import allowed_tokens
+from charrnn_cli.generation.sampling import allowed_tokens, divergence
 from charrnn_cli.generation.writer import Ending, Writer
+from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 
 UNIFORMS = 256  # random numbers that a text fetches at once
-REMEMBERED = 8192  # tokens at the end of a long prime that are read first
-AGREE = 1e-4  # between two hidden states that are the same to what follows
+REMEMBERED = 4096  # tokens at the end of a long prime that are read first
+COMPARED = 256  # of those, the last ones, after which two predictions are compared
+AGREE = 1e-3  # nats by which they may differ
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,14 @@ def generate(
     ids = prime or [first_token(vocabulary)]
     if state is None:
         state = read(engine, ids[:-1])
+    joiner = tokenizer_of(vocabulary).joiner()
+    text = "".join(map(joiner.add, vocabulary.decode(prime))) + (joiner.end() if settings.length == 0 else "")
     first = 0
     for size in engine.groups(samples):
         wanted = range(first, min(first + size, samples))
-        writers = {k: Writer(vocabulary, settings, prime) for k in wanted}
+        writers = {k: Writer(vocabulary, settings, prime[-REMEMBERED:]) for k in wanted}
         for k, writer in writers.items():
-            yield Piece(k, writer.prime, prime=True)
+            yield Piece(k, text, prime=True)
             if writer.ending:
                 yield Sample(k, writer.ending, 0, 0.0)
         randoms = [_random(seed, k) for k in range(first, first + size)]
@@ -107,7 +111,7 @@ def _write(
     writing = {k: writer for k, writer in writers.items() if not writer.ending}
     first, T = min(writers), engine.block
     W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
-    recent = _last(np.tile(np.array(prime), (len(randoms), 1)), W)  # (B, W)
+    recent = _last(np.array([prime[-W:] if W else []], np.int64), W).repeat(len(randoms), axis=0)  # (B, W)
     ids = np.full(len(randoms), prime[-1])  # (B,)
     uniforms = np.empty((len(randoms), 0))  # (B, numbers that are left)
     while writing:
@@ -131,29 +135,39 @@ def _write(
 def read(engine: Engine[Any], ids: list[int], reading: Callable[[float], None] = lambda share: None) -> Any:
     """The state after a text of any length.
 
-    A recurrent network forgets: of a text longer than `REMEMBERED` the end is read twice, once from nothing and once
-    from the state that its beginning leads to. Where both lead to the same state, what stands before the end makes no
-    difference; where they do not, four times as much is read, and the whole text in the end.
+    A recurrent network forgets. Of a text longer than `REMEMBERED` the end is read twice: from nothing, and from the
+    state after the beginning of the text. Where both predict the same in the end, by the mean Kullback-Leibler
+    divergence, what stands before makes no difference; where they do not, four times as much is read, and in the end
+    the whole text.
     """
     length = REMEMBERED
     while length < len(ids):
         end = ids[-length:]
-        nothing = read_on(engine, end, engine.start(1), lambda share: reading(share / 2))
-        something = read_on(engine, ids[: REMEMBERED // 8], engine.start(1))
-        if engine.distance(nothing, read_on(engine, end, something, lambda share: reading((1 + share) / 2))) < AGREE:
-            return nothing
+        other = read_on(engine, ids[: REMEMBERED // 4], engine.start(1))
+        ours: list[NDArray[np.float32]] = []
+        theirs: list[NDArray[np.float32]] = []
+        state = read_on(engine, end, engine.start(1), lambda share: reading(share / 2), ours)
+        read_on(engine, end, other, lambda share: reading((1 + share) / 2), theirs)
+        if divergence(np.concatenate(ours), np.concatenate(theirs)) < AGREE:
+            return state
         length *= 4
     return read_on(engine, ids, engine.start(1), reading)
 
 
 def read_on(
-    engine: Engine[Any], ids: list[int], state: Any, reading: Callable[[float], None] = lambda share: None
+    engine: Engine[Any],
+    ids: list[int],
+    state: Any,
+    reading: Callable[[float], None] = lambda share: None,
+    predicted: list[NDArray[np.float32]] | None = None,
 ) -> Any:
-    """The state after some more tokens."""
+    """The state after some more tokens. The logits after the last of them are added to `predicted`, (1, V) each."""
     for at, id in enumerate(ids):
         if at % UNIFORMS == 0:
             reading(at / len(ids))
-        _, state = engine.step(np.array([id]), state)
+        logits, state = engine.step(np.array([id]), state)
+        if predicted is not None and len(ids) - at <= COMPARED:
+            predicted.append(logits)
     return state
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.checkpoint import (
@@ -62,7 +63,7 @@ def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, text
     fast = find_spec("onnxruntime") is not None and find_spec("onnx") is not None
     if name == "onnx" and not fast:
         raise UsageError("--engine onnx needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx")
-    if name != "numpy" and fast:
+    if name == "onnx" or (name == "auto" and fast):
         from charrnn_cli.generation.onnx_engine import OnnxEngine
 
         return OnnxEngine(model.weights, model.settings, texts)
@@ -100,5 +101,7 @@ def _check(model: Model, path: Path) -> None:
         shapes[SCALE] = (1,)
     for name, shape in shapes.items():
         found = model.weights[name].shape if name in model.weights else "not there"
+        if found == shape and not np.isfinite(model.weights[name]).all():
+            raise RunError(f"{path} is damaged: {name} has what is no number.")
         if found != shape:
             raise RunError(f"{path} does not fit its config.json and vocabulary.json: {name} is {found}, not {shape}.")

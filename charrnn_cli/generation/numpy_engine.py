@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import ModelSettings
-from charrnn_cli.generation.engine import StepEngine
+from charrnn_cli.generation.engine import StepEngine, fixed_groups
 
 Array = NDArray[np.float32]
 EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it
@@ -106,21 +106,9 @@ class NumpyEngine(StepEngine[State]):
         """The state of one text as that of so many."""
         return State(tuple(tuple(part.repeat(streams, axis=0) for part in parts) for parts in state.parts))
 
-    def distance(self, one: State, other: State) -> float:
-        """The largest difference between two states."""
-        pairs = zip(one.parts, other.parts, strict=True)
-        return max(float(np.abs(a - b).max()) for ones, others in pairs for a, b in zip(ones, others, strict=True))
-
     def groups(self, texts: int) -> list[int]:
-        """The same groups whatever the number of texts, which are written whole.
-
-        BLAS sums the products of one row in another order than those of several; in a group of always the same size a
-        text does not depend on how many others are asked for.
-        """
-        sizes: list[int] = []
-        while texts > sum(sizes):
-            sizes.append(GROUPS[min(len(sizes), len(GROUPS) - 1)])
-        return sizes
+        """Few sizes, because each is written whole."""
+        return fixed_groups(texts, GROUPS)
 
     @np.errstate(over="ignore", invalid="ignore")
     def step(self, ids: NDArray[np.integer[Any]], state: State) -> tuple[Array, State]:

@@ -10,9 +10,10 @@ from charrnn_cli.config import Unknown
 from charrnn_cli.errors import UsageError
 from charrnn_cli.text.tokenizer import line_end, tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.text.words import is_gap
+from charrnn_cli.text.words import is_gap, mark
 
 SHOWN = 5  # unknown tokens that a message names
+LONG = 4  # letters of a word whose spelling says something
 ALIKE = 0.75  # share of two words that is the same, at least, for one to stand for the other
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
 ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.?))", re.S)
@@ -29,14 +30,17 @@ def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") ->
     if vocabulary.level == "word":  # unusual spaces that the model does not know are the usual ones to it
         tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
     lacks = vocabulary.lacks(tokens)
+    written = {name: char for char in set(text) if (name := mark(char))} if vocabulary.level == "word" else {}
     if lacks and unknown == "replace":
-        near = {token: nearest(token, vocabulary) for token in dict.fromkeys(tokens[at] for at in lacks)}
+        lost = dict.fromkeys(tokens[at] for at in lacks)
+        near = {token: nearest(written.get(token, token), vocabulary) for token in lost}
         if vocabulary.unknown is not None:
             near = {token: found or [vocabulary.tokens[vocabulary.unknown]] for token, found in near.items()}
         tokens = [known for token in tokens for known in near.get(token) or [token]]
         lacks = vocabulary.lacks(tokens)
     if lacks and unknown != "skip":
-        raise UsageError(_message(tokens, lacks, vocabulary, unknown))
+        shown = [(at, written.get(tokens[at], tokens[at])) for at in lacks[:SHOWN]]
+        raise UsageError(_message(shown, len(lacks), vocabulary, unknown))
     return vocabulary.encode(token for token in tokens if token in vocabulary.ids)
 
 
@@ -45,27 +49,25 @@ def first_token(vocabulary: Vocabulary) -> int:
     return vocabulary.ids.get(line_end(vocabulary), len(vocabulary) - 1)
 
 
-def nearest(token: str, vocabulary: Vocabulary) -> list[str]:
-    """The known tokens that stand best for one that is not known; none where nothing is like it.
+def nearest(text: str, vocabulary: Vocabulary) -> list[str]:
+    """The known tokens that stand best for a character or a word that is not known; none where nothing is like it.
 
     The same without accents and typographic forms, in Latin letters, or in the other case; a word otherwise the one
     that is spelled most alike.
     """
-    if vocabulary.level == "byte":
+    plain = _plain(text)
+    if vocabulary.level == "byte" or not plain:
         return []
-    plain = _plain(token)
-    if not plain:
-        return []
-    spellings = [plain, plain.lower(), plain.capitalize(), plain.upper()]
-    by_plain = _by_plain(vocabulary.tokens)
-    for spelling in spellings:
-        if spelling in vocabulary.ids:
-            return [spelling]
+    by_plain, tokenizer = _by_plain(vocabulary.tokens, tuple(vocabulary.marks.items())), tokenizer_of(vocabulary)
+    for spelling in (plain, plain.lower(), plain.capitalize(), plain.upper()):
+        tokens = tokenizer.split(spelling, unfinished=True)
+        if vocabulary.ids.keys() >= set(tokens):
+            return tokens
         if spelling in by_plain:
             return [by_plain[spelling]]
-    if vocabulary.level == "char":
-        return next((list(spelling) for spelling in spellings if vocabulary.ids.keys() >= set(spelling)), [])
-    return difflib.get_close_matches(token, vocabulary.tokens, 1, ALIKE) if token.isalpha() else []
+    if vocabulary.level == "char" or not text.isalpha() or len(text) < LONG:
+        return []
+    return difflib.get_close_matches(text, vocabulary.tokens, 1, ALIKE)
 
 
 def unescape(flag: str, text: str) -> str:
@@ -88,28 +90,33 @@ def _plain(text: str) -> str:
     from anyascii import anyascii
 
     stripped = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return "" if any(unicodedata.category(c) == "So" for c in stripped) else str(anyascii(stripped))
+    if any(unicodedata.category(c) == "So" for c in stripped):
+        return ""
+    return str(anyascii(stripped.replace("\N{EM DASH}", "--")))
 
 
 @lru_cache(maxsize=1)
-def _by_plain(tokens: tuple[str, ...]) -> dict[str, str]:
+def _by_plain(tokens: tuple[str, ...], marks: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Known tokens by how they look in ASCII, where they are not that."""
-    return {plain: token for token in reversed(tokens) if not token.isascii() and (plain := _plain(token))}
+    texts = dict(marks)
+    written = {token: texts.get(token, token) for token in reversed(tokens)}
+    return {plain: token for token, text in written.items() if not text.isascii() and (plain := _plain(text))}
 
 
-def _message(tokens: list[str], lacks: list[int], vocabulary: Vocabulary, unknown: Unknown) -> str:
+def _message(shown: list[tuple[int, str]], count: int, vocabulary: Vocabulary, unknown: Unknown) -> str:
     """What is unknown and where it stands, what is nearest, and what to type."""
 
-    def shown(at: int) -> str:
-        near = nearest(tokens[at], vocabulary) if unknown == "error" else []
-        known = "".join(near) if vocabulary.level == "char" else " ".join(near)
-        return f"{tokens[at]!r} at position {at + 1}" + (f" (nearest known: {known!r})" if near else "")
+    def named(at: int, text: str) -> str:
+        near = nearest(text, vocabulary) if unknown == "error" else []
+        known = ("" if vocabulary.level == "char" else " ").join(vocabulary.marks.get(token, token) for token in near)
+        return f"{text!r} at position {at + 1}" + (f" (nearest known: {known!r})" if near else "")
 
-    named = ", ".join(map(shown, lacks[:SHOWN])) + (f" and {len(lacks) - SHOWN} more" if len(lacks) > SHOWN else "")
+    all_named = ", ".join(named(at, text) for at, text in shown)
+    all_named += f" and {count - len(shown)} more" if count > len(shown) else ""
     if unknown == "replace":
-        return f"nothing that the model knows is like {named}. Write it otherwise, or leave it out: --unknown skip"
+        return f"nothing that the model knows is like {all_named}. Write it otherwise, or leave it out: --unknown skip"
     return (
-        f"the prime has what the model has never seen: {named}. Write it otherwise, or take the nearest: "
+        f"the prime has what the model has never seen: {all_named}. Write it otherwise, or take the nearest: "
         "--unknown replace, or leave it out: --unknown skip"
     )
 

@@ -49,22 +49,29 @@ def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> NDArra
     if vocabulary.unknown is not None and not settings.allow_unknown:
         allowed[vocabulary.unknown] = False
     if not allowed.any():
-        known = (
-            "of what --allow-only names the model knows nothing" if settings.allow_only else "--ban names every token"
-        )
-        if settings.allow_only and settings.ban:
-            known = "--ban takes away all that --allow-only leaves"
+        known = "--ban names every token"
+        if settings.allow_only:
+            named = ", ".join(map(repr, settings.allow_only))
+            known = f"of --allow-only {named} the model knows nothing, or --ban takes it away"
         raise UsageError(f"nothing is left to write: {known}. Ban less, or allow more.")
     return allowed
 
 
+def unknown_tokens(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
+    """What of some texts the model never writes."""
+    return [token for token in _tokens(texts, vocabulary) if token not in vocabulary.ids]
+
+
 def _ids(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
-    """The ids of all tokens of some texts that the vocabulary has; spaces between words are none of them."""
+    """The ids of all tokens of some texts that the vocabulary has."""
+    return [vocabulary.ids[token] for token in _tokens(texts, vocabulary) if token in vocabulary.ids]
+
+
+def _tokens(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
+    """The different tokens of some texts; spaces between words are none of them."""
     tokens = (token for text in texts for token in tokenizer_of(vocabulary).split(text, unfinished=True))
-    word = vocabulary.level == "word"
-    return sorted(
-        {vocabulary.ids[token] for token in tokens if token in vocabulary.ids and not (word and is_gap(token))}
-    )
+    words = vocabulary.level == "word"
+    return [token for token in dict.fromkeys(tokens) if not (words and is_gap(token))]
 
 
 def penalise(logits: Logits, recent: Ids, penalty: float) -> Logits:
@@ -124,6 +131,12 @@ def draw(logits: Logits, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
     target = np.minimum(uniforms * total, np.nextafter(total, 0.0))
     ids: NDArray[np.int64] = (cumulative <= target[:, None]).sum(axis=1)
     return ids
+
+
+def divergence(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """The mean Kullback-Leibler divergence of predictions by logits (B, V), in nats."""
+    one, other = (np.log(np.maximum(probabilities(logits.astype(np.float64)), 1e-300)) for logits in (ours, theirs))
+    return float((np.exp(one) * (one - other)).sum(axis=1).mean())
 
 
 def log_probabilities(logits: Logits, ids: Ids) -> NDArray[np.float64]:

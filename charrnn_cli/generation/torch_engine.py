@@ -15,11 +15,11 @@ from torch import Tensor
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.engine import BROKEN, Block, Sampler
+from charrnn_cli.generation.engine import BROKEN, Block, Sampler, fixed_groups
 from charrnn_cli.generation.sampling import Ids
 from charrnn_cli.training.model import State, trained_model
 
-SIDE_BY_SIDE = 4096  # texts at once, at most
+GROUPS = (1, 63, 4032)  # texts that are written side by side; more are written in groups of the last size
 BLOCK = 32  # tokens that are drawn before the host looks at them
 
 
@@ -34,9 +34,8 @@ class TorchEngine:
         self.device = device
 
     def groups(self, texts: int) -> list[int]:
-        """As few as there can be."""
-        whole, rest = divmod(texts, SIDE_BY_SIDE)
-        return [SIDE_BY_SIDE] * whole + [rest] * (rest > 0)
+        """Few sizes, because each is written whole."""
+        return fixed_groups(texts, GROUPS)
 
     def start(self, streams: int) -> State:
         """The state before any token."""
@@ -45,10 +44,6 @@ class TorchEngine:
     def repeat(self, state: State, streams: int) -> State:
         """The state of one text as that of so many."""
         return tuple(part.expand(-1, streams, -1).contiguous() for part in state)
-
-    def distance(self, one: State, other: State) -> float:
-        """The largest difference between two states."""
-        return max((a - b).abs().max().item() for a, b in zip(one, other, strict=True))
 
     def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
@@ -108,7 +103,9 @@ def filtered(logits: Tensor, recent: Tensor, sampler: Sampler, allowed: Tensor |
     if settings.top_p < 1:
         ordered = logits.sort(dim=1, descending=True).values
         shares = ordered.softmax(1)
-        n = (shares.cumsum(1) - shares < settings.top_p).sum(1, keepdim=True)  # (B, 1)
+        n = (
+            (shares.cumsum(1) - shares < settings.top_p).sum(1, keepdim=True).clamp(min=1)
+        )  # (B, 1); 0 of what is broken
         logits = _down_to(logits, ordered.gather(1, n - 1), n)
     if settings.min_p:
         logits = logits.where(logits >= logits.amax(1, keepdim=True) + math.log(settings.min_p), never)

@@ -23,16 +23,14 @@ class Writer:
 
     def __init__(self, vocabulary: Vocabulary, settings: SamplingSettings, prime: list[int]) -> None:
         self.ending: Ending | None = "length" if settings.length == 0 else None
-        self.prime = ""  # as text
         self.tokens = 0  # after the prime
         self.log_probability = 0.0  # of those
         self._tokens, self._settings = vocabulary.tokens, settings
         self._joiner = tokenizer_of(vocabulary).joiner()
         self._lines = 0
         self._held: list[Part] = []
-        self.prime = "".join(self._joiner.add(token) for token in vocabulary.decode(prime))
-        if self.ending:
-            self.prime += self._joiner.end()
+        for token in vocabulary.decode(prime):  # its end is enough
+            self._joiner.add(token)
 
     def add(self, id: int, log_probability: float) -> Iterator[Part]:
         """The parts that are sure once the token `id` is there; sets `ending` where the text ends with them."""

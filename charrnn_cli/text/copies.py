@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.sources import find_sources, text_chunks
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -33,16 +34,38 @@ class Copies:
     share: float  # of the characters, those in copied runs of `RUN` or more
 
 
-def find_copies(text: str, pieces: Callable[[], Iterable[str]]) -> Copies:
-    """What of `text` stands in another one, of which `pieces` gives the consecutive pieces, each time it is called."""
+class Original:
+    """The text that may have been copied from."""
+
+    def __init__(self, pieces: Callable[[], Iterable[str]]) -> None:
+        """Takes what gives the consecutive pieces of the text, each time it is called."""
+        self._pieces, kept, count = pieces, [_codes("")], 0
+        self._whole: Codes | None = None  # unless there is too much of it
+        for piece in pieces():
+            kept.append(_codes(piece))
+            count += len(piece)
+            if count > KEPT:
+                return
+        self._whole = np.concatenate(kept)
+
+    def blocks(self) -> Iterator[Codes]:
+        """The code points of the text, block after block."""
+        if self._whole is None:
+            yield from map(_codes, self._pieces())
+            return
+        for start in range(0, len(self._whole), BLOCK):
+            yield self._whole[start : start + BLOCK]
+
+
+def find_copies(text: str, original: Original) -> Copies:
+    """What of `text` stands in the original."""
     codes = _codes(text)
-    blocks = _kept(pieces)
-    runs = _standing(codes, RUN, blocks)
+    runs = _standing(codes, RUN, original)
     low, high = (RUN, len(codes)) if runs.any() else (0, min(RUN - 1, len(codes)))
     at = int(runs.argmax()) if runs.any() else 0
     while low < high:  # a passage of `low` stands there, none of more than `high` does
         middle = min(2 * low or high, (low + high + 1) // 2)
-        found = _standing(codes, middle, blocks)
+        found = _standing(codes, middle, original)
         if found.any():
             low, at = middle, int(found.argmax())
         else:
@@ -53,16 +76,22 @@ def find_copies(text: str, pieces: Callable[[], Iterable[str]]) -> Copies:
     return Copies(text[at : at + low], float((ends.cumsum()[:-1] > 0).mean()) if len(codes) else 0.0)
 
 
-def split_pieces(ids: Sequence[int] | NDArray[Any], vocabulary: Vocabulary) -> Iterator[str]:
-    """The text of a split, piece by piece."""
-    joiner = tokenizer_of(vocabulary).joiner()
-    for start in range(0, len(ids), BLOCK):
-        yield "".join(joiner.add(vocabulary.tokens[id]) for id in np.asarray(ids[start : start + BLOCK]).tolist())
-    yield joiner.end()
+def of_split(ids: Sequence[int] | NDArray[Any], vocabulary: Vocabulary) -> Original:
+    """The text of a split."""
+
+    def pieces() -> Iterator[str]:
+        joiner = tokenizer_of(vocabulary).joiner()
+        for start in range(0, len(ids), BLOCK):
+            yield "".join(joiner.add(vocabulary.tokens[id]) for id in np.asarray(ids[start : start + BLOCK]).tolist())
+        yield joiner.end()
+
+    return Original(pieces)
 
 
-def file_pieces(files: Sequence[str], lowercase: bool) -> Callable[[], Iterator[str]]:
-    """What gives the text of some files in UTF-8, piece by piece. Raises TextError, DiskError."""
+def of_files(files: Sequence[str], lowercase: bool) -> Original:
+    """The text of some files in UTF-8. Raises UsageError, TextError, DiskError."""
+    if "-" in files:
+        raise UsageError("--copies-from - : stdin can be read once only. Give the name of a file.")
     sources = find_sources(files, Path())
 
     def pieces() -> Iterator[str]:
@@ -70,23 +99,14 @@ def file_pieces(files: Sequence[str], lowercase: bool) -> Callable[[], Iterator[
             for text, _ in text_chunks(source, "utf-8"):
                 yield text.lower() if lowercase else text
 
-    return pieces
+    try:
+        return Original(pieces)
+    except TextError as error:
+        raise TextError(f"--copies-from reads UTF-8, and {str(error).split('. ')[0]}.") from error
 
 
-def _kept(pieces: Callable[[], Iterable[str]]) -> Callable[[], Iterable[Codes]]:
-    """The code points of a text, kept in memory unless there are too many."""
-    kept, count = [], 0
-    for piece in pieces():
-        kept.append(_codes(piece))
-        count += len(piece)
-        if count > KEPT:
-            return lambda: map(_codes, pieces())
-    whole = np.concatenate([*kept, _codes("")])
-    return lambda: (whole[start : start + BLOCK] for start in range(0, len(whole), BLOCK))
-
-
-def _standing(codes: Codes, length: int, blocks: Callable[[], Iterable[Codes]]) -> NDArray[np.bool_]:
-    """At which positions of `codes` a passage of `length` begins that stands in the blocks of the other text."""
+def _standing(codes: Codes, length: int, original: Original) -> NDArray[np.bool_]:
+    """At which positions of `codes` a passage of `length` begins that stands in the original."""
     count = len(codes) - length + 1
     if count <= 0:
         return np.zeros(0, bool)
@@ -95,7 +115,7 @@ def _standing(codes: Codes, length: int, blocks: Callable[[], Iterable[Codes]]) 
     shelf[ours >> np.uint64(44)] = True
     found = np.zeros(count, bool)
     before = _codes("")
-    for block in blocks():
+    for block in original.blocks():
         joined = np.concatenate([before, block])
         if len(joined) >= length:
             theirs = _hashes(joined, length)

@@ -92,6 +92,13 @@ def test_an_earlier_checkpoint_writes_otherwise(fox):
         (["--min-p", "1"], 2, "1.0"),
         (["--min-p", "nan"], 2, "nan"),
         (["--temperature", "nan"], 2, "nan"),
+        (["--repetition-penalty", "1e308"], 2, "1e+308"),
+        (["--repetition-window", str(10**23)], 2, str(10**23)),
+        (["--num", str(10**23)], 2, str(10**23)),
+        (["--best-of", str(10**23)], 2, str(10**23)),
+        (["--output", ""], 2, "is a folder"),
+        (["--output", "."], 2, "is a folder"),
+        (["--output", "/dev/null", "--force"], 2, "no regular file"),
         (["--repetition-penalty", "0"], 2, "0.0"),
         (["--repetition-window", "0"], 2, "0"),
         (["--lines", "-1"], 2, "-1"),
@@ -165,6 +172,9 @@ def test_where_a_text_ends():
 def test_what_may_be_written():
     assert set(charrnn("sample", "--length", "60", "--allow-only", "ab").stdout) == {"a", "b"}
     assert "e" not in charrnn("sample", "--length", "300", "--ban", "e").stdout
+    noted = charrnn("sample", "--length", "9", "--ban", "e\u00e9")
+    assert (noted.exit_code, len(noted.stdout)) == (0, 9)
+    assert "--ban: the model does not know '\u00e9'" in noted.stderr
     assert "\n" not in charrnn("sample", "--length", "300", "--ban", "\\n", "--escapes").stdout
 
 
@@ -201,8 +211,13 @@ def test_a_file_is_written_whole_and_never_over_another(folder):
     assert charrnn("sample", "--prime", "Other", "--length", "0", "--output", "new.txt", "--force").exit_code == 0
     assert (folder / "new.txt").read_text() == "Other"
     missing = charrnn("sample", *PRIME, "--output", "nowhere/new.txt")
-    assert missing.exit_code == 1
-    assert "nowhere" in missing.stderr
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
+    assert "there is no folder nowhere" in missing.stderr
+    (folder / "link.txt").symlink_to("target.txt")
+    assert charrnn("sample", *PRIME, "--output", "link.txt").exit_code == 2
+    assert charrnn("sample", *PRIME, "--output", "link.txt", "--force").exit_code == 0
+    assert (folder / "link.txt").is_symlink()
+    assert len((folder / "target.txt").read_text()) == 43
 
 
 def test_what_was_copied_is_told(fox):

@@ -20,7 +20,7 @@ def test_a_prime_that_the_model_does_not_know():
 
 
 def test_the_nearest_takes_its_place():
-    assert read_prime("“Él” — ça…", ABC, "replace") == ABC.encode('"El" - ca...')
+    assert read_prime("“Él” — ça…", ABC, "replace") == ABC.encode('"El" -- ca...')
     assert read_prime("Яб", ABC, "replace") == ABC.encode("yab")
     with pytest.raises(UsageError, match=r"nothing that the model knows is like '☕' at position 2"):
         read_prime("a☕", ABC, "replace")
@@ -39,6 +39,16 @@ def test_a_word_models_prime():
         read_prime("Romeo Juliet", PLAY)
     assert read_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
     assert read_prime("romeo café Romoe router", PLAY, "replace") == PLAY.encode(["Romeo", "cafe", "Romeo", "<unk>"])
+
+
+def test_a_word_models_nearest_punctuation():
+    marks = {"||QuotationMark||": '"', "||Dash||": "--"}
+    model = Vocabulary("word", ("to", "be", *marks), marks=marks)
+    assert model.decode(read_prime("to “be” —", model, "replace")) == [
+        *("to", "||QuotationMark||", "be", "||QuotationMark||", "||Dash||")
+    ]
+    with pytest.raises(UsageError, match=r"'“' at position 2 \(nearest known: '\"'\)"):
+        read_prime("to “be”", model)
 
 
 def test_a_lowercase_model_takes_a_prime_of_any_case():

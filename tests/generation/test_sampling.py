@@ -169,9 +169,9 @@ def test_what_may_be_written():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"allow_only": ("xyz",)}, "--allow-only names"),
+        ({"allow_only": ("xyz",)}, "--allow-only 'xyz' the model knows nothing"),
         ({"ban": ("abcd",)}, "--ban names every token"),
-        ({"allow_only": ("ab",), "ban": ("ba",)}, "takes away"),
+        ({"allow_only": ("ab",), "ban": ("ba",)}, "takes it away"),
     ],
 )
 def test_nothing_left_to_write_is_an_error(settings, message):

@@ -1,0 +1,172 @@
+"""Kills `charrnn train` and `charrnn prepare` with SIGKILL at random instants, looks at what is left, and goes on.
+
+After each kill of a training: every file of the run is whole, `sample` and `info` read it, and no other process's lock
+is left. In the end: nothing unfinished lies about, and weights, state and log are those of a run that nobody disturbed.
+After each kill of `prepare --force`: the old run or the new one, never a mixture. Exits with 1 at the first failure.
+
+    python tests/benchmarks/kills.py --kills 200
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch  # once, before any process is forked: nothing is computed here
+
+from charrnn_cli.checkpoint import checkpoints, load_tensors
+from charrnn_cli.cli import main
+from charrnn_cli.config import SamplingSettings
+from charrnn_cli.describe import describe
+from charrnn_cli.generation.generate import generate
+from charrnn_cli.generation.loading import load_engine, load_model
+from charrnn_cli.runs import Run
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.training.log import read_log
+from charrnn_cli.verifying import verify
+
+TEXTS = ("The quick brown fox jumps over the lazy dog.\n" * 60, "Pack my box with five dozen liquor jugs!\n" * 90)
+SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--no-preview"]
+STEPS = 240
+TIMES = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds", "seconds_left")
+
+
+def start(*arguments: str) -> int:
+    """A process that runs a command in silence; its number."""
+    if process := os.fork():
+        return process
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(quiet, stream)
+    sys.argv = ["charrnn", *arguments]
+    code = 1
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        os._exit(code)
+
+
+def run_for(seconds: float | None, *arguments: str) -> bool:
+    """Runs a command, and kills it after some time; whether it had ended by itself, and well."""
+    process, ends = start(*arguments), None if seconds is None else time.perf_counter() + seconds
+    while True:
+        done, status = os.waitpid(process, 0 if ends is None else os.WNOHANG)
+        if done:
+            if os.waitstatus_to_exitcode(status) not in (0, -signal.SIGKILL):
+                fail(f"charrnn {' '.join(arguments)} ended with {os.waitstatus_to_exitcode(status)}")
+            return os.waitstatus_to_exitcode(status) == 0
+        if ends is not None and time.perf_counter() >= ends:
+            os.kill(process, signal.SIGKILL)
+            ends = None
+        time.sleep(0.0005)
+
+
+def fail(message: str) -> None:
+    print(f"FAILURE: {message}", flush=True)
+    sys.exit(1)
+
+
+def look(run: Run) -> None:
+    """What must be true of a run after every kill."""
+    for found in verify(run):
+        if found.problem:
+            fail(found.problem)
+    describe(run)
+    if run.trained:
+        model = load_model(run)
+        events = generate(load_engine(model, "numpy"), model.vocabulary, [0], SamplingSettings(length=3), 0)
+        if not list(events):
+            fail("the model does not write")
+
+
+def result(run: Run) -> tuple[object, ...]:
+    """What a training made, without times."""
+    last = checkpoints(run)[-1]
+    numbers = json.loads((last.folder / "training.json").read_text())
+    arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
+    records = [
+        {key: value for key, value in record.items() if key not in TIMES}
+        for record in read_log(run.log)
+        if record["kind"] in ("report", "validation")
+    ]
+    numbers.pop("seconds")
+    return {name: array.tobytes() for name, array in arrays.items()}, numbers, records
+
+
+def unfinished() -> list[str]:
+    return [str(path) for path in Path("runs").rglob(".*") if path.name.endswith((".tmp", ".replaced"))]
+
+
+def kill_training(kills: int, chance: random.Random) -> None:
+    for name in ("whole", "killed"):
+        Path(f"{name}.txt").write_text(TEXTS[0])
+        run_for(None, "prepare", f"{name}.txt")
+    train = ["train", "--steps", str(STEPS), "--checkpoint-every", "2", *SMALL]
+    started = time.perf_counter()
+    run_for(None, train[0], "whole", *train[1:])
+    takes, sittings, made, finished, steps = time.perf_counter() - started, 1, 0, False, []
+    run = Run(Path("runs/killed"))
+    while made < kills:
+        if finished:  # once more from the beginning
+            if result(run) != result(Run(Path("runs/whole"))):
+                fail("a training that was killed and went on is not what it would have been")
+            shutil.rmtree(run.folder)
+            run_for(None, "prepare", "killed.txt")
+            sittings, finished = sittings + 1, False
+        finished = run_for(chance.uniform(0, takes / 8), train[0], "killed", *train[1:])
+        made += not finished
+        steps.append(checkpoints(run)[-1].step if checkpoints(run) else 0)
+        look(run)
+    run_for(None, train[0], "killed", *train[1:])
+    look(run)
+    if result(run) != result(Run(Path("runs/whole"))):
+        fail("a training that was killed and went on is not what it would have been")
+    if left := unfinished():
+        fail(f"left for ever: {', '.join(left)}")
+    print(
+        f"train: killed {made} times in {sittings} trainings of {STEPS} steps and {STEPS // 2} saves; 0 failures",
+        flush=True,
+    )
+
+
+def kill_preparing(kills: int, chance: random.Random) -> None:
+    for number, text in enumerate(TEXTS):
+        Path(f"text{number}.txt").write_text(text * 40)
+    known, takes = {}, 0.0
+    for number in range(2):
+        started = time.perf_counter()
+        run_for(None, "prepare", f"text{number}.txt", "--name", "novel", "--force")
+        takes = time.perf_counter() - started
+        known[Corpus(Run(Path("runs/novel")).corpus).info.sha256] = number
+    seen = set()
+    for kill in range(kills):
+        run_for(chance.uniform(0, 1.2 * takes), "prepare", f"text{kill % 2}.txt", "--name", "novel", "--force")
+        run_for(None, "models")  # any command finishes what a kill left between two renames
+        run = Run(Path("runs/novel"))
+        look(run)
+        seen.add(known[Corpus(run.corpus).info.sha256])
+    run_for(None, "prepare", "text0.txt", "--name", "novel", "--force")
+    if left := unfinished():
+        fail(f"left for ever: {', '.join(left)}")
+    print(f"prepare: killed {kills} times; 0 failures; runs seen afterwards: {len(seen)}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        kill_training(args.kills, random.Random(args.seed))
+        kill_preparing(args.kills, random.Random(args.seed))
