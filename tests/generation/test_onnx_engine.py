@@ -33,7 +33,7 @@ def test_8_bits_are_close_to_32(monkeypatch, cell, hidden, embedding, tied, resi
             logits.append(out)
         results.append(np.stack(logits))
     exact, rounded = results
-    assert np.abs(rounded - exact).mean() < 0.03 * exact.std()
+    assert np.abs(rounded - exact).mean() < 0.05 * exact.std()
 
 
 def test_a_text_does_not_depend_on_the_others():
