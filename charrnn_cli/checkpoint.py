@@ -56,6 +56,7 @@ class Config:
     device: str
     sha256: str  # of the text
     versions: dict[str, str]
+    origin: str | None = None  # the model that it began from
     weights_sha256: str | None = None  # of a model that was exported
 
     def save(self, path: Path) -> None:
@@ -65,12 +66,9 @@ class Config:
     @classmethod
     def load(cls, path: Path) -> "Config":
         """Reads config.json. Raises RunError where it is missing or damaged."""
-        record = read_json(path)
         try:
-            record["model"] = settings_from(ModelSettings, record["model"])
-            record["training"] = settings_from(TrainingSettings, record["training"])
-            return settings_from(cls, record)
-        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            return settings_from(cls, read_json(path))
+        except (ValueError, UsageError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
 
 

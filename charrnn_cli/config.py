@@ -99,6 +99,7 @@ class TrainingSettings:
 
     batch_size: int = 16  # streams side by side
     seq_length: int = 64  # tokens of a window
+    accumulate: int = 1  # parts of the streams that go through the network one after the other, for one step
     optimizer: Optimizer = "adam"
     weight_decay: float = 0.01  # of adamw
     learning_rate: float = 3e-3
@@ -123,6 +124,8 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         _require("--batch-size", self.batch_size, self.batch_size >= 1, "1 or more")
         _require("--seq-length", self.seq_length, self.seq_length >= 1, "1 or more")
+        parts, streams = self.accumulate, self.batch_size
+        _require("--accumulate", parts, 1 <= parts <= streams, f"from 1 to the {streams} streams of --batch-size")
         _require("--learning-rate", self.learning_rate, 0 < self.learning_rate < math.inf, "above 0")
         _one_of("--optimizer", self.optimizer, get_args(Optimizer))
         _require("--weight-decay", self.weight_decay, 0 <= self.weight_decay < math.inf, "0 or more")
@@ -200,9 +203,13 @@ class SamplingSettings:
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
-    """Settings of `kind` from a JSON object; keys of an older or newer charrnn are ignored."""
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind here is a dataclass
-    return kind(**{field.name: record[field.name] for field in fields if field.name in record})
+    """A dataclass of `kind` from a JSON object, each value of its type; keys of another charrnn are ignored.
+
+    Raises ValueError for a value that is not of its type, UsageError for one that cannot be.
+    """
+    import msgspec  # not loaded for a call of --help
+
+    return msgspec.convert(record, kind)
 
 
 def _require(what: str, value: object, holds: bool, wanted: str) -> None:

@@ -104,7 +104,7 @@ def recipe(settings: TrainingSettings) -> str:
 
 def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_size: int, parameters: int) -> float:
     """Bytes that a training takes at its peak, within a quarter: found by measuring (tests/benchmarks/README.md)."""
-    V, tokens = vocabulary_size, training.batch_size * training.seq_length
+    V, tokens = vocabulary_size, -(-training.batch_size // training.accumulate) * training.seq_length
     program = 340e6  # Python and torch
     weights = 28 * parameters  # with gradients, two moments, and copies of all while they are saved
     layers = 4 * 13 * tokens * model.layers * model.hidden  # what the way back needs

@@ -231,21 +231,33 @@ class Size:
 CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
 GPU_SIZES = (Size(math.inf, 512, 3e-3),)
 WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+FINE_TUNING_RATE = 2e-3
 CPU_FLOPS, GPU_FLOPS = 2e11, 2e13  # a second, in training
 
 
-def auto(level: Level, vocabulary_size: int, train_tokens: int, bound: Bound | None, gpu: bool) -> Preset:
+def auto(
+    level: Level,
+    vocabulary_size: int,
+    train_tokens: int,
+    bound: Bound | None,
+    gpu: bool,
+    origin: ModelSettings | None = None,
+) -> Preset:
     """Settings fit for a corpus of `train_tokens`, what bounds the run, and a device.
 
-    The network is the one that learns most in the time; dropout grows with how often the text will be read. Without a
-    bound the rate is held, and halved where validation stalls, until nothing gets better. The numbers are from runs on
-    two CPU cores that tests/benchmarks/README.md lists; those of a GPU, of words and of long runs are not tuned yet.
+    The network is the one that learns most in the time, or that of a trained model, its `origin`; dropout grows with
+    how often the text will be read. Without a bound the rate is held, and halved where validation stalls, until nothing
+    gets better. The numbers are from runs on two CPU cores that tests/benchmarks/README.md lists; those of a GPU, of
+    words and of long runs are not tuned yet.
     """
+    sizes = WORD_SIZES if level == "word" else GPU_SIZES if gpu else CPU_SIZES
+    if origin:
+        sizes = (Size(math.inf, origin.hidden, FINE_TUNING_RATE),)
     batch_size, seq_length = (64, 100) if gpu else (16, 64)
     batch_size = max(1, min(batch_size, (train_tokens - 1) // seq_length))
     words = level == "word"
-    for size in WORD_SIZES if words else GPU_SIZES if gpu else CPU_SIZES:
-        model = size.model(level)
+    for size in sizes:
+        model = origin or size.model(level)
         epoch_minutes = _operations(model, vocabulary_size) * train_tokens / (GPU_FLOPS if gpu else CPU_FLOPS) / 60
         epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
         if epochs * epoch_minutes <= size.minutes:

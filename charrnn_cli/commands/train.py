@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PREVIEW_LENGTH = 200  # tokens
 TIMED_REPORT = 2  # how long an epoch takes is known from it: the first steps are slower
 LESS = (
-    "What was saved before is whole. Begin anew with less: --restart and a smaller --batch-size, --seq-length, "
-    "--hidden or --layers."
+    "What was saved before is whole. Begin anew with less: --restart and --accumulate 4, or a smaller --batch-size, "
+    "--seq-length, --hidden or --layers."
 )
 
 
@@ -28,6 +28,12 @@ def train(
     name: Annotated[str | None, typer.Argument(help="The run.  [default: the one prepared last]")] = None,
     preset: Annotated[
         str | None, typer.Option(help="Named settings: auto, or one that charrnn presets lists.  [default: auto]")
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="MODEL", help="Begin with the weights of this model: a run, a bundled model, or a folder."
+        ),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Train for so long; the schedule ends when the time does.")
@@ -68,6 +74,9 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Streams of text read side by side.")] = None,
     seq_length: Annotated[int | None, typer.Option(help="Tokens of a window: how far gradients reach back.")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Send the streams through in so many parts: less memory, the same step.")
+    ] = None,
     optimizer: Annotated[Optimizer | None, typer.Option(help="What turns gradients into steps.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="How much adamw shrinks the weights.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The optimizer's rate at its peak.")] = None,
@@ -119,9 +128,10 @@ def train(
     \b
     charrnn train
     charrnn train anna --minutes 60
+    charrnn train letters --from anna --minutes 1
     charrnn train anna --gpu --preset anna
     """
-    from charrnn_cli.runs import to_train
+    from charrnn_cli.runs import to_sample, to_train
 
     run = to_train(name)
     from charrnn_cli.display import TrainingBar, new_console, say
@@ -137,7 +147,7 @@ def train(
     fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
     with _Signals() as signals, locked(run.folder), memory_errors(LESS):
-        setup = set_up(run, preset, flags, restart, device)
+        setup = set_up(run, preset, flags, restart, device, to_sample(origin) if origin else None)
         begun, reports = setup.state.numbers.step, 0
         say(console, _what(setup, device_name(device)))
         with (
@@ -204,6 +214,9 @@ def _what(setup: "Setup", device: str) -> str:
     step = setup.state.numbers.step
     start = f"going on from step {step:,}" if step else f"preset {setup.config.preset}"
     start += f" ({setup.why})" if setup.why else ""
+    if setup.matched:
+        what = UNITS[setup.vocabulary.level]
+        start += f", from {setup.matched.origin}: {setup.matched.kept:,} {what} known, {setup.matched.new:,} new"
     parameters = setup.state.model.parameter_count
     needed = memory_needed(model, training, len(setup.vocabulary), parameters)
     return (

@@ -23,6 +23,7 @@ from charrnn_cli.text.tokenizer import UNITS
 from charrnn_cli.text.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
+ID_TYPES = ("uint8", "uint16", "uint32")
 TEXT = "text"  # the part that is to be cut into splits
 AGAIN = "Prepare the text again: charrnn prepare TEXT --force"
 Parts = Mapping[str, Sequence[Source]]
@@ -68,14 +69,14 @@ class CorpusInfo:
     def load(cls, path: Path) -> "CorpusInfo":
         """Reads corpus.json. Raises RunError where it is missing or damaged."""
         try:
-            record: dict[str, Any] = read_json(path)
-            record["settings"] = settings_from(PrepareSettings, record["settings"])
-            record["tokens"] = {name: int(record["tokens"][name]) for name in SPLITS}
-            return settings_from(cls, record)
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+            info = settings_from(cls, read_json(path))
+        except (ValueError, UsageError) as error:
             raise RunError(f"{path} is damaged ({error}). {AGAIN}") from error
         except RunError as error:
             raise RunError(f"{error} {AGAIN}") from error
+        if info.dtype not in ID_TYPES or any(info.tokens.get(name, -1) < 0 for name in SPLITS):
+            raise RunError(f"{path} is damaged (no tokens of {info.dtype} in {', '.join(SPLITS)}). {AGAIN}")
+        return info
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -189,18 +189,22 @@ def _loop(
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
-        with autocast:
-            logits, state = model(x, _reset(now.hidden, settings.reset))  # (B, T, V)
-        loss = cross_entropy(logits, y)
         optimizer.zero_grad(set_to_none=True)
-        (loss * y.shape[1] if settings.loss_per == "window" else loss).backward()  # type: ignore[no-untyped-call]
+        loss, state = torch.zeros_like(now.loss_sum), []
+        for part in _parts(x, y, _reset(now.hidden, settings.reset), settings.accumulate):
+            with autocast:
+                logits, end = model(part.x, part.hidden)  # (B, T, V)
+            losses = cross_entropy(logits, part.y) * (len(part.x) / len(x))
+            (losses * y.shape[1] if settings.loss_per == "window" else losses).backward()  # type: ignore[no-untyped-call]
+            loss += losses.detach()
+            state.append(end)
         if settings.clip_value:
             nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
         norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)
         if norm.isfinite():
             optimizer.step()
-            now.hidden = tuple(part.detach().float() for part in state)
-            now.loss_sum += loss.detach()
+            now.hidden = tuple(torch.cat(parts, 1).detach().float() for parts in zip(*state, strict=True))
+            now.loss_sum += loss
             numbers.loss_steps += 1
             numbers.skipped_in_row = 0
         else:
@@ -230,6 +234,22 @@ def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger]) -> T
     if isinstance(window, Tensor):
         return window.long()
     return torch.from_numpy(window.astype(np.int64)).to(device)
+
+
+class Part(NamedTuple):
+    """Some of the streams of a window."""
+
+    x: Tensor  # (B, T)
+    y: Tensor  # (B, T)
+    hidden: State  # (L, B, H) each
+
+
+def _parts(x: Tensor, y: Tensor, hidden: State, count: int) -> Iterator[Part]:
+    """The streams of a window in so many parts, each of which goes through the network by itself."""
+    inputs, targets = x.tensor_split(count), y.tensor_split(count)
+    states = zip(*(part.tensor_split(count, dim=1) for part in hidden), strict=True)
+    for given, wanted, begin in zip(inputs, targets, states, strict=True):
+        yield Part(given, wanted, tuple(part.contiguous() for part in begin))
 
 
 def _reset(hidden: State, probability: float) -> State:

@@ -13,14 +13,18 @@ from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.config import BOUNDS
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
+from charrnn_cli.generation.loading import load_model
 from charrnn_cli.presets import AUTO, auto, named, with_changes
-from charrnn_cli.runs import Run
+from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name, keep_freed_memory
 from charrnn_cli.training.loop import Data, cut
+from charrnn_cli.training.model import get_weights
 from charrnn_cli.training.state import TrainingState
+from charrnn_cli.training.transfer import Matched, transfer
 
+SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
 MAY_CHANGE = (*BOUNDS, "patience", "precision", "checkpoint_every", "keep")
 
 
@@ -34,10 +38,18 @@ class Setup:
     data: Data
     state: TrainingState
     why: str | None  # these settings; None: the run goes on with its own
+    matched: Matched | None = None  # what a model that it begins from has brought along
 
 
-def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, device: torch.device) -> Setup:
-    """Begins the training of a prepared run, or goes on from its last checkpoint.
+def set_up(
+    run: Run,
+    preset: str | None,
+    flags: dict[str, Any],
+    restart: bool,
+    device: torch.device,
+    origin: Run | None = None,
+) -> Setup:
+    """Begins the training of a prepared run, from nothing or from the model of its `origin`, or goes on with it.
 
     `flags` are the settings that the user named. A run that goes on has its own settings: flags may lengthen it and
     change what is saved, and are refused where they contradict the rest. Raises UsageError, RunError, DiskError.
@@ -46,13 +58,14 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
     train, valid = corpus.split("train"), corpus.split("valid")
     why, last = None, None if restart else _last(run)
     stopped_at_once = last is None and run.config.is_file()  # before the first checkpoint
-    if stopped_at_once and not (restart or preset or flags):
+    if stopped_at_once and not (restart or preset or flags or origin):
         config = Config.load(run.config)
+        origin = find(config.origin) if config.origin else None
     elif last is None:
-        config, why = _new_config(corpus, vocabulary, preset, flags, device)
+        config, why = _new_config(corpus, vocabulary, preset, flags, device, origin)
     else:
         old = Config.load(run.config)
-        config = _changed(old, run, preset, flags)
+        config = _changed(old, run, preset, flags, origin)
         if config.sha256 != corpus.info.sha256:
             raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
     keep_freed_memory()
@@ -64,7 +77,11 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
         )
     cut(data, config.training)
     state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
+    matched = None
     if last is None:
+        if origin:
+            matched = transfer(load_model(origin), origin.name, state.model, vocabulary)
+            state.transferred = {name: array.copy() for name, array in get_weights(state.model).items()}
         _clear(run)
     else:
         state.restore(last)
@@ -75,7 +92,7 @@ def set_up(run: Run, preset: str | None, flags: dict[str, Any], restart: bool, d
         remove_leftovers(run.folder)
         remove_leftovers(run.checkpoints)
     config.save(run.config)
-    return Setup(run, config, vocabulary, data, state, why)
+    return Setup(run, config, vocabulary, data, state, why, matched)
 
 
 def _last(run: Run) -> Checkpoint | None:
@@ -91,11 +108,27 @@ def _last(run: Run) -> Checkpoint | None:
 
 
 def _new_config(
-    corpus: Corpus, vocabulary: Vocabulary, preset: str | None, flags: dict[str, Any], device: torch.device
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    preset: str | None,
+    flags: dict[str, Any],
+    device: torch.device,
+    origin: Run | None,
 ) -> tuple[Config, str]:
+    shape = Config.load(origin.config).model if origin else None
+    if origin and (given := [name for name in SHAPE if name in flags]):
+        raise UsageError(
+            f"--from {origin.name} gives the network its shape: leave out --{given[0].replace('_', '-')}, or begin "
+            "from nothing, without --from"
+        )
+    if origin and preset not in (None, AUTO):
+        raise UsageError(
+            f"--preset {preset} has a network of its own, and --from {origin.name} another: give one of them."
+        )
     if preset is None or preset == AUTO:
         bound = next(((bound, flags[bound]) for bound in BOUNDS if bound in flags), None)
-        base = auto(vocabulary.level, len(vocabulary), corpus.info.tokens["train"], bound, device.type == "cuda")
+        tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
+        base = auto(vocabulary.level, len(vocabulary), tokens, bound, gpu, shape)
     else:
         base = named(preset, vocabulary.level)
     settings = with_changes(base, flags)
@@ -107,13 +140,14 @@ def _new_config(
         f"{device_name(device)} ({platform.machine()})",
         corpus.info.sha256,
         versions,
+        origin=origin.name if origin else None,
     )
     return config, base.source
 
 
-def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any]) -> Config:
-    has = {**asdict(config.model), **asdict(config.training), "preset": config.preset}
-    asked = {**flags, **({} if preset is None else {"preset": preset})}
+def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any], origin: Run | None) -> Config:
+    has = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "from": config.origin}
+    asked = {**flags, **({} if preset is None else {"preset": preset}), **({"from": origin.name} if origin else {})}
     differ = [name for name, value in asked.items() if name not in MAY_CHANGE and has[name] != value]
     if differ:
         what = ", ".join(f"--{name.replace('_', '-')} {asked[name]} (the run has {has[name]})" for name in differ)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn_cli.checkpoint import SCALE, Checkpoint, Summary, Tensors
@@ -51,6 +52,7 @@ class TrainingState:
     hidden: State  # of the B streams
     loss_sum: Tensor  # of the steps since the last report
     numbers: Numbers = field(default_factory=Numbers)
+    transferred: dict[str, NDArray[np.float32]] | None = None  # weights that it began with, of a trained model
 
     @classmethod
     def begin(
@@ -66,7 +68,7 @@ class TrainingState:
         """Becomes the state before the first step again."""
         model, size = self.model.settings, self.model.vocabulary_size
         fresh = TrainingState.begin(model, settings, size, self.hidden[0].device)
-        set_weights(self.model, get_weights(fresh.model))
+        set_weights(self.model, self.transferred or get_weights(fresh.model))
         self.optimizer.state.clear()
         self.hidden, self.loss_sum, self.numbers = fresh.hidden, fresh.loss_sum, fresh.numbers
 
@@ -121,7 +123,7 @@ class TrainingState:
             if device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(_tensor(tensors["random.cuda"]), device)
             self.numbers = settings_from(Numbers, numbers)
-        except (KeyError, RuntimeError, TypeError, RunError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError, RunError) as error:
             raise RunError(
                 f"the checkpoint {checkpoint.folder} cannot be gone on from: {error} Remove that folder to go on from "
                 "an earlier one, or begin anew: charrnn train --restart"

@@ -16,6 +16,8 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import torch  # once, before any process is forked: nothing is computed here
@@ -37,8 +39,8 @@ STEPS = 240
 TIMES = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds", "seconds_left")
 
 
-def start(*arguments: str) -> int:
-    """A process that runs a command in silence; its number."""
+def start(*arguments: str, before: Callable[[], object] = int, after: Callable[[], object] = int) -> int:
+    """A process that runs a command in silence, with something before it and after; its number."""
     if process := os.fork():
         return process
     quiet = os.open(os.devnull, os.O_RDWR)
@@ -47,11 +49,16 @@ def start(*arguments: str) -> int:
     sys.argv = ["charrnn", *arguments]
     code = 1
     try:
+        before()
         main()
         code = 0
     except SystemExit as end:
         code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 99
     finally:
+        after()
         os._exit(code)
 
 

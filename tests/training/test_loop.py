@@ -104,6 +104,17 @@ def test_a_loss_per_window_is_the_sum_over_its_steps(fox):
     torch.testing.assert_close(*weights)
 
 
+@pytest.mark.parametrize("loss_per", ["token", "window"])
+def test_a_step_in_parts_is_the_same_step(fox, loss_per):
+    flags = SMALL | {"steps": 12, "dropout": 0.0, "loss_per": loss_per, "precision": "float32"}
+    weights = []
+    for parts in (1, 3, 4):
+        _, state = run_for(fox, flags | {"accumulate": parts}, restart=True)
+        weights.append((state.numbers.train_loss, state.model.head.weight.detach(), *state.hidden))
+    for other in weights[1:]:
+        torch.testing.assert_close(other, weights[0], atol=1e-4, rtol=1e-3)
+
+
 def test_gradients_are_clipped_by_value(fox):
     flags = SMALL | {"optimizer": "sgd", "schedule": "constant", "warmup": 0, "clip": 0.0, "learning_rate": 1.0}
     setup = set_up(fox, None, flags | {"clip_value": 1e-4, "steps": 1}, False, CPU)

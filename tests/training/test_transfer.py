@@ -1,0 +1,91 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from support import TEXT, charrnn, prepare_text, train_small
+
+from charrnn_cli.checkpoint import Config, checkpoints
+from charrnn_cli.config import ModelSettings, PrepareSettings
+from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.loading import load_model
+from charrnn_cli.generation.numpy_engine import NumpyEngine
+from charrnn_cli.runs import find
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.model import LanguageModel, get_weights
+from charrnn_cli.training.transfer import transfer
+
+OTHER = TEXT.replace("fox", "Ünicorn #7").replace("dog", "cat") * 3
+
+
+@pytest.mark.parametrize("embedding", [8, 0, 16])
+def test_tokens_that_both_know_mean_the_same_whatever_their_ids(fox, embedding):
+    settings = ModelSettings(hidden=16, layers=1, embedding=embedding, tie_weights=embedding == 16)
+    old = Vocabulary("char", tuple("abcdef"))
+    new = Vocabulary("char", tuple("xfdbz"))
+    torch.manual_seed(0)
+    weights = get_weights(LanguageModel(settings, len(old)))
+    train_small(fox)
+    origin = load_model(fox)
+    origin = type(origin)(settings, old, weights, origin.summary)
+    network = LanguageModel(settings, len(new))
+    matched = transfer(origin, "fox", network, new)
+    assert (matched.kept, matched.new, matched.left) == (3, 2, 3)
+    before, after = NumpyEngine(weights, settings), NumpyEngine(get_weights(network), settings)
+    states = [before.start(1), after.start(1)]
+    for token in "bdfbf":
+        logits, states[0] = before.step(np.array([old.ids[token]]), states[0])
+        moved, states[1] = after.step(np.array([new.ids[token]]), states[1])
+        for known in "fdb":
+            assert moved[0, new.ids[known]] == pytest.approx(logits[0, old.ids[known]], abs=1e-5)
+
+
+def test_a_text_of_its_kind_is_learned_sooner(folder, fox):
+    train_small(fox, steps=150)
+    new = prepare_text(folder, OTHER, name="new")
+    typed = ["train", "new", "--cpu", "--no-preview", "--batch-size", "4", "--seq-length", "16", "--steps", "12"]
+    begun = charrnn(*typed, "--from", "fox")
+    assert "from fox: " in begun.stderr
+    assert " new" in begun.stderr
+    config = Config.load(new.config)
+    assert (config.origin, config.model.hidden, config.model.layers) == ("fox", 16, 1)
+    tuned = json.loads(charrnn("info", "new", "--json").stdout)["best"]["valid_loss"]
+    small = ["--hidden", "16", "--layers", "1", "--embedding", "16", "--restart"]
+    charrnn(*typed, *small)
+    nothing = json.loads(charrnn("info", "new", "--json").stdout)["best"]["valid_loss"]
+    assert tuned < nothing - 0.3
+
+
+def test_it_goes_on_by_itself_and_refuses_another_origin(folder, fox):
+    train_small(fox)
+    new = prepare_text(folder, OTHER, name="new")
+    charrnn("train", "new", "--cpu", "--no-preview", "--batch-size", "4", "--steps", "4", "--from", "fox")
+    assert charrnn("train", "new", "--cpu", "--no-preview", "--steps", "6").exit_code == 0
+    assert checkpoints(new)[-1].step == 6
+    refused = charrnn("train", "new", "--cpu", "--steps", "8", "--from", "anna")
+    assert refused.exit_code == 2
+    assert "--from anna (the run has fox)" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--hidden", "99"], "leave out --hidden"),
+        (["--preset", "anna"], "--preset anna has a network"),
+        (["--from", "shakespeare"], "--level word"),
+        (["--from", "nobody"], "nobody"),
+    ],
+)
+def test_what_does_not_go_together(fox, flags, message):
+    result = charrnn("train", "fox", "--cpu", "--steps", "3", "--from", "anna", *flags)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert not fox.config.exists()
+
+
+def test_texts_without_a_common_token(folder, fox):
+    train_small(fox)
+    other = prepare_text(folder, "ΑΒΓΔ" * 99, PrepareSettings(valid=0, test=0), name="greek")
+    network = LanguageModel(load_model(fox).settings, 4)
+    with pytest.raises(UsageError, match="nothing in common"):
+        transfer(load_model(find("fox")), "fox", network, Vocabulary.load(other.vocabulary))
