@@ -13,11 +13,12 @@ from torch import Tensor
 
 from charrnn_cli.config import EngineName, ModelSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.engine import BROKEN, Engine
+from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.loading import Model, load_engine
 from charrnn_cli.generation.numpy_engine import State as StepState
+from charrnn_cli.generation.sampling import BROKEN
 from charrnn_cli.text.reading import Reading
-from charrnn_cli.training.evaluation import LONG_WARM_UP, STREAMS, perplexity, score
+from charrnn_cli.training.evaluation import LONG_WARM_UP, perplexity, score
 from charrnn_cli.training.model import LanguageModel, State, trained_model
 
 
@@ -91,7 +92,7 @@ def score_text(
     if engine in ("auto", "torch"):
         network, name = trained_model(model.settings, model.weights, device), "torch"
     else:
-        stepping = load_engine(model, engine, texts=STREAMS)
+        stepping = load_engine(model, engine)
         network, name = EngineNetwork(stepping, model.settings, len(model.vocabulary)), stepping.name
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
     tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP

@@ -175,8 +175,10 @@ def sample(
     from charrnn_cli.generation.loading import load_engine, load_model
     from charrnn_cli.generation.prime import read_prime
     from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
+    from charrnn_cli.memory import keep_freed_memory
     from charrnn_cli.output import JsonOutput, TextOutput, out_stream
 
+    keep_freed_memory()
     loaded = load_model(run, checkpoint)
     ids = read_prime(given, loaded.vocabulary, unknown)
     allowed_tokens(settings, loaded.vocabulary)  # an error that is told before any work
@@ -185,7 +187,7 @@ def sample(
             typer.echo(
                 f"{flag}: the model does not know {', '.join(map(repr, strange))}, and never writes it", err=True
             )
-    writing = load_engine(loaded, engine, gpu, best_of or num)
+    writing = load_engine(loaded, engine, gpu)
     tint = _tint() if color == "surprise" and output is None and not as_json else None
     typer.echo(_who(run, loaded, writing, seed), err=True)
     if interactive:

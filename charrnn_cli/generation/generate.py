@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ COMPARED = 256  # of those, the last ones, after which two predictions are compa
 AGREE = 1e-3  # nats by which they may differ
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What one of the texts has grown by."""
 
     sample: int  # from 0
@@ -109,7 +108,7 @@ def _write(
 ) -> Iterator[Piece | Sample]:
     """Writes a group of texts, whose prime is read into `state` but for its last token."""
     writing = {k: writer for k, writer in writers.items() if not writer.ending}
-    first, T = min(writers), engine.block
+    first, T = min(writers), 1 if len(randoms) == 1 else engine.block  # a single text comes as it is made
     W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
     recent = _last(np.array([prime[-W:] if W else []], np.int64), W).repeat(len(randoms), axis=0)  # (B, W)
     ids = np.full(len(randoms), prime[-1])  # (B,)
@@ -121,15 +120,14 @@ def _write(
         uniforms, state, ids = uniforms[:, T:], block.state, block.ids[:, -1]
         if W:
             recent = _last(np.concatenate([recent, block.ids], axis=1), W)
+        drawn = block.ids.tolist()
+        scores = None if block.scores is None else block.scores.tolist()
         for k, writer in list(writing.items()):
-            for t, id in enumerate(block.ids[k - first].tolist()):
-                log_probability = float("nan") if block.scores is None else float(block.scores[k - first, t])
-                for part in writer.add(id, log_probability):
-                    yield Piece(k, part.text, part.log_probability)
-                if writer.ending:
-                    del writing[k]
-                    yield Sample(k, writer.ending, writer.tokens, writer.log_probability)
-                    break
+            for part in writer.add(drawn[k - first], scores and scores[k - first]):
+                yield Piece(k, part.text, part.log_probability)
+            if writer.ending:
+                del writing[k]
+                yield Sample(k, writer.ending, writer.tokens, writer.log_probability)
 
 
 def read(engine: Engine[Any], ids: list[int], reading: Callable[[float], None] = lambda share: None) -> Any:

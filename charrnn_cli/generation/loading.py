@@ -48,8 +48,8 @@ def load_model(run: Run, step: int | None = None) -> Model:
     return model
 
 
-def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, texts: int = 1) -> Engine[Any]:
-    """The engine of that name, to write so many texts; "auto": torch on a GPU, else ONNX Runtime where it is installed.
+def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False) -> Engine[Any]:
+    """The engine of that name; "auto": torch on a GPU, else ONNX Runtime where it is installed.
 
     Raises UsageError, DeviceError.
     """
@@ -66,7 +66,7 @@ def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, text
     if name == "onnx" or (name == "auto" and fast):
         from charrnn_cli.generation.onnx_engine import OnnxEngine
 
-        return OnnxEngine(model.weights, model.settings, texts)
+        return OnnxEngine(model.weights, model.settings)
     from charrnn_cli.generation.numpy_engine import NumpyEngine
 
     return NumpyEngine(model.weights, model.settings)

@@ -17,6 +17,7 @@ from charrnn_cli.generation.engine import StepEngine, fixed_groups
 Array = NDArray[np.float32]
 EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it
 GROUPS = (1, 63, 192)  # texts that are written side by side; more are written in groups of the last size
+HALF = np.float32(0.5)
 LOOKUP = 4_000_000  # numbers in the table that replaces an embedding and its product, at most
 
 
@@ -35,7 +36,7 @@ class Layer:
     table: Array  # (V, GH) of those products, with the bias, or empty
     of_state: Array  # (H, GH)
     input_bias: Array  # (GH,)
-    state_bias: Array  # (GH,)
+    state_bias: Array  # (GH,), of a GRU; the others' is part of the input's
     norm: "Norm | None"  # of the input, where it is not looked up
     residual: bool
 
@@ -74,8 +75,7 @@ class NumpyEngine(StepEngine[State]):
         self.inputs = np.eye(V, shown, dtype=np.float32) if one_hot else floats["embedding.weight"]  # (V, E)
         self.layers: list[Layer] = []
         for k in range(settings.layers):
-            of_input, of_state = floats[f"rnn.weight_ih_l{k}"], floats[f"rnn.weight_hh_l{k}"]  # (GH, in), (GH, H)
-            input_bias, state_bias = floats[f"rnn.bias_ih_l{k}"], floats[f"rnn.bias_hh_l{k}"]  # (GH,)
+            of_input, of_state, input_bias, state_bias = _laid_out(floats, k, settings)
             norm = _norm(floats, k)
             looked_up = k == 0 and (one_hot or V * len(input_bias) <= LOOKUP)
             if looked_up:
@@ -110,7 +110,6 @@ class NumpyEngine(StepEngine[State]):
         """Few sizes, because each is written whole."""
         return fixed_groups(texts, GROUPS)
 
-    @np.errstate(over="ignore", invalid="ignore")
     def step(self, ids: NDArray[np.integer[Any]], state: State) -> tuple[Array, State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
         x = self.inputs[ids]  # (B, E)
@@ -121,7 +120,7 @@ class NumpyEngine(StepEngine[State]):
                 of_input = layer.table[ids]  # (B, GH)
             else:
                 of_input = (layer.norm(x) if layer.norm else x) @ layer.of_input + layer.input_bias  # (B, GH)
-            part = cell(of_input, part[0] @ layer.of_state + layer.state_bias, part)  # (B, H) each
+            part = cell(of_input, part[0] @ layer.of_state, part, layer.state_bias)  # (B, H) each
             x = x + part[0] if layer.residual else part[0]
             parts.append(part)
         output = self.norm(x) if self.norm else x  # (B, H)
@@ -134,31 +133,55 @@ def _norm(weights: Mapping[str, Array], k: int) -> Norm | None:
     return None if weight is None else Norm(weight, weights[f"rnn.norm_bias_l{k}"])
 
 
-def lstm_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Products of input and state (B, 4H), gates i, f, g, o, and h, c (B, H) to h, c.
+def _laid_out(weights: Mapping[str, Array], k: int, settings: ModelSettings) -> tuple[Array, Array, Array, Array]:
+    """Of layer k the matrices of input and state, (GH, in) and (GH, H), and their biases (GH,), as the cells take them.
+
+    An LSTM's gates come in the order i, f, o, g, and the first three are halved: a sigmoid is then a hyperbolic
+    tangent, and one call does for all.
+    """
+    names = (f"rnn.{what}_l{k}" for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    of_input, of_state, input_bias, state_bias = (weights[name] for name in names)
+    if settings.cell == "gru":
+        return of_input, of_state, input_bias, state_bias
+    bias = input_bias + state_bias
+    if settings.cell == "lstm":
+        H = settings.hidden
+        order = np.r_[: 2 * H, 3 * H : 4 * H, 2 * H : 3 * H]
+        half = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), H)
+        of_input, of_state, bias = of_input[order] * half[:, None], of_state[order] * half[:, None], bias[order] * half
+    return of_input, of_state, bias, np.zeros_like(bias)
+
+
+def lstm_cell(of_input: Array, of_state: Array, state: tuple[Array, ...], bias: Array) -> tuple[Array, ...]:
+    """Products of input and state (B, 4H), gates i, f, o, g as `_laid_out` has them, and h, c (B, H) to h, c.
 
     Hochreiter and Schmidhuber 1997; Gers et al. 2000.
     """
-    gates, c = of_input + of_state, state[1]
+    c = state[1]
     H = c.shape[1]
-    i, f, o = sigmoid(gates[:, :H]), sigmoid(gates[:, H : 2 * H]), sigmoid(gates[:, 3 * H :])
-    c = f * c + i * np.tanh(gates[:, 2 * H : 3 * H])
-    return o * np.tanh(c), c
+    gates = of_input + of_state
+    np.tanh(gates, out=gates)
+    open = gates[:, : 3 * H]  # by how much each gate is
+    open *= HALF
+    open += HALF
+    c = gates[:, H : 2 * H] * c + gates[:, :H] * gates[:, 3 * H :]
+    return gates[:, 2 * H : 3 * H] * np.tanh(c), c
 
 
-def gru_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Products of input and state (B, 3H), gates r, z, n, and h (B, H) to h.
+def gru_cell(of_input: Array, of_state: Array, state: tuple[Array, ...], bias: Array) -> tuple[Array, ...]:
+    """Products of input and state (B, 3H), gates r, z, n, the state's bias (3H,), and h (B, H) to h.
 
     Cho et al., arXiv 1406.1078, in cuDNN's form: the reset gate acts on the state's product.
     """
     (h,) = state
     H = h.shape[1]
+    of_state = of_state + bias
     r, z = np.split(sigmoid(of_input[:, : 2 * H] + of_state[:, : 2 * H]), 2, axis=1)
     n = np.tanh(of_input[:, 2 * H :] + r * of_state[:, 2 * H :])
     return ((1 - z) * n + z * h,)
 
 
-def rnn_cell(of_input: Array, of_state: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def rnn_cell(of_input: Array, of_state: Array, state: tuple[Array, ...], bias: Array) -> tuple[Array, ...]:
     """Products of input and state (B, H) to h (B, H). Elman 1990."""
     return (np.tanh(of_input + of_state),)
 

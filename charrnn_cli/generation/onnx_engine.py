@@ -15,11 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.generation.engine import StepEngine
-from charrnn_cli.generation.numpy_engine import EPSILON, Array, NumpyEngine, State
+from charrnn_cli.generation.numpy_engine import EPSILON, HALF, Array, NumpyEngine, State
 from charrnn_cli.generation.sampling import Ids
 
 SIDE_BY_SIDE = 256  # texts at once, at most
-FEW = 8  # texts for which one thread is faster than several
 OPSET, FORMAT = 17, 8  # of ONNX, the oldest that has all we use
 ZERO = np.uint8(128)  # the byte that stands for 0
 LARGEST = np.float32(127)
@@ -31,13 +30,12 @@ class OnnxEngine(StepEngine[State]):
 
     name = "ONNX Runtime, 8 bits"
 
-    def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, texts: int = 1) -> None:
-        """Takes weights of any float type, to write so many texts."""
+    def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
+        """Takes weights of any float type."""
         self.numpy = NumpyEngine(weights, settings)
         self._names = [f"{part}{k}" for k in range(settings.layers) for part in _parts(settings)]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors alone
-        options.intra_op_num_threads = 1 if texts < FEW else 0  # 0: all cores
         model = _Graph(self.numpy).model()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -102,28 +100,30 @@ class _Graph:
                 of_input = self.node("Gather", self.constant(layer.table), "ids")  # (B, GH)
             else:
                 normed = self.norm(layer.norm, x) if layer.norm else x
-                product = self.product(normed, layer.of_input, bounded and layer.norm is None)
-                of_input = self.node("Add", product, self.constant(layer.input_bias))  # (B, GH)
-            of_state = self.node("Add", self.product(f"h{k}", layer.of_state, True), self.constant(layer.state_bias))
+                bound = bounded and layer.norm is None
+                of_input = self.product(normed, layer.of_input, bound, layer.input_bias)  # (B, GH)
+            of_state = self.product(f"h{k}", layer.of_state, True)  # (B, GH)
             state = getattr(self, self.settings.cell)(of_input, of_state, k)  # (B, H) each
             x = self.node("Add", x, state[0]) if layer.residual else state[0]
             bounded = not layer.residual
             states += state
         output = self.norm(self.engine.norm, x) if self.engine.norm else x  # (B, H)
-        product = self.product(output, self.engine.head, bounded and self.engine.norm is None)
-        return [self.node("Add", product, self.constant(self.engine.head_bias)), *states]
+        bound = bounded and self.engine.norm is None
+        return [self.product(output, self.engine.head, bound, self.engine.head_bias), *states]
 
     def lstm(self, of_input: str, of_state: str, k: int) -> list[str]:
         """As `numpy_engine.lstm_cell`."""
-        i, f, g, o = self.split(self.node("Add", of_input, of_state), 4)
-        i, f, o = (self.node("Sigmoid", gate) for gate in (i, f, o))
-        kept, new = self.node("Mul", f, f"c{k}"), self.node("Mul", i, self.node("Tanh", g))
-        c = self.node("Add", kept, new)
+        H, half = self.settings.hidden, self.constant(HALF)
+        opened, g = self.split(self.node("Tanh", self.node("Add", of_input, of_state)), 3 * H, H)
+        opened = self.node("Add", self.node("Mul", opened, half), half)
+        i, f, o = self.split(opened, H, H, H)
+        c = self.node("Add", self.node("Mul", f, f"c{k}"), self.node("Mul", i, g))
         return [self.node("Mul", o, self.node("Tanh", c)), c]
 
     def gru(self, of_input: str, of_state: str, k: int) -> list[str]:
         """As `numpy_engine.gru_cell`."""
-        (r, z, n), (of_r, of_z, of_n) = self.split(of_input, 3), self.split(of_state, 3)
+        H, bias = self.settings.hidden, self.constant(self.engine.layers[k].state_bias)
+        (r, z, n), (of_r, of_z, of_n) = (self.split(x, H, H, H) for x in (of_input, self.node("Add", of_state, bias)))
         r, z = self.node("Sigmoid", self.node("Add", r, of_r)), self.node("Sigmoid", self.node("Add", z, of_z))
         n = self.node("Tanh", self.node("Add", n, self.node("Mul", r, of_n)))
         return [self.node("Add", n, self.node("Mul", z, self.node("Sub", f"h{k}", n)))]
@@ -137,28 +137,29 @@ class _Graph:
         weight, bias = self.constant(norm.weight), self.constant(norm.bias)
         return self.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=float(EPSILON))
 
-    def product(self, x: str, weights: Array, bounded: bool) -> str:
-        """x (B, in) times weights (in, out) in 8 bits; `bounded` where x lies between -1 and 1."""
+    def product(self, x: str, weights: Array, bounded: bool, bias: Array | None = None) -> str:
+        """x (B, in) times weights (in, out) in 8 bits, plus a bias; `bounded` where x lies between -1 and 1."""
         largest = np.abs(weights).max(axis=0)
         scale = np.where(largest > 0, largest, 1).astype(np.float32) / LARGEST_WEIGHT  # (out,)
-        of_8_bits = self.constant(np.rint(weights / scale).astype(np.int8))
+        of_8_bits, of_columns = self.constant(np.rint(weights / scale).astype(np.int8)), self.constant(scale)
+        step, zero, none = self.constant(1 / LARGEST), self.constant(ZERO), ""
+        added = [] if bias is None else [self.constant(bias)]
+        fused = {"domain": "com.microsoft"}
         if bounded:
-            of_x = self.constant(1 / LARGEST)
-        else:
-            of_x = self.node(
-                "Max", self.node("ReduceMax", self.node("Abs", x), axes=[1]), self.constant(EPSILON)
-            )  # (B, 1)
-            x = self.node("Div", x, of_x)
-            of_x = self.node("Mul", of_x, self.constant(1 / LARGEST))
-        zero = self.constant(ZERO)
-        x = self.node("QuantizeLinear", x, self.constant(1 / LARGEST), zero)
-        product = self.node("Cast", self.node("MatMulInteger", x, of_8_bits, zero), to=TensorProto.FLOAT)
-        return self.node("Mul", self.node("Mul", product, self.constant(scale)), of_x)
+            x = self.node("QuantizeLinear", x, step, zero)
+            return self.node("MatMulIntegerToFloat", x, of_8_bits, step, of_columns, zero, none, *added, **fused)
+        of_row = self.node(
+            "Max", self.node("ReduceMax", self.node("Abs", x), axes=[1]), self.constant(EPSILON)
+        )  # (B, 1)
+        x = self.node("QuantizeLinear", self.node("Div", x, of_row), step, zero)
+        product = self.node("MatMulIntegerToFloat", x, of_8_bits, step, of_columns, zero, **fused)
+        product = self.node("Mul", product, of_row)
+        return self.node("Add", product, *added) if added else product
 
-    def split(self, x: str, parts: int) -> list[str]:
-        """x (B, parts times H) in its parts."""
-        names = [f"x{len(self.nodes)}_{part}" for part in range(parts)]
-        self.nodes.append(helper.make_node("Split", [x], names, axis=1))
+    def split(self, x: str, *sizes: int) -> list[str]:
+        """x (B, sum of the sizes) in parts of these sizes."""
+        names = [f"x{len(self.nodes)}_{part}" for part in range(len(sizes))]
+        self.nodes.append(helper.make_node("Split", [x, self.constant(np.array(sizes, np.int64))], names, axis=1))
         return names
 
     def node(self, operation: str, *inputs: str, **attributes: Any) -> str:

@@ -12,25 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.config import SamplingSettings
-from charrnn_cli.errors import UsageError
+from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.text.words import is_gap
 
+BROKEN = "the model's weights are broken: its logits are no numbers. Is its file damaged?"
 Logits = NDArray[np.float64]  # (B, V); minus infinity: never
 Ids = NDArray[np.integer[Any]]
 Filter = Callable[[Logits, Ids], Logits]  # logits and the last tokens (B, W) of each text, -1 where there are none
 
 
 def filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> list[Filter]:
-    """The filters that `settings` ask for, in the order in which they apply; `allowed` (V,) may be drawn at all."""
+    """The filters that `settings` ask for, in the order in which they apply; `allowed` (V,) may be drawn at all.
+
+    The largest of the logits that they leave is 0.
+    """
     row: list[Filter] = []
     if not allowed.all():
         row.append(lambda logits, recent: np.where(allowed, logits, -np.inf))
     if settings.repetition_penalty != 1:
         row.append(lambda logits, recent: penalise(logits, recent, settings.repetition_penalty))
     if settings.temperature == 0:
-        return [*row, lambda logits, recent: top_n(logits, 1)]
+        return [*row, lambda logits, recent: temper(top_n(logits, 1), 1.0)]
     row.append(lambda logits, recent: temper(logits, settings.temperature))
     if settings.top_n:
         row.append(lambda logits, recent: top_n(logits, settings.top_n))
@@ -84,8 +88,7 @@ def penalise(logits: Logits, recent: Ids, penalty: float) -> Logits:
 
 def temper(logits: Logits, temperature: float) -> Logits:
     """Logits over a temperature above 0, the largest at 0."""
-    with np.errstate(over="ignore"):  # far below the largest is never
-        tempered: Logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    tempered: Logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
     return tempered
 
 
@@ -107,6 +110,9 @@ def top_p(logits: Logits, p: float) -> Logits:
 
 def _down_to(logits: Logits, border: Logits, n: Ids | int) -> Logits:
     """Leaves n of each row (B, 1): what is above the border (B, 1), and of what is equal to it the lower ids."""
+    kept = logits >= border
+    if np.count_nonzero(kept) == np.sum(n) * (1 if isinstance(n, np.ndarray) else len(logits)):  # no ties
+        return np.where(kept, logits, -np.inf)
     above, ties = logits > border, logits == border
     kept = above | (ties & (ties.cumsum(axis=1) <= n - above.sum(axis=1, keepdims=True)))
     return np.where(kept, logits, -np.inf)
@@ -125,9 +131,14 @@ def probabilities(logits: Logits) -> NDArray[np.float64]:
 
 
 def draw(logits: Logits, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The ids (B,) of the next tokens, each drawn by one uniform number (B,) from 0 up to, not including, 1."""
-    cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+    """The ids (B,) of the next tokens, each drawn by one uniform number (B,) from 0 up to, not including, 1.
+
+    Takes what filters leave: the largest logit of a row is 0. Raises RunError where there are no numbers.
+    """
+    cumulative = np.exp(logits).cumsum(axis=1)
     total = cumulative[:, -1]
+    if not (total > 0).all():
+        raise RunError(BROKEN)
     target = np.minimum(uniforms * total, np.nextafter(total, 0.0))
     ids: NDArray[np.int64] = (cumulative <= target[:, None]).sum(axis=1)
     return ids

@@ -1,6 +1,8 @@
 """One text as its tokens come: joined, cut where it ends, held back where a stop string may have begun."""
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from charrnn_cli.config import SamplingSettings
@@ -28,12 +30,28 @@ class Writer:
         self._tokens, self._settings = vocabulary.tokens, settings
         self._joiner = tokenizer_of(vocabulary).joiner()
         self._lines = 0
+        self._plain = not (settings.stop or settings.lines or settings.until_line)  # its length alone ends it
         self._held: list[Part] = []
         for token in vocabulary.decode(prime):  # its end is enough
             self._joiner.add(token)
 
-    def add(self, id: int, log_probability: float) -> Iterator[Part]:
-        """The parts that are sure once the token `id` is there; sets `ending` where the text ends with them."""
+    def add(self, ids: Sequence[int], scores: Sequence[float] | None = None) -> Iterator[Part]:
+        """The parts that are sure once some more tokens are there; sets `ending` where the text ends with them.
+
+        What comes after the end is passed over. `scores` are the tokens' log-probabilities, in nats.
+        """
+        if self._plain and scores is None and self.tokens + len(ids) < self._settings.length:
+            self.tokens += len(ids)
+            if text := "".join([self._joiner.add(self._tokens[id]) for id in ids]):
+                yield Part(text, math.nan)
+            return
+        for id, score in zip(ids, scores or itertools.repeat(math.nan), strict=False):
+            yield from self._add(id, score)
+            if self.ending:
+                return
+
+    def _add(self, id: int, log_probability: float) -> Iterator[Part]:
+        """The parts that are sure once the token `id` is there."""
         self.tokens += 1
         self.log_probability += log_probability
         text = self._joiner.add(self._tokens[id])

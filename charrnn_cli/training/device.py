@@ -1,6 +1,5 @@
 """Which device trains, and in which precision."""
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,9 +8,6 @@ from torch import nn
 
 from charrnn_cli.config import Cell, Precision
 from charrnn_cli.errors import DeviceError, UsageError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-KEPT_BYTES = 1 << 30
 
 
 def pick_device(gpu: bool, cpu: bool) -> torch.device:
@@ -32,19 +28,6 @@ def pick_device(gpu: bool, cpu: bool) -> torch.device:
         )
         raise DeviceError(f"--gpu: no CUDA GPU can be used here: {reason}. Without --gpu, charrnn runs on the CPU.")
     return torch.device("cpu")
-
-
-def keep_freed_memory() -> None:
-    """Asks glibc to keep large blocks that are freed for the next step, instead of fetching zeroed pages each time.
-
-    A training step frees and asks for the same few arrays again. Where there is no glibc, nothing happens.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-        mallopt(option, KEPT_BYTES)
 
 
 @contextmanager

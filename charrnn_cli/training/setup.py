@@ -14,11 +14,12 @@ from charrnn_cli.config import BOUNDS
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
 from charrnn_cli.generation.loading import load_model
+from charrnn_cli.memory import keep_freed_memory
 from charrnn_cli.presets import AUTO, auto, named, with_changes
 from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.device import device_name, keep_freed_memory
+from charrnn_cli.training.device import device_name
 from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.model import get_weights
 from charrnn_cli.training.state import TrainingState

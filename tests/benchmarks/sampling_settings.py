@@ -40,7 +40,7 @@ parser.add_argument("model")
 parser.add_argument("text", type=Path)
 args = parser.parse_args()
 model = load_model(find(args.model))
-engine = load_engine(model, texts=TEXTS)
+engine = load_engine(model)
 text = args.text.read_text("utf-8")
 known, step = set(words(text)), len(text) // TEXTS
 report("the text itself", [text[at : at + LENGTH] for at in range(0, step * TEXTS, step)], known)

@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.generation.generate import Piece, generate
 from charrnn_cli.generation.numpy_engine import NumpyEngine
+from charrnn_cli.memory import keep_freed_memory
 from charrnn_cli.text.vocabulary import Vocabulary
 
 HIDDEN, EMBEDDING = 512, 64
@@ -38,14 +38,14 @@ def weights() -> dict[str, np.ndarray]:
     return {name: random.uniform(-0.04, 0.04, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def engines() -> dict[str, Callable[[int], object]]:
-    """What makes each engine for so many texts."""
-    found: dict[str, Callable[[int], object]] = {"numpy": lambda texts: NumpyEngine(weights(), SETTINGS)}
+def engines() -> dict[str, object]:
+    """Each engine by its name."""
+    found: dict[str, object] = {"numpy": NumpyEngine(weights(), SETTINGS)}
     try:
         from charrnn_cli.generation.onnx_engine import OnnxEngine
     except ImportError:
         return found
-    return {**found, "onnx": lambda texts: OnnxEngine(weights(), SETTINGS, texts)}
+    return {**found, "onnx": OnnxEngine(weights(), SETTINGS)}
 
 
 def ours(engine: object, texts: int) -> float:
@@ -81,6 +81,7 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} (from {min(values):.2f} to {max(values):.2f})"
 
 
+keep_freed_memory()  # as the command does
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("baseline", type=Path)
 parser.add_argument("--rounds", type=int, default=5)
@@ -91,8 +92,8 @@ for _ in range(args.rounds):
         base = theirs(args.baseline, texts)
         rates.setdefault(("baseline", texts), []).append(base)
         line = [f"{texts} texts: baseline {base:,.0f} characters/s"]
-        for name, make in engines().items():
-            rate = ours(make(texts), texts)
+        for name, engine in engines().items():
+            rate = ours(engine, texts)
             rates.setdefault((name, texts), []).append(rate)
             line.append(f"{name} {rate:,.0f} ({rate / base:.1f} times)")
         print(", ".join(line), flush=True)

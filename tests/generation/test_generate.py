@@ -109,7 +109,7 @@ def test_broken_weights_are_noticed():
 
 ENGINES = {
     "numpy": NumpyEngine,
-    "onnx": lambda weights, settings: OnnxEngine(weights, settings, texts=70),
+    "onnx": lambda weights, settings: OnnxEngine(weights, settings),
     "torch": lambda weights, settings: TorchEngine(weights, settings, torch.device("cpu")),
 }
 

@@ -57,7 +57,7 @@ def test_the_plain_cell_stepped_by_hand():
     head, head_bias = np.array([[1.0], [2.0]]), 0.1
     state, outputs = (np.zeros((1, 2)),), []
     for x in (1.0, 2.0):
-        state = rnn_cell(np.array([[x]]) @ of_input, state[0] @ of_state + bias, state)
+        state = rnn_cell(np.array([[x]]) @ of_input + bias, state[0] @ of_state, state, bias)
         outputs.append((state[0] @ head + head_bias).item())
     assert outputs == pytest.approx([1.561, 2.727], abs=5e-4)
 

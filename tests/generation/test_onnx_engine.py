@@ -26,7 +26,7 @@ def test_8_bits_are_close_to_32(monkeypatch, cell, hidden, embedding, tied, resi
     weights = {name: 2 * array for name, array in get_weights(LanguageModel(settings, V)).items()}
     ids = np.random.default_rng(0).integers(V, size=(40, 2))
     results = []
-    for engine in (NumpyEngine(weights, settings), OnnxEngine(weights, settings, texts=2)):
+    for engine in (NumpyEngine(weights, settings), OnnxEngine(weights, settings)):
         state, logits = engine.start(2), []
         for step in ids:
             out, state = engine.step(step, state)
@@ -40,7 +40,7 @@ def test_a_text_does_not_depend_on_the_others():
     settings = ModelSettings(hidden=64, layers=2, embedding=8, layer_norm=True)
     weights = get_weights(LanguageModel(settings, V))
     ids = np.random.default_rng(0).integers(V, size=(30, 40))
-    alone, together = OnnxEngine(weights, settings), OnnxEngine(weights, settings, texts=40)
+    alone, together = OnnxEngine(weights, settings), OnnxEngine(weights, settings)
     states = [alone.start(1), together.start(40)]
     for step in ids:
         one, states[0] = alone.step(step[:1], states[0])

@@ -140,7 +140,7 @@ def test_the_largest_uniform_number_draws_a_token_that_is_left():
 def test_100_000_draws_follow_the_probabilities():
     logits, draws = np.random.default_rng(1).normal(0, 2, 40), 100_000
     uniforms = np.random.default_rng(0).random(draws)
-    counts = np.bincount(draw(np.tile(logits, (draws, 1)), uniforms), minlength=40)
+    counts = np.bincount(draw(temper(np.tile(logits, (draws, 1)), 1.0), uniforms), minlength=40)
     expected = draws * probabilities(logits[None])[0]
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert chi_square < 72.1  # 0.1 % of fair draws from forty are above, 39 degrees of freedom

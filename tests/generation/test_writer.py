@@ -15,7 +15,10 @@ def write(text: str, vocabulary=ABC, tokens=None, **settings):
     for token in tokens or text:
         if writer.ending:
             break
-        parts += [part.text for part in writer.add(vocabulary.ids[token], -1.0)]
+        parts += [part.text for part in writer.add([vocabulary.ids[token]], [-1.0])]
+    at_once = Writer(vocabulary, SamplingSettings(**{"length": 10_000, **settings}), [])
+    blocks = [part.text for part in at_once.add([vocabulary.ids[token] for token in tokens or text])]
+    assert ("".join(blocks), at_once.ending, at_once.tokens) == ("".join(parts), writer.ending, writer.tokens)
     return parts, writer
 
 

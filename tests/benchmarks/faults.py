@@ -1,0 +1,170 @@
+"""Lets every write of `charrnn train` and `charrnn prepare` fail in turn, as on a full disk, looks at what is left, and
+goes on.
+
+Everything that changes a file counts: opening one to write, each write, flush, rename, link, new folder. In trial k the
+k-th of them fails, and all that follow. The command has to end with a message and exit code 1; every file of the run is
+whole; the log has no half line that breaks a reader; and what goes on then is what it would have been. Exits with 1 at
+the first failure.
+
+    python tests/benchmarks/faults.py
+"""
+
+import argparse
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from kills import SMALL, TEXTS, fail, look, result, run_for, start, unfinished
+
+from charrnn_cli.runs import Run
+from charrnn_cli.text.corpus import Corpus
+
+TRAIN = ["--steps", "14", "--checkpoint-every", "4", "--keep", "1", *SMALL]
+
+
+class Disk:
+    """Counts what changes files, and fails from the k-th on."""
+
+    def __init__(self, full_at: int, count_file: Path) -> None:
+        self.count, self.full_at, self.count_file = 0, full_at, count_file
+
+    def change(self) -> None:
+        self.count += 1
+        if self.count >= self.full_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def failing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.change()
+            return function(*arguments, **named)
+
+        return call
+
+    def opened(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+            if mode.startswith("r"):
+                return function(path, mode, *arguments, **named)
+            self.change()
+            return File(function(path, mode, *arguments, **named), self)
+
+        return call
+
+    def fill(self) -> None:
+        """Takes the place of the functions that change files, in this process."""
+        Path.open = self.opened(Path.open)  # type: ignore[method-assign]
+        for name in ("replace", "rename", "mkdir", "symlink_to"):
+            setattr(Path, name, self.failing(getattr(Path, name)))
+        os.link, os.fsync = self.failing(os.link), self.failing(os.fsync)
+        shutil.copyfile = self.failing(shutil.copyfile)
+
+
+class File:
+    """An open file whose writes may fail."""
+
+    def __init__(self, file: Any, disk: Disk) -> None:
+        self._file, self._disk = file, disk
+
+    def write(self, data: Any) -> int:
+        self._disk.change()
+        written: int = self._file.write(data)
+        return written
+
+    def __enter__(self) -> "File":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def trial(full_at: int, *arguments: str) -> tuple[int, int, str]:
+    """Runs a command on a disk that gets full: its exit code, how many changes it came to, what it said."""
+    process, said, counted = None, Path("said.txt"), Path("counted.txt")
+
+    def before() -> None:
+        disk = Disk(full_at, counted)
+        quiet = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(quiet, 2)
+        disk.fill()
+        trial.disk = disk  # type: ignore[attr-defined]
+
+    def after() -> None:
+        number = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.write(number, str(trial.disk.count).encode())  # type: ignore[attr-defined]
+
+    process = start(*arguments, before=before, after=after)
+    _, status = os.waitpid(process, 0)
+    return os.waitstatus_to_exitcode(status), int(counted.read_text()), said.read_text()
+
+
+def check(code: int, said: str, full_at: int, command: str) -> None:
+    if code != 1 or "Traceback" in said or "charrnn: " not in said:
+        fail(f"{command} with a disk full at change {full_at} ended with {code} and said: {said}")
+
+
+def fault_training(every: int) -> None:
+    for name in ("whole", "faulty"):
+        Path(f"{name}.txt").write_text(TEXTS[0])
+        run_for(None, "prepare", f"{name}.txt")
+    code, changes, said = trial(1 << 60, "train", "whole", *TRAIN)
+    if code != 0:
+        fail(said)
+    run, whole = Run(Path("runs/faulty")), result(Run(Path("runs/whole")))
+    trials = range(1, changes + 1, every)
+    for full_at in trials:
+        code, _, said = trial(full_at, "train", "faulty", *TRAIN)
+        check(code, said, full_at, "train")
+        look(run)
+        run_for(None, "train", "faulty", *TRAIN)
+        if result(run) != whole:
+            fail(f"a training whose disk was full at change {full_at} is not what it would have been")
+        if left := unfinished():
+            fail(f"left for ever: {', '.join(left)}")
+        shutil.rmtree(run.folder)
+        run_for(None, "prepare", "faulty.txt")
+    print(f"train: {len(trials)} of {changes} changes of files failed in turn; 0 failures", flush=True)
+
+
+def fault_preparing(every: int) -> None:
+    shas = []
+    for number in range(2):
+        Path(f"text{number}.txt").write_text(TEXTS[number])
+        run_for(None, "prepare", f"text{number}.txt", "--name", "novel", "--force")
+        shas.append(Corpus(Run(Path("runs/novel")).corpus).info.sha256)
+    code, changes, said = trial(1 << 60, "prepare", "text0.txt", "--name", "novel", "--force")
+    if code != 0:
+        fail(said)
+    trials = range(1, changes + 1, every)
+    for full_at in trials:
+        run_for(None, "prepare", "text1.txt", "--name", "novel", "--force")
+        code, _, said = trial(full_at, "prepare", "text0.txt", "--name", "novel", "--force")
+        run_for(None, "models")
+        run = Run(Path("runs/novel"))
+        look(run)
+        if code == 0:  # what failed was only the removal of what nobody needs any more
+            continue
+        check(code, said, full_at, "prepare")
+        if Corpus(run.corpus).info.sha256 not in shas:
+            fail("a prepare on a full disk left a mixture")
+    run_for(None, "prepare", "text0.txt", "--name", "novel", "--force")
+    if left := unfinished():
+        fail(f"left for ever: {', '.join(left)}")
+    print(f"prepare: {len(trials)} of {changes} changes of files failed in turn; 0 failures", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="only every so many of the changes")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        fault_training(args.every)
+        fault_preparing(args.every)

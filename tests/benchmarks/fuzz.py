@@ -1,0 +1,262 @@
+"""Damages every file that charrnn reads, in every way that comes to mind, and looks at what each command makes of it.
+
+Files are cut, emptied, swapped, filled with noise; bits flip; in JSON values change their type, size and sign, and keys
+vanish; headers of safetensors claim what is not there. Allowed is right behaviour, or a message and exit code 1 (2 for
+what was typed). Not allowed: a traceback, a hang, a gigabyte of memory, a changed file outside
+the run's folder. Prints every failure, with the seed that makes it again, and exits with 1 where there was one.
+
+    python tests/benchmarks/fuzz.py --cases 10000
+    python tests/benchmarks/fuzz.py --case 4711          # one again, with all that it said
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import charrnn_cli.generation.generate
+import charrnn_cli.scoring
+import charrnn_cli.training.loop  # noqa: F401  # once, before any process is forked
+from charrnn_cli.cli import main
+
+TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 30
+SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--no-preview"]
+COMMANDS = {
+    "sample": ["sample", "--model", "fox", "--length", "5", "--engine", "numpy"],
+    "sample checkpoint": ["sample", "--model", "fox", "--length", "5", "--checkpoint", "20", "--engine", "onnx"],
+    "sample copies": ["sample", "--model", "fox", "--length", "60", "--check-copies", "--engine", "numpy"],
+    "evaluate": ["evaluate", "--model", "fox", "--cpu"],
+    "info": ["info", "fox"],
+    "verify": ["info", "fox", "--verify"],
+    "models": ["models"],
+    "plot": ["plot", "fox"],
+    "compare": ["compare", "fox", "whole"],
+    "export": ["export", "fox", "exported"],
+    "train": ["train", "fox", "--steps", "30", "--cpu", "--no-preview"],
+    "prepare": ["prepare", "fox.txt", "--name", "other"],
+    "prepare words": ["prepare", "fox.txt", "--name", "other", "--level", "word"],
+}
+READS = {  # the files that a command may read, by the end of their path
+    "prepare": ("fox.txt",),
+    "prepare words": ("fox.txt",),
+}
+SECONDS, MEMORY = 30, 1 << 30
+ODD: list[Any] = [None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "\0", "../../x"]
+ODD += ["x" * 1000, "\x1b[31m", "\ud800", [], {}, [[]], {"a": 1}, [1, 2], ["a", "a"]]
+
+
+def start(arguments: list[str], said: Path) -> int:
+    """A process that runs a command; its number. Exit code 99: a traceback."""
+    if process := os.fork():
+        return process
+    code = 99
+    try:
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+        sys.argv = ["charrnn", *arguments]
+        main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def run(arguments: list[str], said: Path) -> int | None:
+    """The exit code of a command; None where it takes too long."""
+    process, ends = start(arguments, said), time.monotonic() + SECONDS
+    while True:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > ends:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            return None
+        time.sleep(0.001)
+
+
+def damage(path: Path, chance: random.Random, others: list[Path]) -> str:
+    """Changes a file; says how."""
+    data = path.read_bytes()
+    ways = [cut, empty, flip, noise, swap, repeat, vanish, folder, link]
+    if path.suffix == ".json":
+        ways += [change_json] * 8
+    if path.suffix == ".jsonl":
+        ways += [change_line] * 4
+    if path.suffix == ".safetensors":
+        ways += [change_header] * 6
+    way = chance.choice(ways)
+    if way in (vanish, folder, link):
+        path.unlink()
+        if way is folder:
+            path.mkdir()
+        elif way is link:
+            path.symlink_to(chance.choice(["/dev/zero", "/etc/passwd", "nowhere", path.name]))
+    elif way is swap:
+        path.write_bytes(chance.choice(others).read_bytes())
+    else:
+        path.write_bytes(way(data, chance))
+    return way.__name__
+
+
+def cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data) + 1)]
+
+
+def empty(data: bytes, chance: random.Random) -> bytes:
+    return b""
+
+
+def flip(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 8, 100))):
+        if changed:
+            changed[chance.randrange(min(len(changed), chance.choice((64, 4096, 1 << 30))))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def noise(data: bytes, chance: random.Random) -> bytes:
+    return chance.randbytes(len(data))
+
+
+def repeat(data: bytes, chance: random.Random) -> bytes:
+    return data * 2
+
+
+def swap() -> None: ...
+
+
+def vanish() -> None: ...
+
+
+def folder() -> None: ...
+
+
+def link() -> None: ...
+
+
+def change_json(data: bytes, chance: random.Random) -> bytes:
+    try:
+        record = json.loads(data)
+    except ValueError:
+        return data
+    return json.dumps(changed(record, chance)).encode("utf-8", "surrogatepass")
+
+
+def change_line(data: bytes, chance: random.Random) -> bytes:
+    lines = data.splitlines()
+    at = chance.randrange(len(lines))
+    lines[at] = change_json(lines[at], chance)
+    return b"\n".join(lines) + b"\n"
+
+
+def change_header(data: bytes, chance: random.Random) -> bytes:
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(changed(json.loads(data[8 : 8 + size]), chance)).encode("utf-8", "surrogatepass")
+    if chance.random() < 0.2:
+        size_field = chance.choice((0, 1, len(data), 1 << 40, (1 << 64) - 1)).to_bytes(8, "little")
+    else:
+        size_field = len(header).to_bytes(8, "little")
+    return size_field + header + data[8 + size :]
+
+
+def changed(value: Any, chance: random.Random) -> Any:
+    """The value with something in it odd."""
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        key = chance.choice(list(value))
+        if chance.random() < 0.15:
+            return {k: v for k, v in value.items() if k != key}
+        if chance.random() < 0.1:
+            return {**value, chance.choice(["odd", "__class__", key.upper()]): chance.choice(ODD)}
+        return {**value, key: changed(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.8:
+        at = chance.randrange(len(value))
+        return [*value[:at], changed(value[at], chance), *value[at + 1 :]]
+    if isinstance(value, int | float) and not isinstance(value, bool) and chance.random() < 0.5:
+        return chance.choice([-value, value + 1, value * 1000, value / 3, value - 1])
+    return chance.choice(ODD)
+
+
+def case(number: int, loud: bool) -> tuple[str, str] | None:
+    """Makes a case and tries it: what failed, or None."""
+    chance = random.Random(number)
+    shutil.rmtree("work", ignore_errors=True)
+    shutil.copytree("pristine", "work")
+    os.chdir("work")
+    try:
+        name = chance.choice(list(COMMANDS))
+        files = sorted(path for path in Path().rglob("*") if path.is_file())
+        wanted = READS.get(name)
+        victims = [p for p in files if (str(p) in wanted if wanted else "runs/fox" in str(p))]
+        victim = chance.choice(victims)
+        how = damage(victim, chance, files)
+        what = f"{name}: {victim} {how}"
+        outside = {path: path.read_bytes() for path in Path("runs/whole").rglob("*") if path.is_file()}
+        code = run(COMMANDS[name], Path("../said.txt"))
+        said = Path("../said.txt").read_bytes().decode("utf-8", "replace")
+        if loud:
+            print(what, code, said, sep="\n")
+        if code is None:
+            return what, "hangs"
+        if code not in (0, 1, 2) or "Traceback" in said:
+            return what, said.strip().splitlines()[-1][:300] if said.strip() else f"exit code {code}"
+        if "\x1b" in said:
+            return what, "an escape character is printed"
+        if {path: path.read_bytes() for path in Path("runs/whole").rglob("*") if path.is_file()} != outside:
+            return what, "another run is changed"
+        return None
+    finally:
+        os.chdir("..")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--case", type=int)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    failures: dict[str, list[str]] = collections.defaultdict(list)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
+        os.chdir(place)
+        Path("pristine").mkdir()
+        os.chdir("pristine")
+        Path("fox.txt").write_text(TEXT)
+        for model in ("whole", "fox"):
+            run(["prepare", "fox.txt", "--name", model], Path("../said.txt"))
+            if run(["train", model, "--steps", "20", *SMALL], Path("../said.txt")) != 0:
+                sys.exit(Path("../said.txt").read_text())
+        os.chdir("..")
+        if args.case is not None:
+            case(args.case, loud=True)
+            sys.exit()
+        for number in range(args.first, args.first + args.cases):
+            if failed := case(number, loud=False):
+                failures[failed[1]].append(f"{number} {failed[0]}")
+            if (number + 1) % 1000 == 0:
+                print(f"{number + 1 - args.first} cases, {sum(map(len, failures.values()))} failures", flush=True)
+    for message, cases in sorted(failures.items(), key=lambda item: -len(item[1])):
+        print(f"{len(cases)} times: {message}\n   first: {cases[0]}")
+    print(f"{args.cases} cases, {sum(map(len, failures.values()))} failures")
+    sys.exit(1 if failures else 0)
