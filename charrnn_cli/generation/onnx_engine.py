@@ -19,6 +19,7 @@ from charrnn_cli.generation.numpy_engine import EPSILON, HALF, Array, NumpyEngin
 from charrnn_cli.generation.sampling import Ids
 
 SIDE_BY_SIDE = 256  # texts at once, at most
+FEW = 4  # texts for which one core is faster than several
 OPSET, FORMAT = 17, 8  # of ONNX, the oldest that has all we use
 ZERO = np.uint8(128)  # the byte that stands for 0
 LARGEST = np.float32(127)
@@ -34,10 +35,8 @@ class OnnxEngine(StepEngine[State]):
         """Takes weights of any float type."""
         self.numpy = NumpyEngine(weights, settings)
         self._names = [f"{part}{k}" for k in range(settings.layers) for part in _parts(settings)]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors alone
-        model = _Graph(self.numpy).model()
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._model = _Graph(self.numpy).model()
+        self._sessions: dict[bool, Any] = {}
 
     def start(self, streams: int) -> State:
         """The state before any token."""
@@ -56,9 +55,18 @@ class OnnxEngine(StepEngine[State]):
         """Ids (B,), state to logits of the next token (B, V), state."""
         parts = [part for parts in state.parts for part in parts]
         given = dict(zip(self._names, parts, strict=True))
-        logits, *parts = self._session.run(None, {"ids": np.asarray(ids, np.int64), **given})
+        logits, *parts = self._session(len(ids) < FEW).run(None, {"ids": np.asarray(ids, np.int64), **given})
         each = len(state.parts[0])
         return logits, State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
+
+    def _session(self, few: bool) -> Any:
+        """What runs the graph: for few texts on one core, whose work is too short to be shared."""
+        if few not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3  # errors alone
+            options.intra_op_num_threads = 1 if few else 0  # 0: all cores
+            self._sessions[few] = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+        return self._sessions[few]
 
 
 def _parts(settings: ModelSettings) -> str:
