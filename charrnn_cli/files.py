@@ -42,6 +42,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises RunError, naming the file, where there is none."""
     if not path.exists():
         raise RunError(f"{path} is missing.")
+    if not path.is_file():
+        raise RunError(f"{path} is damaged: it is no file.")
     with disk_errors("read", path):
         data = path.read_bytes()
     try:
