@@ -23,6 +23,13 @@ def test_what_is_no_json_object_is_damaged(folder, data):
         read_json(folder / "a.json")
 
 
+@pytest.mark.parametrize("target", ["/dev/zero", "."])
+def test_what_is_no_file_is_not_read(folder, target):
+    (folder / "a.json").symlink_to(target)
+    with pytest.raises(RunError, match=r"a\.json is damaged: it is no file"):
+        read_json(folder / "a.json")
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
     write_bytes(folder / "a", b"old")
 
