@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn_cli.config import EngineName, ModelSettings
+from charrnn_cli.config import EngineName
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.loading import Model, load_engine
@@ -54,15 +54,12 @@ class EngineNetwork:
 
     training = False
 
-    def __init__(self, engine: Engine[Any], settings: ModelSettings, vocabulary_size: int) -> None:
+    def __init__(self, engine: Engine[Any], vocabulary_size: int) -> None:
         self.vocabulary_size = vocabulary_size
-        self._engine, self._settings = engine, settings
+        self._engine = engine
 
     def train(self, mode: bool = True) -> None:
         """Nothing: an engine does not learn."""
-
-    def eval(self) -> None:
-        """Nothing: an engine is never in training."""
 
     def zero_state(self, streams: int) -> State:
         """The state before any token, h and c (L, B, H)."""
@@ -93,7 +90,7 @@ def score_text(
         network, name = trained_model(model.settings, model.weights, device), "torch"
     else:
         stepping = load_engine(model, engine)
-        network, name = EngineNetwork(stepping, model.settings, len(model.vocabulary)), stepping.name
+        network, name = EngineNetwork(stepping, len(model.vocabulary)), stepping.name
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
     tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP
     result = yield from score(network, tokens, device, warm_up, each)

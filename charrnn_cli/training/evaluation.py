@@ -79,9 +79,6 @@ class Network(Protocol):
     def train(self, mode: bool = True) -> Any:
         """Goes into training, or out of it."""
 
-    def eval(self) -> Any:
-        """Goes out of training."""
-
     def zero_state(self, streams: int) -> State:
         """The state before any token."""
 
@@ -115,7 +112,7 @@ def score(
     starts = S * torch.arange(B, device=tokens.device)[:, None]  # (B, 1)
     ends = (starts + S).clamp(max=targets)
     was_training = model.training
-    model.eval()
+    model.train(False)
     try:
         state = model.zero_state(B)
         totals = [0.0] * len(scales)
