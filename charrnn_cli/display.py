@@ -39,13 +39,14 @@ class _Stderr(Console):
         self.quiet = True
 
 
-def new_console() -> Console:
+def new_console(silent: bool = False) -> Console:
     """stderr: colours and bars on a terminal, plain text elsewhere, silence where it is closed."""
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    silent = silent or sys.stderr is None
+    on_terminal = not silent and sys.stderr.isatty()
     return _Stderr(
         stderr=True,
         force_terminal=on_terminal,
-        quiet=sys.stderr is None,
+        quiet=silent,
         highlight=False,
         markup=False,
         emoji=False,

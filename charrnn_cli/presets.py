@@ -240,25 +240,25 @@ def auto(
     vocabulary_size: int,
     train_tokens: int,
     bound: Bound | None,
-    gpu: bool,
+    gpus: int = 0,
     origin: ModelSettings | None = None,
 ) -> Preset:
-    """Settings fit for a corpus of `train_tokens`, what bounds the run, and a device.
+    """Settings fit for a corpus of `train_tokens`, what bounds the run, and so many GPUs, or the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, its `origin`; dropout grows with
     how often the text will be read. Without a bound the rate is held, and halved where validation stalls, until nothing
     gets better. The numbers are from runs on two CPU cores that tests/benchmarks/README.md lists; those of a GPU, of
     words and of long runs are not tuned yet.
     """
-    sizes = WORD_SIZES if level == "word" else GPU_SIZES if gpu else CPU_SIZES
+    sizes = WORD_SIZES if level == "word" else GPU_SIZES if gpus else CPU_SIZES
     if origin:
         sizes = (Size(math.inf, origin.hidden, FINE_TUNING_RATE),)
-    batch_size, seq_length = (64, 100) if gpu else (16, 64)
+    batch_size, seq_length = (64 * gpus, 100) if gpus else (16, 64)
     batch_size = max(1, min(batch_size, (train_tokens - 1) // seq_length))
     words = level == "word"
     for size in sizes:
         model = origin or size.model(level)
-        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / (GPU_FLOPS if gpu else CPU_FLOPS) / 60
+        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / (gpus * GPU_FLOPS or CPU_FLOPS) / 60
         epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
         if epochs * epoch_minutes <= size.minutes:
             break

@@ -29,7 +29,7 @@ def test_auto_fits_every_text_and_keeps_to_the_bound(level, bound, tokens, gpu):
 
 @pytest.mark.parametrize("tokens", [100_000, 1_000_000, 10_000_000])
 def test_auto_drops_more_the_more_often_a_text_is_read(tokens):
-    models = [auto("char", 80, tokens, ("minutes", minutes), gpu=False).model for minutes in (1, 5, 10, 20, 60, 6000)]
+    models = [auto("char", 80, tokens, ("minutes", minutes), gpus=0).model for minutes in (1, 5, 10, 20, 60, 6000)]
     dropouts = [model.dropout for model in models]
     assert dropouts == sorted(dropouts)
     assert dropouts[-1] > 0
@@ -38,10 +38,10 @@ def test_auto_drops_more_the_more_often_a_text_is_read(tokens):
 
 
 def test_a_bound_in_epochs_means_what_it_takes_in_minutes():
-    by_epochs = auto("char", 80, 10**6, ("epochs", 30), gpu=False)
+    by_epochs = auto("char", 80, 10**6, ("epochs", 30), gpus=0)
     steps = 30 * 10**6 // (by_epochs.training.batch_size * by_epochs.training.seq_length)
-    assert auto("char", 80, 10**6, ("steps", steps), gpu=False).model == by_epochs.model
-    assert auto("char", 80, 10**5, ("epochs", 30), gpu=False).model.hidden < by_epochs.model.hidden
+    assert auto("char", 80, 10**6, ("steps", steps), gpus=0).model == by_epochs.model
+    assert auto("char", 80, 10**5, ("epochs", 30), gpus=0).model.hidden < by_epochs.model.hidden
 
 
 def test_a_bound_that_is_named_takes_the_place_of_the_presets():
@@ -108,4 +108,4 @@ def test_tied_sizes_that_differ_are_refused():
 )
 def test_flags_that_would_do_nothing_are_refused(flags, message):
     with pytest.raises(UsageError, match=message):
-        with_changes(auto("char", 80, 10**6, ("minutes", 60), gpu=False), flags)
+        with_changes(auto("char", 80, 10**6, ("minutes", 60), gpus=0), flags)

@@ -50,6 +50,7 @@ def evaluate(
         bool, typer.Option("--gpu", help="Demand a CUDA GPU.  [default: take one where there is one]")
     ] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
+    device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
 ) -> None:
     """Score a text with a model: loss, bits per character, perplexity.
 
@@ -72,9 +73,10 @@ def evaluate(
     from charrnn_cli.training.device import device_name, memory_errors, pick_device
 
     stepping = engine in ("numpy", "onnx")
-    if gpu and stepping:
-        raise UsageError(f"--engine {engine} computes on the CPU, and --gpu asks for a GPU: leave out one of them.")
-    device = pick_device(gpu, cpu or stepping)
+    if stepping and (gpu or device):
+        asked = "--gpu" if gpu else f"--device {device}"
+        raise UsageError(f"--engine {engine} computes on the CPU, whatever {asked} says: leave out one of them.")
+    place = pick_device(gpu, cpu or stepping, device)
     loaded = load_model(run, checkpoint)
     console = new_console()
     with memory_errors("Score a shorter text, or try --cpu."), WorkBar(console) as bar:
@@ -83,7 +85,7 @@ def evaluate(
         else:
             split = split or "test"
             reading, what = _read_split(run, split, loaded.vocabulary, per_line), f"{split} split of {run.folder}"
-        for event in score_text(loaded, reading, device, exact, engine):
+        for event in score_text(loaded, reading, place, exact, engine):
             if isinstance(event, TextScore):
                 result = event
             else:
@@ -96,7 +98,7 @@ def evaluate(
     for line in (line for line in result.lines if line.text.strip()):
         typer.echo(_line(line))
     where = "bundled" if run.bundled else run.folder
-    summary = _summary(f"{run.name} ({where}), step {step:,}", what, device_name(device), result)
+    summary = _summary(f"{run.name} ({where}), step {step:,}", what, device_name(place), result)
     if per_line:
         say(console, summary)
     else:

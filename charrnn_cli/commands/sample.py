@@ -115,6 +115,7 @@ def sample(
         EngineName, typer.Option(help="What computes it; onnx (8 bits, faster) where that is installed, else numpy.")
     ] = "auto",
     gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU: thousands of texts at once.")] = False,
+    device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
 ) -> None:
     """Write new text: to stdout as it is made, and nothing else.
 
@@ -187,7 +188,7 @@ def sample(
             typer.echo(
                 f"{flag}: the model does not know {', '.join(map(repr, strange))}, and never writes it", err=True
             )
-    writing = load_engine(loaded, engine, gpu)
+    writing = load_engine(loaded, engine, gpu, device)
     tint = _tint() if color == "surprise" and output is None and not as_json else None
     typer.echo(_who(run, loaded, writing, seed), err=True)
     if interactive:

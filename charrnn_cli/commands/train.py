@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ import typer
 from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
 
 if TYPE_CHECKING:
+    import torch
+
     from charrnn_cli.training.loop import End, Recovery, Report
     from charrnn_cli.training.setup import Setup
 
@@ -44,6 +46,7 @@ def train(
         bool, typer.Option("--gpu", help="Demand a CUDA GPU.  [default: take one where there is one]")
     ] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
+    device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what was trained is lost.")] = False,
     cell: Annotated[Cell | None, typer.Option(help="What a layer is: LSTM, GRU or plain (tanh).")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
@@ -136,27 +139,37 @@ def train(
     run = to_train(name)
     from charrnn_cli.display import TrainingBar, new_console, say
     from charrnn_cli.files import locked
-    from charrnn_cli.training.device import device_name, memory_errors, pick_device
+    from charrnn_cli.training.device import memory_errors, pick_device
     from charrnn_cli.training.loop import End, Recovery, Report, Validating, Validation, record
     from charrnn_cli.training.loop import train as train_run
-    from charrnn_cli.training.setup import set_up
+    from charrnn_cli.training.ranks import joined, started_again
+    from charrnn_cli.training.setup import Setup, follow, set_up
     from charrnn_cli.training.tensorboard import EventFiles
 
-    console = new_console()
-    device = pick_device(gpu, cpu)
+    place = pick_device(gpu, cpu, device)
     fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
     flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
-    with _Signals() as signals, locked(run.folder), memory_errors(LESS):
-        setup = set_up(run, preset, flags, restart, device, to_sample(origin) if origin else None)
+    with ExitStack() as stack:
+        ranks = stack.enter_context(joined())
+        signals = stack.enter_context(_Signals(patient=ranks.size > 1))
+        stack.enter_context(memory_errors(LESS))
+
+        def begin() -> Setup:
+            stack.enter_context(locked(run.folder))
+            model = to_sample(origin) if origin else None
+            return set_up(run, preset, flags, restart and not started_again(), place, model, ranks)
+
+        console = new_console(silent=not ranks.first)
+        setup = ranks.in_turn(begin, lambda: follow(run, place, ranks))
         begun, reports = setup.state.numbers.step, 0
-        say(console, _what(setup, device_name(device)))
+        say(console, _what(setup, place))
         with (
-            EventFiles(run, begun) if tensorboard else nullcontext() as events,
+            EventFiles(run, begun) if tensorboard and ranks.first else nullcontext() as events,
             TrainingBar(
                 console, setup.config.training.bound is not None, setup.config.training.epochs, setup.vocabulary.level
             ) as bar,
         ):
-            for event in train_run(run, setup.data, setup.config.training, setup.state, device, signals.stopping):
+            for event in train_run(run, setup.data, setup.config.training, setup.state, place, signals.stopping):
                 if events:
                     events.write(record(event))
                 match event:
@@ -168,18 +181,26 @@ def train(
                     case Validating():
                         bar.validating(event)
                     case Validation():
-                        bar.validation(event, _preview(setup) if preview else None)
+                        bar.validation(event, _preview(setup) if preview and ranks.first else None)
                     case Recovery():
                         say(console, _recovered(event))
                     case End():
                         end = event
         say(console, _how_it_ended(setup, end, already=end.step == begun))
-    if signals.received:
-        raise typer.Exit(128 + signals.received)
+    code = 128 + signals.received if signals.received else 0
+    ranks.leave(code)
+    if code:
+        raise typer.Exit(code)
 
 
 class _Signals:
-    """Ctrl-C, SIGTERM and SIGHUP ask to stop after the step; a second one ends the process at once."""
+    """Ctrl-C, SIGTERM and SIGHUP ask to stop after the step; a second one ends the process at once.
+
+    Not where it is `patient`: torchrun passes on a signal that came from the terminal already.
+    """
+
+    def __init__(self, patient: bool) -> None:
+        self._patient = patient
 
     def __enter__(self) -> "_Signals":
         self.received = 0
@@ -197,15 +218,15 @@ class _Signals:
         return bool(self.received)
 
     def _receive(self, number: int, frame: object) -> None:
-        if self.received:
+        if self.received and not self._patient:
             if sys.stderr.isatty():
                 os.write(2, b"\x1b[?25h\n")  # the bar hid the cursor
             os._exit(128 + number)  # files are renamed when they are whole: none is harmed
         self.received = number
 
 
-def _what(setup: "Setup", device: str) -> str:
-    """What is about to be trained."""
+def _what(setup: "Setup", device: "torch.device") -> str:
+    """What is about to be trained, and on what."""
     from charrnn_cli.describe import memory_needed, network, recipe
     from charrnn_cli.text.tokenizer import UNITS
 
@@ -230,8 +251,25 @@ def _what(setup: "Setup", device: str) -> str:
         f"{', tied' if model.tie_weights else ''}: "
         f"{parameters:,} parameters, about {needed / 1e9:.1f} GB of memory\n"
         f"training: {recipe(training)}, seed {training.seed}\n"
-        f"{start}, on the {device}"
+        f"{start}, on {_where(device, setup.state.ranks.size)}"
     )
+
+
+def _where(device: "torch.device", processes: int) -> str:
+    """The device, and how to use all that are here."""
+    import torch
+
+    from charrnn_cli.training.device import device_name
+
+    name = device_name(device)
+    if processes > 1:
+        return f"{processes} processes, each with the {name}"
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 1
+    if gpus > 1:
+        name += (
+            f"\n{gpus} GPUs are here, and this is one. For all: torchrun --nproc-per-node {gpus} -m charrnn_cli train"
+        )
+    return f"the {name}"
 
 
 def _recovered(event: "Recovery") -> str:

@@ -48,18 +48,19 @@ def load_model(run: Run, step: int | None = None) -> Model:
     return model
 
 
-def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False) -> Engine[Any]:
-    """The engine of that name; "auto": torch on a GPU, else ONNX Runtime where it is installed.
+def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, device: str | None = None) -> Engine[Any]:
+    """The engine of that name; "auto": torch on a GPU or another device, else ONNX Runtime where it is installed.
 
     Raises UsageError, DeviceError.
     """
-    if gpu and name not in ("auto", "torch"):
-        raise UsageError(f"--engine {name} computes on the CPU, and --gpu asks for a GPU: leave out one of them.")
-    if gpu or name == "torch":
+    asked = "--gpu" if gpu else f"--device {device}" if device else None
+    if asked and name not in ("auto", "torch"):
+        raise UsageError(f"--engine {name} computes on the CPU, whatever {asked} says: leave out one of them.")
+    if asked or name == "torch":
         from charrnn_cli.generation.torch_engine import TorchEngine
         from charrnn_cli.training.device import pick_device
 
-        return TorchEngine(model.weights, model.settings, pick_device(gpu=gpu, cpu=not gpu))
+        return TorchEngine(model.weights, model.settings, pick_device(gpu, cpu=asked is None, name=device))
     fast = find_spec("onnxruntime") is not None and find_spec("onnx") is not None
     if name == "onnx" and not fast:
         raise UsageError("--engine onnx needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx")

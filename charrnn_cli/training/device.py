@@ -8,17 +8,27 @@ from torch import nn
 
 from charrnn_cli.config import Cell, Precision
 from charrnn_cli.errors import DeviceError, UsageError
+from charrnn_cli.training.ranks import launched, local_rank
 
 
-def pick_device(gpu: bool, cpu: bool) -> torch.device:
-    """A CUDA GPU where there is one and `cpu` does not forbid it. Raises DeviceError where `gpu` finds none."""
-    if gpu and cpu:
-        raise UsageError("--gpu and --cpu exclude each other: give one, or neither to take a GPU where there is one.")
+def pick_device(gpu: bool, cpu: bool, name: str | None = None) -> torch.device:
+    """A CUDA GPU where there is one and `cpu` does not forbid it, or what PyTorch calls `name`.
+
+    Of several processes on a machine each takes the GPU of its number. Raises UsageError, and DeviceError where what is
+    asked for cannot be used.
+    """
+    given = [flag for flag, is_given in (("--gpu", gpu), ("--cpu", cpu), ("--device", name)) if is_given]
+    if len(given) > 1:
+        raise UsageError(
+            f"{' and '.join(given)} exclude each other: give one, or none to take a GPU where there is one."
+        )
     if cpu:
         return torch.device("cpu")
+    if name and name not in ("cuda", "gpu"):
+        return _usable(name)
     if torch.cuda.is_available():
-        return torch.device("cuda")
-    if gpu:
+        return _usable(f"cuda:{local_rank()}") if launched() else torch.device("cuda")
+    if gpu or name:
         built = torch.version.cuda
         reason = (
             f"this PyTorch ({torch.__version__}) is built for the CPU; install a CUDA build of torch"
@@ -26,8 +36,31 @@ def pick_device(gpu: bool, cpu: bool) -> torch.device:
             else f"PyTorch {torch.__version__} is built for CUDA {built} but sees no GPU; is the driver installed and "
             "new enough (nvidia-smi)"
         )
-        raise DeviceError(f"--gpu: no CUDA GPU can be used here: {reason}. Without --gpu, charrnn runs on the CPU.")
+        raise DeviceError(
+            f"{given[0]}: no CUDA GPU can be used here: {reason}. Without --gpu, charrnn runs on the CPU."
+        )
     return torch.device("cpu")
+
+
+def _usable(name: str) -> torch.device:
+    """The device that PyTorch calls `name`, tried. Raises UsageError, DeviceError."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(
+            f"--device {name}: PyTorch knows no such device. Give cpu, cuda, cuda:1, mps, xpu or the like."
+        ) from error
+    try:
+        torch.ones(1, device=device).sum().item()
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+    except (RuntimeError, AssertionError, ImportError) as error:  # by the kind of device
+        reason = (str(error).strip() or "it gave no reason").splitlines()[0]
+        here = f"; CUDA GPUs here: {torch.cuda.device_count()}" if device.type == "cuda" else ""
+        raise DeviceError(
+            f"the device {name} cannot be used here: {reason}{here}. Give another --device, or --cpu."
+        ) from error
+    return device
 
 
 @contextmanager
@@ -45,6 +78,8 @@ def device_name(device: torch.device) -> str:
     """What a person calls it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type.upper()
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
@@ -54,7 +89,7 @@ def use_bfloat16(precision: Precision, device: torch.device, cell: Cell) -> bool
     pays = precision != "float32" and _bfloat16_pays(device, cell)
     if precision == "bfloat16" and not pays:
         raise UsageError(
-            f"--precision bfloat16: {'this GPU' if device.type == 'cuda' else 'this CPU'} does not compute an "
+            f"--precision bfloat16: {'this CPU' if device.type == 'cpu' else 'this GPU'} does not compute an "
             f"{cell.upper()} faster in it. Leave it out, or give --precision float32."
         )
     return pays

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn_cli.training.model import LanguageModel, State, cross_entropy
+from charrnn_cli.training.ranks import ALONE, Ranks
 
 WARM_UP = 256  # tokens that a stream reads before it is scored: the state of a stream cut from the middle of the text
 LONG_WARM_UP = 1024  # the same, where perplexities are to agree in three digits after the point
@@ -51,6 +52,7 @@ def evaluate(
     device: torch.device,
     calibrate: bool = False,
     stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Score | None:
     """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first.
 
@@ -58,7 +60,7 @@ def evaluate(
     fits its text too well is too sure of itself on another (Guo et al., arXiv 1706.04599; Melis et al., arXiv
     1707.05589).
     """
-    scoring = score(model, tokens, device, scales=SCALES if calibrate else (1.0,))
+    scoring = score(model, tokens, device, scales=SCALES if calibrate else (1.0,), ranks=ranks)
     while True:
         try:
             next(scoring)
@@ -93,13 +95,14 @@ def score(
     warm_up: int | None = WARM_UP,
     each: NDArray[np.float32] | None = None,
     scales: Sequence[float] = (1.0,),
+    ranks: Ranks = ALONE,
 ) -> Generator[float, None, Score]:
     """Scores `model` on `tokens` (N,), N - 1 targets: yields the share that is done, returns the score.
 
     The text is cut into streams that are read side by side. A stream starts `warm_up` tokens early, unscored, so that
     its state is what a single pass would have brought along, to a loss that differs by less than 1e-4. With None the
     text is read in a single pass. The loss of every target is written into `each` (N - 1,), which is for one scale. Of
-    several `scales` of the logits the best one makes the score.
+    several `scales` of the logits the best one makes the score. Several `ranks` share the streams.
     """
     targets = len(tokens) - 1
     B = 1 if warm_up is None else max(1, min(STREAMS, targets // (WORTH * warm_up)))
@@ -111,10 +114,13 @@ def score(
     position = torch.arange(-warm_up, S, device=tokens.device)  # (S + warm-up,)
     starts = S * torch.arange(B, device=tokens.device)[:, None]  # (B, 1)
     ends = (starts + S).clamp(max=targets)
+    mine = ranks.share(B)
+    first = mine.start == 0
+    starts, ends = (part[mine] if mine.stop > mine.start else part[:1] * 0 for part in (starts, ends))  # or one idles
     was_training = model.training
     model.train(False)
     try:
-        state = model.zero_state(B)
+        state = model.zero_state(len(starts))
         totals = [0.0] * len(scales)
         for column in range(0, len(position), T):
             at = position[column : column + T] + starts  # (B, T)
@@ -122,17 +128,18 @@ def score(
             y = tokens[(at + 1).clamp(0, targets)].long()
             counted = (at >= starts) & (at < ends)
             y = y.masked_fill(~counted, -100).to(device)
-            if warm_up and column == warm_up:  # the first stream has no text before it
+            if warm_up and column == warm_up and first:  # the first stream has no text before it
                 for part in state:
                     part[:, 0] = 0.0
             with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
                 logits, state = model(x, state)  # (B, T, V)
                 for k, scale in enumerate(scales):
                     losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)
-                    totals[k] += losses.double().sum().item()
+                    totals[k] += losses.cpu().double().sum().item()
             if each is not None:
                 each[at[counted].cpu().numpy()] = losses.cpu()[counted.cpu()].numpy()
             yield min(1.0, (column + T) / len(position))
+        totals = ranks.sum(torch.tensor(totals, dtype=torch.float64)).tolist()
         total, scale = min(zip(totals, scales, strict=True))
         return Score(total / targets, targets, scale)
     finally:

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,7 +22,9 @@ from charrnn_cli.training.device import use_bfloat16
 from charrnn_cli.training.evaluation import Score, evaluate, perplexity
 from charrnn_cli.training.log import Log
 from charrnn_cli.training.model import State, cross_entropy
+from charrnn_cli.training.noise import reset, seed_dropout
 from charrnn_cli.training.pace import Pace
+from charrnn_cli.training.ranks import Ranks
 from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.state import Numbers, TrainingState
 
@@ -130,13 +132,15 @@ def train(
 
     Every event is in the run's log before it is yielded. Where there is no validation split, the last checkpoint is
     the best. A step without a finite loss or finite gradients is skipped; several in a row lead back to the last
-    checkpoint. Raises UsageError, CharrnnError where that does not help, DiskError.
+    checkpoint. Of several ranks each trains on its own streams, and the first one alone writes to disk. Raises
+    UsageError, CharrnnError where that does not help, DiskError.
     """
-    with Log(run.log, now.numbers.step) as log:
+    with Log(run.log, now.numbers.step) if now.ranks.first else nullcontext() as log:
         for event in _loop(run, data, settings, now, device, stop):
-            if isinstance(event, Recovery):
+            if log and isinstance(event, Recovery):
                 log.back_to(event.step)
-            log.write(record(event))
+            if log:
+                log.write(record(event))
             yield event
 
 
@@ -153,14 +157,21 @@ def _loop(
     device: torch.device,
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
-    batches = cut(data, settings)
+    ranks = now.ranks
+    batches, streams = cut(data, settings, ranks), settings.batch_size
+    mine = ranks.share(streams)
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
+    network = ranks.parallel(model)
+
+    def asked() -> bool:
+        return ranks.agree(stop())
 
     def new_pace() -> Pace:
-        return Pace(settings, now.numbers, len(batches), 0 if data.valid is None else len(data.valid))
+        return Pace(settings, now.numbers, len(batches), 0 if data.valid is None else len(data.valid), ranks.time)
 
+    asked()  # sets the clock
     pace = new_pace()
-    report_steps = pace.report_steps(on_gpu=device.type == "cuda")
+    report_steps = pace.report_steps(on_gpu=device.type != "cpu")
     bfloat16 = use_bfloat16(settings.precision, device, model.settings.cell)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
     model.train()
@@ -168,11 +179,12 @@ def _loop(
         finished = (pace.progress() >= 1 and numbers.step > 0) or out_of_patience(settings, numbers)
         if data.valid is not None and pace.validation_due(finished):
             yield Validating(numbers.step, len(data.valid) - 1, pace.seconds())
-            if score := evaluate(model, data.valid, device, settings.calibrate, stop):
+            if score := evaluate(model, data.valid, device, settings.calibrate, asked, ranks):
                 yield _note(score, settings, now, pace)
                 finished = finished or out_of_patience(settings, numbers)
+            ranks.agree()
             pace.lap()
-        stopping = stop()  # asked once: a signal that comes now ends the run after the next step
+        stopping = asked()  # once: a signal that comes now ends the run after the next step
         saving = pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step)
         if numbers.skipped_in_row >= IN_A_ROW or (saving and not now.finite()):
             yield _recover(run, settings, now, pace)
@@ -188,14 +200,18 @@ def _loop(
         rate = learning_rate(settings, numbers.step, numbers.epoch, pace.progress(), numbers.cuts, numbers.recoveries)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
+        begin = reset(now.hidden, mine, streams, settings.reset, settings.seed, numbers.step)
+        x, y = (_to(device, window[mine]) for window in batches[numbers.window])  # (B, T)
+        seed_dropout(settings.seed, numbers.step, ranks.rank)
         optimizer.zero_grad(set_to_none=True)
         loss, state = torch.zeros_like(now.loss_sum), []
-        for part in _parts(x, y, _reset(now.hidden, settings.reset), settings.accumulate):
-            with autocast:
-                logits, end = model(part.x, part.hidden)  # (B, T, V)
-            losses = cross_entropy(logits, part.y) * (len(part.x) / len(x))
-            (losses * y.shape[1] if settings.loss_per == "window" else losses).backward()  # type: ignore[no-untyped-call]
+        for part in _parts(x, y, begin, settings.accumulate):
+            with nullcontext() if part.last else ranks.apart(network):
+                with autocast:
+                    logits, end = network(part.x, part.hidden)  # (B, T, V)
+                losses = cross_entropy(logits, part.y) * (len(part.x) / streams)
+                per = y.shape[1] if settings.loss_per == "window" else 1
+                (losses * (per * ranks.size)).backward()  # type: ignore[no-untyped-call]  # of which the mean is taken
             loss += losses.detach()
             state.append(end)
         if settings.clip_value:
@@ -215,14 +231,21 @@ def _loop(
         numbers.window += 1
         if numbers.window == len(batches):  # the streams begin again, at text that does not follow
             numbers.epoch, numbers.window = numbers.epoch + 1, 0
-            now.hidden = model.zero_state(settings.batch_size)
+            now.hidden = model.zero_state(len(x))
         if numbers.step % report_steps == 0 and numbers.loss_steps:
             yield _report(rate, settings, now, pace)
             pace.lap()
 
 
-def cut(data: Data, settings: TrainingSettings) -> Batches[Tensor]:
-    """The windows of an epoch. Raises UsageError where the text does not fill the streams."""
+def cut(data: Data, settings: TrainingSettings, ranks: Ranks) -> Batches[Tensor]:
+    """The windows of an epoch. Raises UsageError where the text does not fill the streams, or they not the ranks."""
+    fewest = settings.batch_size // ranks.size
+    if fewest < settings.accumulate:
+        raise UsageError(
+            f"--batch-size {settings.batch_size} is too small for {ranks.size} processes"
+            f"{f' and --accumulate {settings.accumulate}' if settings.accumulate > 1 else ''}: "
+            f"give {ranks.size * settings.accumulate} or more, or start fewer."
+        )
     try:
         return Batches(data.train, settings.batch_size, settings.seq_length)  # type: ignore[arg-type]  # or an array
     except ValueError as error:
@@ -242,23 +265,15 @@ class Part(NamedTuple):
     x: Tensor  # (B, T)
     y: Tensor  # (B, T)
     hidden: State  # (L, B, H) each
+    last: bool
 
 
 def _parts(x: Tensor, y: Tensor, hidden: State, count: int) -> Iterator[Part]:
     """The streams of a window in so many parts, each of which goes through the network by itself."""
     inputs, targets = x.tensor_split(count), y.tensor_split(count)
     states = zip(*(part.tensor_split(count, dim=1) for part in hidden), strict=True)
-    for given, wanted, begin in zip(inputs, targets, states, strict=True):
-        yield Part(given, wanted, tuple(part.contiguous() for part in begin))
-
-
-def _reset(hidden: State, probability: float) -> State:
-    """Zeroes the state of each stream with `probability`, so that the model knows how a text begins."""
-    if not probability:
-        return hidden
-    h = hidden[0]  # (L, B, H)
-    keep = (torch.rand(1, h.shape[1], 1, device=h.device) >= probability).to(h.dtype)
-    return tuple(part * keep for part in hidden)
+    for k, (given, wanted, begin) in enumerate(zip(inputs, targets, states, strict=True)):
+        yield Part(given, wanted, tuple(part.contiguous() for part in begin), last=k == count - 1)
 
 
 def _recover(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Recovery:
@@ -293,7 +308,7 @@ def _recover(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pac
 def _report(rate: float, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Report:
     """Reads the losses since the last report: on a GPU the one moment that waits for it."""
     numbers, batch_seconds = now.numbers, pace.seconds_per_batch()
-    numbers.train_loss = now.loss_sum.item() / numbers.loss_steps
+    numbers.train_loss = now.ranks.sum(now.loss_sum).item() / numbers.loss_steps
     numbers.loss_steps = 0
     now.loss_sum.zero_()
     return Report(
@@ -331,13 +346,16 @@ def _note(score: Score, settings: TrainingSettings, now: TrainingState, pace: Pa
 
 
 def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
-    """Writes a checkpoint of this moment."""
-    numbers, started = now.numbers, time.perf_counter()
+    """Writes a checkpoint of this moment, on the first rank."""
+    numbers, ranks = now.numbers, now.ranks
+    started = ranks.time()
     numbers.seconds = pace.seconds()
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
     weights, tensors, record = now.dump()
-    save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
-    drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
-    pace.saved(time.perf_counter() - started)
+    if ranks.first:
+        save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
+        drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
+    ranks.agree()
+    pace.saved(ranks.time() - started)
     return Saved(numbers.step, numbers.best_step == numbers.step, pace.save_seconds, pace.seconds())

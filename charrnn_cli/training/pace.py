@@ -1,6 +1,7 @@
 """When to report, to validate, to save and to end."""
 
 import time
+from collections.abc import Callable
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.training.state import Numbers
@@ -18,21 +19,29 @@ SAVE_COST = 50  # times what a save takes pass between two, at least: 2 % of the
 class Pace:
     """The clock of a run and the rules for what is due. Only the rule for checkpoints looks at the time."""
 
-    def __init__(self, settings: TrainingSettings, numbers: Numbers, windows: int, valid_tokens: int) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        numbers: Numbers,
+        windows: int,
+        valid_tokens: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.settings = settings
         self.numbers = numbers
         self.windows = windows  # of an epoch
         self.valid_tokens = valid_tokens
         self.save_seconds = 0.0  # what the last checkpoint took
         self._saved = (numbers.step, numbers.valid_step)
-        self._started = time.perf_counter() - numbers.seconds
+        self._clock = clock
+        self._started = clock() - numbers.seconds
         self._saved_at = numbers.seconds
         self._began = (numbers.seconds, self.progress())
         self.lap()
 
     def seconds(self) -> float:
         """Of training, all sittings together."""
-        return time.perf_counter() - self._started
+        return self._clock() - self._started
 
     def lap(self) -> None:
         """Begins to measure the time of steps anew."""

@@ -22,11 +22,12 @@ from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name
 from charrnn_cli.training.loop import Data, cut
 from charrnn_cli.training.model import get_weights
+from charrnn_cli.training.ranks import ALONE, Ranks
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
-MAY_CHANGE = (*BOUNDS, "patience", "precision", "checkpoint_every", "keep")
+MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "checkpoint_every", "keep")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def set_up(
     restart: bool,
     device: torch.device,
     origin: Run | None = None,
+    ranks: Ranks = ALONE,
 ) -> Setup:
     """Begins the training of a prepared run, from nothing or from the model of its `origin`, or goes on with it.
 
@@ -56,36 +58,20 @@ def set_up(
     change what is saved, and are refused where they contradict the rest. Raises UsageError, RunError, DiskError.
     """
     corpus, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
-    train, valid = corpus.split("train"), corpus.split("valid")
     why, last = None, None if restart else _last(run)
     stopped_at_once = last is None and run.config.is_file()  # before the first checkpoint
     if stopped_at_once and not (restart or preset or flags or origin):
         config = Config.load(run.config)
         origin = find(config.origin) if config.origin else None
     elif last is None:
-        config, why = _new_config(corpus, vocabulary, preset, flags, device, origin)
+        config, why = _new_config(corpus, vocabulary, preset, flags, device, origin, ranks)
     else:
         old = Config.load(run.config)
         config = _changed(old, run, preset, flags, origin)
-        if config.sha256 != corpus.info.sha256:
-            raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
-    keep_freed_memory()
-    data = Data.on(device, train, valid)
-    if data.valid is None and (config.training.patience is not None or config.training.schedule == "plateau"):
-        raise UsageError(
-            f"{run.name} has no text held out, and so no validation loss that --patience or --schedule plateau could "
-            "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
-        )
-    cut(data, config.training)
-    state = TrainingState.begin(config.model, config.training, len(vocabulary), device)
-    matched = None
+    data, state, matched = _ready(run, corpus, vocabulary, config, last, origin, device, ranks)
     if last is None:
-        if origin:
-            matched = transfer(load_model(origin), origin.name, state.model, vocabulary)
-            state.transferred = {name: array.copy() for name, array in get_weights(state.model).items()}
         _clear(run)
     else:
-        state.restore(last)
         _refuse_to_shorten(old, config, state)
         publish_best(run, state.numbers.best_step)
     with disk_errors("write", run.folder):
@@ -94,6 +80,45 @@ def set_up(
         remove_leftovers(run.checkpoints)
     config.save(run.config)
     return Setup(run, config, vocabulary, data, state, why, matched)
+
+
+def follow(run: Run, device: torch.device, ranks: Ranks) -> Setup:
+    """What `set_up` has made of a run, on another rank: nothing is decided or written. Raises RunError."""
+    corpus, vocabulary, config = Corpus(run.corpus), Vocabulary.load(run.vocabulary), Config.load(run.config)
+    found = checkpoints(run)
+    origin = find(config.origin) if config.origin and not found else None
+    data, state, matched = _ready(run, corpus, vocabulary, config, found[-1] if found else None, origin, device, ranks)
+    return Setup(run, config, vocabulary, data, state, None, matched)
+
+
+def _ready(
+    run: Run,
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    config: Config,
+    last: Checkpoint | None,
+    origin: Run | None,
+    device: torch.device,
+    ranks: Ranks,
+) -> tuple[Data, TrainingState, Matched | None]:
+    """Data and state, from the last checkpoint or the model of the origin where there is one. Writes nothing."""
+    if config.sha256 != corpus.info.sha256:
+        raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
+    keep_freed_memory()
+    data = Data.on(device, corpus.split("train"), corpus.split("valid"))
+    if data.valid is None and (config.training.patience is not None or config.training.schedule == "plateau"):
+        raise UsageError(
+            f"{run.name} has no text held out, and so no validation loss that --patience or --schedule plateau could "
+            "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
+        )
+    cut(data, config.training, ranks)
+    state, matched = TrainingState.begin(config.model, config.training, len(vocabulary), device, ranks), None
+    if last is not None:
+        state.restore(last)
+    elif origin:
+        matched = transfer(load_model(origin), origin.name, state.model, vocabulary)
+        state.transferred = {name: array.copy() for name, array in get_weights(state.model).items()}
+    return data, state, matched
 
 
 def _last(run: Run) -> Checkpoint | None:
@@ -115,6 +140,7 @@ def _new_config(
     flags: dict[str, Any],
     device: torch.device,
     origin: Run | None,
+    ranks: Ranks,
 ) -> tuple[Config, str]:
     shape = Config.load(origin.config).model if origin else None
     if origin and (given := [name for name in SHAPE if name in flags]):
@@ -128,8 +154,8 @@ def _new_config(
         )
     if preset is None or preset == AUTO:
         bound = next(((bound, flags[bound]) for bound in BOUNDS if bound in flags), None)
-        tokens, gpu = corpus.info.tokens["train"], device.type == "cuda"
-        base = auto(vocabulary.level, len(vocabulary), tokens, bound, gpu, shape)
+        gpus = 0 if device.type == "cpu" else ranks.size
+        base = auto(vocabulary.level, len(vocabulary), corpus.info.tokens["train"], bound, gpus, shape)
     else:
         base = named(preset, vocabulary.level)
     settings = with_changes(base, flags)
@@ -138,7 +164,7 @@ def _new_config(
         settings.model,
         settings.training,
         preset or AUTO,
-        f"{device_name(device)} ({platform.machine()})",
+        f"{f'{ranks.size} x ' if ranks.size > 1 else ''}{device_name(device)} ({platform.machine()})",
         corpus.info.sha256,
         versions,
         origin=origin.name if origin else None,

@@ -14,6 +14,7 @@ from charrnn_cli.checkpoint import SCALE, Checkpoint, Summary, Tensors
 from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
 from charrnn_cli.errors import RunError
 from charrnn_cli.training.model import LanguageModel, State, file_names, get_weights, set_weights
+from charrnn_cli.training.ranks import ALONE, Ranks
 
 
 @dataclass
@@ -45,29 +46,43 @@ class Numbers:
 
 @dataclass
 class TrainingState:
-    """Model, optimizer, hidden state and numbers of a run; together with torch's generators, everything."""
+    """Model, optimizer, hidden state and numbers of a run: everything."""
 
     model: LanguageModel
     optimizer: torch.optim.Optimizer
-    hidden: State  # of the B streams
+    streams: int  # in all
+    hidden: State  # of those of this rank
     loss_sum: Tensor  # of the steps since the last report
+    ranks: Ranks
     numbers: Numbers = field(default_factory=Numbers)
     transferred: dict[str, NDArray[np.float32]] | None = None  # weights that it began with, of a trained model
 
     @classmethod
     def begin(
-        cls, model: ModelSettings, settings: TrainingSettings, vocabulary_size: int, device: torch.device
+        cls,
+        model: ModelSettings,
+        settings: TrainingSettings,
+        vocabulary_size: int,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> "TrainingState":
         """The state before the first step. Seeds torch's generators."""
         torch.manual_seed(settings.seed)
-        network = LanguageModel(model, vocabulary_size).to(device)
-        optimizer = new_optimizer(network, settings)
-        return cls(network, optimizer, network.zero_state(settings.batch_size), torch.zeros((), device=device))
+        network, streams = LanguageModel(model, vocabulary_size).to(device), settings.batch_size
+        mine = ranks.share(streams)
+        return cls(
+            network,
+            new_optimizer(network, settings),
+            streams,
+            network.zero_state(mine.stop - mine.start),
+            torch.zeros((), device=device),
+            ranks,
+        )
 
     def begin_anew(self, settings: TrainingSettings) -> None:
         """Becomes the state before the first step again."""
         model, size = self.model.settings, self.model.vocabulary_size
-        fresh = TrainingState.begin(model, settings, size, self.hidden[0].device)
+        fresh = TrainingState.begin(model, settings, size, self.hidden[0].device, self.ranks)
         set_weights(self.model, self.transferred or get_weights(fresh.model))
         self.optimizer.state.clear()
         self.hidden, self.loss_sum, self.numbers = fresh.hidden, fresh.loss_sum, fresh.numbers
@@ -89,17 +104,15 @@ class TrainingState:
         )
 
     def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
-        """Weights, tensors and numbers as `Checkpoint.load` gives them back."""
+        """Weights, tensors and numbers as `Checkpoint.load` gives them back, those of all ranks."""
         names = file_names(self.model)
-        tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", self.hidden, strict=False)}
-        tensors["loss_sum"] = _array(self.loss_sum)
+        hidden = [self.ranks.whole(part, self.streams) for part in self.hidden]
+        tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", hidden, strict=False)}
+        tensors["loss_sum"] = _array(self.ranks.sum(self.loss_sum.clone()))
         for name, parameter in self.model.named_parameters():
             for moment, value in self.optimizer.state[parameter].items():
                 if isinstance(value, Tensor):
                     tensors[f"{moment}.{names[name]}"] = _array(value)
-        tensors["random.cpu"] = _array(torch.get_rng_state())
-        if self.hidden[0].is_cuda:
-            tensors["random.cuda"] = _array(torch.cuda.get_rng_state(self.hidden[0].device))
         weights = get_weights(self.model) | {SCALE: np.full(1, self.numbers.scale, np.float32)}
         return weights, tensors, dataclasses.asdict(self.numbers)
 
@@ -117,11 +130,12 @@ class TrainingState:
                 if weight in parameters:
                     parameter = parameters[weight]
                     self.optimizer.state[parameter][moment] = _tensor(array).to(parameter.device)
-            self.hidden = tuple(_tensor(tensors[f"hidden.{name}"]).to(device) for name in "hc"[: len(self.hidden)])
-            self.loss_sum = _tensor(tensors["loss_sum"]).to(device)
-            torch.set_rng_state(_tensor(tensors["random.cpu"]))
-            if device.type == "cuda" and "random.cuda" in tensors:
-                torch.cuda.set_rng_state(_tensor(tensors["random.cuda"]), device)
+            mine = self.ranks.share(self.streams)
+            hidden = [tensors[f"hidden.{name}"][:, mine] for name in "hc"[: len(self.hidden)]]
+            if any(part.shape != self.hidden[0].shape for part in hidden):
+                raise ValueError(f"its hidden state is of the shape {hidden[0].shape}.")
+            self.hidden = tuple(_tensor(part).to(device) for part in hidden)
+            self.loss_sum = _tensor(tensors["loss_sum"]).to(device) * self.ranks.first  # one rank has it, for all
             self.numbers = settings_from(Numbers, numbers)
         except (KeyError, RuntimeError, TypeError, ValueError, RunError) as error:
             raise RunError(

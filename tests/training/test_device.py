@@ -48,3 +48,25 @@ def test_bfloat16_is_refused_where_it_would_crawl(monkeypatch):
 def test_an_older_torch_that_cannot_tell_computes_in_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not use_bfloat16("auto", CPU, "lstm")
+
+
+def test_any_device_by_its_name():
+    assert pick_device(gpu=False, cpu=False, name="cpu") == CPU
+    with pytest.raises(UsageError, match="--device warp: PyTorch knows no such device"):
+        pick_device(gpu=False, cpu=False, name="warp")
+    with pytest.raises(UsageError, match="--cpu and --device"):
+        pick_device(gpu=False, cpu=True, name="cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "mps:7", "xpu:9", "hpu"])
+def test_a_device_that_is_not_there_is_named(name):
+    with pytest.raises(DeviceError, match=f"the device {name} cannot be used here"):
+        pick_device(gpu=False, cpu=False, name=name)
+
+
+def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for variable, value in {"WORLD_SIZE": "200", "LOCAL_RANK": "99", "MASTER_ADDR": "here"}.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(DeviceError, match="the device cuda:99 cannot be used here"):
+        pick_device(gpu=True, cpu=False)

@@ -306,15 +306,6 @@ def test_more_streams_than_tokens(folder):
         run_for(run, SMALL | {"batch_size": 400})
 
 
-def test_streams_are_reset_at_random():
-    torch.manual_seed(0)
-    h, c = loop._reset((torch.ones(2, 1000, 3), torch.ones(2, 1000, 3)), 0.25)
-    assert torch.equal(h, c)
-    zeroed = (h == 0).all(dim=2).all(dim=0)
-    assert torch.equal(zeroed, (h == 0).any(dim=2).any(dim=0))  # whole streams, all layers
-    assert 0.2 < zeroed.float().mean() < 0.3
-
-
 def test_weights_that_are_no_numbers_are_not_saved(fox):
     run_for(fox, SMALL, steps=5)
     before = files(fox)

@@ -1,24 +1,25 @@
 import pytest
 
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.training import pace
 from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.state import Numbers
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock():
     """Time that the test moves."""
-    now = [0.0]
-    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
-    return now
+    return [0.0]
+
+
+def paced(clock, *arguments, **named):
+    return Pace(*arguments, clock=lambda: clock[0], **named)
 
 
 def test_progress_by_steps_epochs_and_minutes(clock):
     numbers = Numbers(step=5, epoch=1, window=5, seconds=30.0)
-    assert Pace(TrainingSettings(steps=20), numbers, 10, 0).progress() == 0.25
-    assert Pace(TrainingSettings(epochs=3), numbers, 10, 0).progress() == 0.5
-    by_minutes = Pace(TrainingSettings(minutes=1), numbers, 10, 0)
+    assert paced(clock, TrainingSettings(steps=20), numbers, 10, 0).progress() == 0.25
+    assert paced(clock, TrainingSettings(epochs=3), numbers, 10, 0).progress() == 0.5
+    by_minutes = paced(clock, TrainingSettings(minutes=1), numbers, 10, 0)
     assert by_minutes.progress() == 0.5
     clock[0] += 15  # earlier sittings count, the time between them does not
     assert by_minutes.progress() == 0.75
@@ -26,7 +27,7 @@ def test_progress_by_steps_epochs_and_minutes(clock):
 
 def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
     numbers = Numbers()
-    due = Pace(TrainingSettings(steps=100, batch_size=10, seq_length=10), numbers, 10, valid_tokens=100)
+    due = paced(clock, TrainingSettings(steps=100, batch_size=10, seq_length=10), numbers, 10, valid_tokens=100)
     steps = []
     for numbers.step in range(1, 101):
         if due.validation_due(finished=numbers.step == 100):
@@ -38,7 +39,7 @@ def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
 
 def test_epoch_decay_is_validated_at_the_end_of_each_epoch(clock):
     numbers = Numbers()
-    due = Pace(TrainingSettings(epochs=3, schedule="epoch-decay"), numbers, 10, valid_tokens=10**9)
+    due = paced(clock, TrainingSettings(epochs=3, schedule="epoch-decay"), numbers, 10, valid_tokens=10**9)
     steps = []
     for numbers.step in range(1, 31):
         numbers.epoch, numbers.window = divmod(numbers.step, 10)
@@ -50,7 +51,7 @@ def test_epoch_decay_is_validated_at_the_end_of_each_epoch(clock):
 
 def test_what_nothing_bounds_is_validated_twice_an_epoch(clock):
     numbers, settings = Numbers(), TrainingSettings(batch_size=10, seq_length=10, schedule="plateau", patience=3)
-    due = Pace(settings, numbers, windows=40, valid_tokens=100)
+    due = paced(clock, settings, numbers, windows=40, valid_tokens=100)
     steps = []
     for numbers.step in range(1, 101):
         if due.validation_due(finished=False):
@@ -61,12 +62,12 @@ def test_what_nothing_bounds_is_validated_twice_an_epoch(clock):
 
 
 def test_without_held_out_text_there_is_no_validation(clock):
-    assert not Pace(TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
+    assert not paced(clock, TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
 
 
 def test_saving_stays_under_2_percent_of_the_time(clock):
     numbers = Numbers()
-    due = Pace(TrainingSettings(steps=10**9), numbers, 10, 0)
+    due = paced(clock, TrainingSettings(steps=10**9), numbers, 10, 0)
     saving = 0.0
     for numbers.step in range(1, 10_000):
         clock[0] += 1.0
@@ -79,7 +80,7 @@ def test_saving_stays_under_2_percent_of_the_time(clock):
 
 def test_checkpoints_every_so_many_steps_and_never_twice(clock):
     numbers = Numbers()
-    due = Pace(TrainingSettings(steps=100, checkpoint_every=30), numbers, 10, 0)
+    due = paced(clock, TrainingSettings(steps=100, checkpoint_every=30), numbers, 10, 0)
     steps = []
     for numbers.step in range(1, 101):
         if due.checkpoint_due(at_once=numbers.step == 90):
