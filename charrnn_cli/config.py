@@ -13,6 +13,7 @@ from charrnn_cli.errors import UsageError
 
 Level = Literal["char", "byte", "word"]
 SplitOn = Literal["punctuation", "whitespace"]  # where words end
+Documents = Literal["file", "line", "record"]  # what is one
 Cell = Literal["lstm", "gru", "rnn"]
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["cosine", "linear", "constant", "epoch-decay", "plateau"]
@@ -39,6 +40,8 @@ class PrepareSettings:
     vocab_size: int | None = None  # tokens that are kept at most, the unknown token among them
     split_on: SplitOn = "punctuation"  # at level "word"
     lowercase: bool = False
+    documents: Documents | None = None  # what an end-of-document token follows; None: the text is one
+    field: str | None = None  # of JSON Lines that has the text; None: "text", in files that are JSON Lines by name
 
     def __post_init__(self) -> None:
         _one_of("--level", self.level, get_args(Level))
@@ -51,6 +54,13 @@ class PrepareSettings:
         _require("--vocab-size", size, size is None or size >= 2, "2 or more (a token and the unknown one)")
         if self.level == "byte" and self.encoding != "utf-8":
             raise UsageError(f"--encoding {self.encoding} has no meaning at --level byte: bytes stay as they are.")
+        for flag, value in (("--documents", self.documents), ("--field", self.field)):
+            if self.level == "byte" and value is not None:
+                raise UsageError(
+                    f"{flag} {value} has no meaning at --level byte: bytes stay as they are. Leave it out."
+                )
+        if self.documents is not None:
+            _one_of("--documents", self.documents, get_args(Documents))
         changed = {"--min-count": self.min_count > 1, "--vocab-size": size is not None, "--lowercase": self.lowercase}
         for flag in (flag for flag, given in changed.items() if given and self.level == "byte"):
             raise UsageError(f"{flag} has no meaning at --level byte: all 256 bytes are known. Leave it out.")

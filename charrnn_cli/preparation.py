@@ -1,5 +1,6 @@
 """Makes a run of text files: counts, builds the vocabulary, writes the ids, and swaps the whole run in at once."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -7,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.errors import RunError, UsageError, disk_errors
-from charrnn_cli.files import finish_renames, locked, new_folder, remove_leftovers
-from charrnn_cli.runs import RUNS, Run, named
+from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
+from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
+from charrnn_cli.runs import RUNS, Run, named, to_train
 from charrnn_cli.text.coding import coder
 from charrnn_cli.text.corpus import (
     AGAIN,
@@ -17,14 +18,19 @@ from charrnn_cli.text.corpus import (
     TEXT,
     Corpus,
     CorpusInfo,
+    Parts,
     Progress,
     Survey,
+    join_corpora,
     split_sizes,
     survey,
+    total_size,
     write_corpus,
 )
-from charrnn_cli.text.sources import STDIN, Source, find_sources, pre_split, text_decoder
+from charrnn_cli.text.sources import STDIN, Source, find_sources, plain_stem, pre_split, text_decoder
 from charrnn_cli.text.vocabulary import Vocabulary
+
+LARGE = 1 << 25  # bytes from which on several processes are worth their start
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,14 @@ def prepare(
     force: bool = False,
     valid_files: Sequence[str] = (),
     test_files: Sequence[str] = (),
+    workers: int | None = None,
 ) -> Iterator[Progress | Prepared]:
     """Prepares files, folders or standard input (`-`) as the run `name`: progress, then the run.
 
     Where there are `valid_files`, the arguments are the training text; a single folder with files for each split is
-    taken as such. Two passes over the text in chunks; memory does not grow with the text. Killed at any moment, it
-    leaves the old run or the new one. Raises TextError, RunError, DiskError, UsageError.
+    taken as such. Two passes over the text in chunks; memory does not grow with the text. So many `workers` share what
+    can be shared, and change nothing in the result; None: a process for each core, where the text is large. Killed at
+    any moment, it leaves the old run or the new one. Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
     files = _parts(arguments, valid_files, test_files)
@@ -65,7 +73,7 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
         parts = {part: find_sources(paths, Path(spool, part)) for part, paths in files.items()}
         _refuse_to_leak(parts)
-        coding = coder(settings)
+        coding = coder(settings, _processes(parts, workers))
         found = yield from survey(parts, coding)
         vocabulary = coding.vocabulary()
         split_sizes(found, settings)
@@ -78,6 +86,50 @@ def prepare(
             info = yield from write_corpus(parts, settings, found, coding, vocabulary, new.corpus)
             vocabulary.save(new.vocabulary)
     yield Prepared(run, vocabulary, info, already=False)
+
+
+def append(
+    arguments: Sequence[str],
+    name: str,
+    valid_files: Sequence[str] = (),
+    test_files: Sequence[str] = (),
+    workers: int | None = None,
+) -> Iterator[Progress | Prepared]:
+    """Adds files to the corpus of the run `name`, split by split, in the ids of its vocabulary: progress, then the run.
+
+    What the run was trained to stays, and goes on. Raises TextError for a text that the vocabulary lacks tokens of,
+    RunError, DiskError, UsageError.
+    """
+    run = to_train(name)
+    files = _parts(arguments, valid_files, test_files)
+    with tempfile.TemporaryDirectory(prefix="charrnn-") as spool, locked(run.folder):
+        parts = {part: find_sources(paths, Path(spool, part)) for part, paths in files.items()}
+        _refuse_to_leak(parts)
+        old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
+        settings = old.info.settings
+        coding = coder(settings, _processes(parts, workers))
+        found = yield from survey(parts, coding)
+        if vocabulary.unknown is None and (lacking := coding.lacking(vocabulary)):
+            shown = ", ".join(map(repr, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+            raise TextError(
+                f"the text has what the vocabulary of {run.name} lacks: {shown}; and it has no <unk> for that. "
+                f"Leave it out of the text, or prepare all texts as one under another name: --name NAME"
+            )
+        with new_folder(run.corpus) as folder:
+            added = Path(folder, "added")
+            added.mkdir()
+            yield from write_corpus(parts, settings, found, coding, vocabulary, added)
+            info = join_corpora(old, Corpus(added), vocabulary, folder)
+            remove_folder(added)
+    yield Prepared(run, vocabulary, info, already=False)
+
+
+def _processes(parts: Parts, workers: int | None) -> int:
+    """How many processes share the work."""
+    if workers is not None:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if total_size(parts) >= LARGE else 1
 
 
 def _parts(
@@ -111,7 +163,7 @@ def _name_of(argument: str, is_split: bool) -> str:
     if argument == STDIN:
         return "stdin"
     path = Path(argument)
-    stem = path.stem or path.resolve().stem
+    stem = plain_stem(path) or path.resolve().stem
     if not is_split:
         return stem
     return path.resolve().parent.name if stem == "train" else stem.removesuffix(".train")

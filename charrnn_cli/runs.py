@@ -87,7 +87,10 @@ def named(name: str) -> Run:
 def runs() -> list[Run]:
     """All runs of the working folder, by name."""
     finish_renames(RUNS)
-    return _inside(RUNS, bundled=False)
+    found = _inside(RUNS, bundled=False)
+    for run in found:
+        finish_renames(run.folder)
+    return found
 
 
 def bundled_models() -> list[Run]:
@@ -130,6 +133,7 @@ def to_train(name: str | None) -> Run:
         return max(prepared, key=lambda run: (run.corpus / "corpus.json").stat().st_mtime)
     run = named(name)
     finish_renames(RUNS)  # and no look at the other runs, which may be unreadable
+    finish_renames(run.folder)
     if not run.prepared:
         known = ", ".join(run.name for run in runs() if run.prepared) or "none"
         raise RunError(

@@ -1,13 +1,16 @@
 import os
+from pathlib import Path
 
 import pytest
-from support import TEXT, prepare_text
+from support import TEXT, charrnn, prepare_text, train_small
 
 from charrnn_cli import preparation
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.errors import CharrnnError, RunError
-from charrnn_cli.preparation import Prepared, prepare
+from charrnn_cli.errors import CharrnnError, RunError, TextError
+from charrnn_cli.preparation import Prepared, append, prepare
 from charrnn_cli.runs import RUNS
+from charrnn_cli.text.corpus import SPLITS, Corpus
+from charrnn_cli.text.vocabulary import Vocabulary
 
 
 def everything(folder):
@@ -121,3 +124,62 @@ def test_several_files_in_a_row(folder):
     *_, last = prepare(["two.txt", "one.txt"], PrepareSettings())
     assert last.corpus.files == ["two.txt", "one.txt"]
     assert sum(last.corpus.tokens.values()) == 390
+
+
+def splits(run):
+    corpus = Corpus(run.corpus)
+    return {name: corpus.split(name).tolist() for name in SPLITS}
+
+
+def appended(name, *arguments, **named):
+    *_, last = append([*arguments], name, **named)
+    assert isinstance(last, Prepared)
+    return last.corpus
+
+
+def test_an_appended_text_has_the_ids_of_the_run(folder, fox):
+    before, vocabulary = splits(fox), fox.vocabulary.read_bytes()
+    more = prepare_text(folder, TEXT[::-1][:999], name="more")
+    info = appended("fox", "more.txt")
+    tokens = Vocabulary.load(fox.vocabulary).tokens
+    assert fox.vocabulary.read_bytes() == vocabulary
+    theirs, own = splits(more), Vocabulary.load(more.vocabulary).tokens
+    for name, ids in splits(fox).items():
+        new = [tokens[id] for id in ids[len(before[name]) :]]
+        assert ids[: len(before[name])] == before[name]
+        assert new == [own[id] for id in theirs[name]]
+        assert info.tokens[name] == len(ids)
+    assert [Path(file).name for file in info.files] == ["fox.txt", "more.txt"]
+    assert sum(count for _, count in info.rarest) > 0
+    assert info.rarest == sorted(info.rarest, key=lambda pair: pair[1])
+    assert charrnn("info", "fox", "--verify").exit_code == 0
+
+
+def test_what_was_trained_goes_on_with_what_was_appended(folder, fox):
+    train_small(fox, 20)
+    (folder / "more.txt").write_text(TEXT[:500])
+    appended("fox", "more.txt")
+    appended("fox", "more.txt")
+    assert fox.trained
+    result = charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "30")
+    assert result.exit_code == 0
+    assert "going on from step 20" in result.stderr
+    assert charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "40").exit_code == 0
+
+
+def test_an_appended_text_of_other_tokens_is_refused_or_unknown(folder, fox):
+    (folder / "more.txt").write_text("naïve café " * 30)
+    before = everything(RUNS)
+    with pytest.raises(TextError, match="vocabulary of fox lacks: 'é', 'ï'; and it has no <unk>"):
+        appended("fox", "more.txt")
+    assert everything(RUNS) == before
+    prepare_text(folder, f"{TEXT} once", PrepareSettings(level="word", min_count=2), name="words")
+    info = appended("words", "more.txt")
+    assert info.unknown > 50
+
+
+def test_append_takes_no_settings(fox):
+    result = charrnn("prepare", "fox.txt", "--append", "fox", "--level", "word")
+    assert result.exit_code == 2
+    assert "--append fox keeps" in result.stderr
+    assert charrnn("prepare", "fox.txt", "--append", "wolf").exit_code == 1

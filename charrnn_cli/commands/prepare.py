@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import Level, PrepareSettings, SplitOn
+from charrnn_cli.config import Documents, Level, PrepareSettings, SplitOn
 
 if TYPE_CHECKING:
     from charrnn_cli.preparation import Prepared
@@ -14,7 +14,8 @@ DEFAULT = PrepareSettings()
 
 def prepare(
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT...", help="Files, folders of .txt files, or - for stdin.")
+        list[str] | None,
+        typer.Argument(metavar="TEXT...", help="Files (also .gz, .zst, .zip), folders of .txt, or - for stdin."),
     ] = None,
     level: Annotated[
         Level, typer.Option(help="What a token is: a character, a byte (any file), or a word or punctuation mark.")
@@ -47,6 +48,19 @@ def prepare(
     lowercase: Annotated[
         bool, typer.Option("--lowercase", help="Forget the case of letters: a smaller vocabulary, as in the tutorials.")
     ] = DEFAULT.lowercase,
+    documents: Annotated[
+        Documents | None,
+        typer.Option(help="Learn where each file, line or record (of JSON Lines) ends, and write such documents."),
+    ] = DEFAULT.documents,
+    field: Annotated[
+        str | None, typer.Option(help="Read JSON Lines, and of each record this field.  [default: text, of .jsonl]")
+    ] = DEFAULT.field,
+    append: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Add the text to this run; its vocabulary and its model stay.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that share the work on words.  [default: by cores and text]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a run of that name, its model included.")] = False,
 ) -> None:
     """Prepare a text: count its tokens, number them, and split it.
@@ -58,14 +72,19 @@ def prepare(
     charrnn prepare play.txt --level word
     charrnn prepare ptb/ --level word --split-on whitespace
     charrnn prepare poems/ letters.txt --name writing
-    zcat logs.gz | charrnn prepare - --level byte --name logs
+    charrnn prepare names.txt --documents line
+    charrnn prepare reviews.jsonl.gz --field body --documents record
+    charrnn prepare chapter9.txt --append anna
     """
     from charrnn_cli.display import WorkBar, new_console, say
     from charrnn_cli.errors import UsageError
     from charrnn_cli.preparation import Prepared
+    from charrnn_cli.preparation import append as append_to
     from charrnn_cli.preparation import prepare as prepare_run
 
-    settings = PrepareSettings(level, encoding, valid, test, min_count, vocab_size, split_on, lowercase)
+    settings = PrepareSettings(
+        level, encoding, valid, test, min_count, vocab_size, split_on, lowercase, documents, field
+    )
     if texts and train:
         raise UsageError("the training text is named twice, as TEXT and with --train: give it once.")
     if train and not valid_file:
@@ -73,8 +92,17 @@ def prepare(
     if not texts and not train:
         raise UsageError("there is no text to prepare. Name it: charrnn prepare FILE.txt")
     console = new_console()
+    named, held_out = texts or train or [], (valid_file or (), test_file or ())
+    if append is None:
+        events = prepare_run(named, settings, name, force, *held_out, workers)
+    else:
+        if name is not None or force or settings != DEFAULT:
+            raise UsageError(
+                f"--append {append} keeps the name and the settings of that run: leave out all but the texts."
+            )
+        events = append_to(named, append, *held_out, workers)
     with WorkBar(console, in_bytes=True) as bar:
-        for event in prepare_run(texts or train or [], settings, name, force, valid_file or (), test_file or ()):
+        for event in events:
             if isinstance(event, Prepared):
                 prepared = event
             else:

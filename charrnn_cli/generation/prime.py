@@ -45,7 +45,9 @@ def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") ->
 
 
 def first_token(vocabulary: Vocabulary) -> int:
-    """What stands before a text that has no prime: a line break, where the model knows one."""
+    """What stands before a text that has no prime: the end of another document, or a line break, where it knows one."""
+    if vocabulary.end is not None:
+        return vocabulary.end
     return vocabulary.ids.get(line_end(vocabulary), len(vocabulary) - 1)
 
 

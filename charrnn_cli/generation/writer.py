@@ -9,7 +9,8 @@ from charrnn_cli.config import SamplingSettings
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 
-Ending = Literal["length", "stop", "lines", "line"]  # why a text ends: --length, --stop, --lines, --until-line
+# why a text ends: by --length, --stop, --lines, --until-line, or because the model ends its document
+Ending = Literal["length", "stop", "lines", "line", "document"]
 LINE_TOKENS = 1000  # that a line may have after the length is reached, before the text is cut in it
 
 
@@ -30,7 +31,8 @@ class Writer:
         self._tokens, self._settings = vocabulary.tokens, settings
         self._joiner = tokenizer_of(vocabulary).joiner()
         self._lines = 0
-        self._plain = not (settings.stop or settings.lines or settings.until_line)  # its length alone ends it
+        self._last = vocabulary.end
+        self._plain = not (settings.stop or settings.lines or settings.until_line or self._last is not None)
         self._held: list[Part] = []
         for token in vocabulary.decode(prime):  # its end is enough
             self._joiner.add(token)
@@ -58,8 +60,8 @@ class Writer:
         self._held.append(Part(text, log_probability))
         joined = "".join(part.text for part in self._held)
         cut = self._end(joined, len(joined) - len(text))
-        if cut is None and self._spent():
-            self.ending = "length"
+        if cut is None and (id == self._last or self._spent()):
+            self.ending = "document" if id == self._last else "length"
             self._held.append(Part(self._joiner.end(), log_probability))
             cut = sum(len(part.text) for part in self._held)
         yield from self._take(len(joined) - self._begun(joined) if cut is None else cut)

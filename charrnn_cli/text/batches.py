@@ -13,6 +13,13 @@ class Sliceable(Protocol):
     def reshape(self: Array, *shape: int) -> Array: ...  # noqa: D102
 
 
+def stream_length(tokens: int, batch_size: int) -> int:
+    """How many tokens of a text each of B streams reads. Raises ValueError where there are too few."""
+    if tokens <= batch_size:
+        raise ValueError(f"{tokens} tokens do not fill {batch_size} streams")
+    return (tokens - 1) // batch_size
+
+
 class Batches(Generic[Array]):
     """The windows of an epoch over `tokens` (N,), an array or a tensor; nothing is copied.
 
@@ -21,9 +28,7 @@ class Batches(Generic[Array]):
     """
 
     def __init__(self, tokens: Array, batch_size: int, seq_length: int) -> None:
-        B, S = batch_size, (len(tokens) - 1) // batch_size
-        if S < 1:
-            raise ValueError(f"{len(tokens)} tokens do not fill {batch_size} streams")
+        B, S = batch_size, stream_length(len(tokens), batch_size)
         self.x = tokens[: B * S].reshape(B, S)
         self.y = tokens[1 : B * S + 1].reshape(B, S)
         self.seq_length = seq_length

@@ -10,7 +10,6 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from charrnn_cli.text.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
 ID_TYPES = ("uint8", "uint16", "uint32")
+COPIED = 1 << 22  # ids at once
 TEXT = "text"  # the part that is to be cut into splits
 AGAIN = "Prepare the text again: charrnn prepare TEXT --force"
 Parts = Mapping[str, Sequence[Source]]
@@ -60,6 +60,7 @@ class CorpusInfo:
     sha256: str
     characters: dict[str, int] = field(default_factory=dict)  # of each split, where they were counted
     split_sha256: dict[str, str] = field(default_factory=dict)  # of each file of ids
+    grown_from: list[str] = field(default_factory=list)  # what `sha256` was before texts were appended
 
     def save(self, path: Path) -> None:
         """Writes corpus.json. Raises DiskError."""
@@ -103,15 +104,14 @@ class Corpus:
             return np.memmap(path, dtype, "r", shape=(count,)) if count else np.zeros(0, dtype)
 
 
-def survey(parts: Parts, coder: Coder[Any]) -> Generator[Progress, None, Survey]:
+def survey(parts: Parts, coder: Coder) -> Generator[Progress, None, Survey]:
     """The first pass: yields progress, returns what was found. Raises TextError, DiskError."""
     text_hash = hashlib.sha256()
     tokens = dict.fromkeys(parts, 0)
-    done, total = 0, _size(parts)
+    done, total = 0, total_size(parts)
     for part, sources in parts.items():
-        for piece, size in coder.pieces(sources, text_hash):
-            coder.count(piece, held_out=part in ("valid", "test"))
-            tokens[part] += len(piece)
+        for count, size in coder.count(sources, text_hash, held_out=part in ("valid", "test")):
+            tokens[part] += count
             done += size
             yield Progress("counting", done, total)
         if not tokens[part] and sources:
@@ -123,29 +123,28 @@ def survey(parts: Parts, coder: Coder[Any]) -> Generator[Progress, None, Survey]
 
 
 def write_corpus(
-    parts: Parts, settings: PrepareSettings, found: Survey, coder: Coder[Any], vocabulary: Vocabulary, folder: Path
+    parts: Parts, settings: PrepareSettings, found: Survey, coder: Coder, vocabulary: Vocabulary, folder: Path
 ) -> Generator[Progress, None, CorpusInfo]:
     """The second pass: yields progress, returns what corpus.json says. Raises TextError, DiskError."""
     sizes = split_sizes(found, settings)
     text_hash = hashlib.sha256()
-    unknown, done, total = 0, 0, _size(parts)
+    unknown, done, total = 0, 0, total_size(parts)
     digests = {name: hashlib.sha256() for name in SPLITS}
     files = {name: (folder / f"{name}.bin").open("wb") for name in SPLITS}
     try:
         left, characters = dict(sizes), dict.fromkeys(SPLITS, 0)
         for part, sources in parts.items():
-            for piece, size in coder.pieces(sources, text_hash):
-                ids = coder.encode(piece, vocabulary)
+            for encoded in coder.encode(sources, text_hash, vocabulary):
+                done += encoded.size
                 if vocabulary.unknown is not None:
-                    unknown += int(np.count_nonzero(ids == vocabulary.unknown))
+                    unknown += int(np.count_nonzero(encoded.ids == vocabulary.unknown))
                 for name in SPLITS if part == TEXT else (part,):
-                    fitting, ids = ids[: left[name]], ids[left[name] :]
-                    characters[name] += coder.characters(piece[: left[name]])
-                    piece = piece[left[name] :]
+                    fitting = encoded.ids[: left[name]]
+                    characters[name] += encoded.length(left[name])
+                    encoded = encoded.behind(left[name])
                     left[name] -= len(fitting)
                     files[name].write(fitting.data)
                     digests[name].update(fitting.data)
-                done += size
                 yield Progress("writing", done, total)
             text_hash.update(b"\0" * (part != TEXT))
         for file in files.values():
@@ -166,6 +165,46 @@ def write_corpus(
         sha256=found.sha256,
         characters=characters,
         split_sha256={name: digest.hexdigest() for name, digest in digests.items()},
+    )
+    info.save(folder / "corpus.json")
+    return info
+
+
+def join_corpora(old: Corpus, new: Corpus, vocabulary: Vocabulary, folder: Path) -> CorpusInfo:
+    """Writes the ids of `old`, and behind them those of `new`, split by split, as a corpus in `folder`.
+
+    Both have the ids of `vocabulary`. Raises RunError where the old ones are damaged, DiskError.
+    """
+    counts = np.zeros(len(vocabulary), np.int64)
+    digests = {}
+    for name in SPLITS:
+        digest = hashlib.sha256()
+        with (folder / f"{name}.bin").open("wb") as file:
+            for corpus in (old, new):
+                ids = corpus.split(name)
+                for start in range(0, len(ids), COPIED):
+                    piece = ids[start : start + COPIED]
+                    found = np.bincount(piece, minlength=len(counts))
+                    if len(found) > len(counts):
+                        raise RunError(f"{corpus.folder / name}.bin is damaged: it has ids that there are not. {AGAIN}")
+                    counts += found
+                    file.write(piece.data)
+                    digest.update(piece.data)
+            flush(file)
+        digests[name] = digest.hexdigest()
+    rarest = [id for id in np.argsort(counts, kind="stable").tolist() if counts[id] and id != vocabulary.unknown]
+    was, adds = old.info, new.info
+    info = dataclasses.replace(
+        was,
+        tokens={name: was.tokens[name] + adds.tokens[name] for name in SPLITS},
+        distinct=max(was.distinct, adds.distinct),
+        rarest=[(vocabulary.tokens[id], int(counts[id])) for id in rarest[:10]],
+        unknown=was.unknown + adds.unknown,
+        files=was.files + adds.files,
+        sha256=hashlib.sha256(f"{was.sha256} {adds.sha256}".encode()).hexdigest(),
+        characters={name: was.characters[name] + adds.characters[name] for name in was.characters},
+        split_sha256=digests,
+        grown_from=[*was.grown_from, was.sha256],
     )
     info.save(folder / "corpus.json")
     return info
@@ -193,5 +232,6 @@ def split_sizes(found: Survey, settings: PrepareSettings) -> dict[str, int]:
     return sizes
 
 
-def _size(parts: Parts) -> int:
+def total_size(parts: Parts) -> int:
+    """Bytes of all sources."""
     return sum(source.size for sources in parts.values() for source in sources)

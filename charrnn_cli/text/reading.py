@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.coding import Ids
-from charrnn_cli.text.sources import Source, byte_chunks, text_chunks
+from charrnn_cli.text.sources import Source, text_chunks
 from charrnn_cli.text.tokenizer import Joiner, line_end, tokenizer, tokenizer_of, word_tokenizer
-from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.vocabulary import EOD, Vocabulary
 
 PIECE = 1 << 16  # ids that are turned into tokens at once
 
@@ -83,7 +83,7 @@ def _tokens(
     """The tokens of files, which are one text; what their marks stand for is added to `marks`."""
     if vocabulary.level == "byte":
         for source in sources:
-            for data in byte_chunks(source):
+            for data, _ in source.chunks():
                 yield [f"{byte:02x}" for byte in data]
     elif vocabulary.level == "char":
         for source in sources:
@@ -105,7 +105,7 @@ def _reading(
     pieces: Iterable[tuple[list[str], NDArray[np.integer]]], joiner: Joiner, vocabulary: Vocabulary, by_line: bool
 ) -> Reading:
     """Joins the tokens to count their characters, and to find the lines."""
-    ends_line = line_end(vocabulary)
+    ends_line = (line_end(vocabulary), *([EOD] if vocabulary.end is not None else []))
     ids: list[NDArray[np.int32]] = []
     lines: list[Line] = []
     count, unknown, characters, first = 0, 0, 0, 0
@@ -119,7 +119,7 @@ def _reading(
             count += 1
             if by_line:
                 line.append(text)
-                if token == ends_line:
+                if token in ends_line:
                     lines.append(_line(count, line))
                     line = []
         ids.append(piece.astype(np.int32))

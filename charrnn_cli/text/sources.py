@@ -1,31 +1,71 @@
-"""Text files, folders of them and standard input, read as chunks of clean text."""
+"""Text files, compressed ones, folders of them and standard input, read as chunks of clean text."""
 
 import codecs
+import gzip
 import io
+import itertools
 import os
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from charrnn_cli.errors import TextError, UsageError, disk_errors
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 CHUNK = 1 << 20  # bytes: the working set stays in the processor's cache
 STDIN = "-"
+COMPRESSED = (".gz", ".zst")
+DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, zstd.ZstdError, NotImplementedError, RuntimeError)
+ENDINGS = (".txt", *(f".txt{ending}" for ending in COMPRESSED))  # of the files that are taken from a folder
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file to read. Standard input, which cannot be read twice, is one that was spooled to disk."""
+    """One file to read, or a member of a .zip. Standard input, which cannot be read twice, was spooled to disk."""
 
     name: str  # as messages show it
     path: Path
+    member: str | None = None
 
     @property
     def size(self) -> int:
-        """Bytes."""
-        return self.path.stat().st_size
+        """Bytes on disk; of a member, those that it unpacks to."""
+        if self.member is None:
+            return self.path.stat().st_size
+        with _archive(self.path) as archive:
+            return archive.getinfo(self.member).file_size
+
+    def chunks(self) -> Iterator[tuple[bytes, int]]:
+        """(unpacked bytes, bytes of `size` that were read for them). Raises TextError, DiskError."""
+        done = 0
+        with (
+            disk_errors("read", self.path),
+            _damage(self.name),
+            self.path.open("rb", buffering=0) as raw,
+            closing(self._unpacked(raw)) as file,
+        ):
+            while chunk := file.read(CHUNK):
+                now = done + len(chunk) if self.member else raw.tell()
+                yield chunk, now - done
+                done = now
+
+    def _unpacked(self, raw: io.FileIO) -> BinaryIO:
+        if self.member is not None:
+            return zipfile.ZipFile(raw).open(self.member)  # type: ignore[return-value]  # as good as one
+        if self.path.suffix == ".gz":
+            return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        if self.path.suffix == ".zst":
+            return zstd.ZstdFile(raw)  # type: ignore[return-value]
+        return raw
 
 
 def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
@@ -45,10 +85,12 @@ def find_sources(arguments: Sequence[str], spool_folder: Path) -> list[Source]:
                 sources.append(Source("standard input", _spool(sys.stdin.buffer, spool_folder / "-")))
             elif argument and path.is_dir():
                 inside = (Path(folder, name) for folder, _, names in os.walk(path, onerror=_refuse) for name in names)
-                found = sorted(file for file in inside if file.suffix == ".txt" and file.is_file())
+                found = sorted(file for file in inside if file.name.endswith(ENDINGS) and file.is_file())
                 if not found:
                     raise TextError(f"no .txt file in the folder {path}. Name the files themselves.")
                 sources += [Source(str(file), file) for file in found]
+            elif path.is_file() and path.suffix == ".zip":
+                sources += [Source(f"{path}/{member}", path, member) for member in _members(path)]
             elif path.is_file():
                 sources.append(Source(str(path), path))
             elif path.is_fifo():
@@ -88,6 +130,39 @@ def pre_split(folder: Path) -> dict[str, list[str]] | None:
     return {split: [str(folder / name) for name in fitting] for split, fitting in found.items() if fitting}
 
 
+def plain_stem(path: Path) -> str:
+    """A file's name without its last ending, and without that of its compression before."""
+    name = path.name
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return PurePosixPath(name).stem
+
+
+def _members(path: Path) -> list[str]:
+    """The text files of a .zip, sorted; where it has one file only, that. Raises TextError."""
+    with _archive(path) as archive:
+        files = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+    found = [file for file in files if file.endswith((".txt", ".jsonl"))] if len(files) > 1 else files
+    if not found:
+        raise TextError(f"no .txt file in {path}. Unpack it, and name the files themselves.")
+    return found
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    with disk_errors("read", path), _damage(str(path)), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Turns what is wrong with a compressed file into a TextError."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise TextError(f"{name} cannot be unpacked: {error}. Unpack it by other means, and name the text.") from error
+
+
 def _refuse(error: OSError) -> None:
     raise error
 
@@ -101,14 +176,8 @@ def _spool(pipe: BinaryIO, path: Path) -> Path:
     return path
 
 
-def byte_chunks(source: Source) -> Iterator[bytes]:
-    """The bytes of a file. Raises DiskError."""
-    with disk_errors("read", source.path), source.path.open("rb", buffering=0) as file:
-        yield from _chunks(file)
-
-
 def text_chunks(source: Source, encoding: str) -> Iterator[tuple[str, int]]:
-    """(text, bytes read for it) of a file: a BOM is dropped, CRLF and CR become LF.
+    """(text, bytes of the file's size read for it): a BOM is dropped, CRLF and CR become LF.
 
     Raises TextError where the bytes are not of `encoding` (file, line and offset named) and where there is a NUL
     character, DiskError where the file can't be read.
@@ -116,24 +185,23 @@ def text_chunks(source: Source, encoding: str) -> Iterator[tuple[str, int]]:
     decoder = text_decoder(encoding)
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     offset, lines, first = 0, 1, True
-    with disk_errors("read", source.path), source.path.open("rb", buffering=0) as file:
-        for chunk in _chunks(file, last_empty=True):
-            pending = len(decoder.getstate()[0])
-            try:
-                text = newlines.decode(chunk, final=not chunk)
-            except UnicodeError as error:
-                raise _not_of(encoding, source, error, lines, offset - pending) from error
-            offset += len(chunk)
-            if first and text:
-                text, first = text.removeprefix("\ufeff"), False
-            if "\0" in text:
-                line = lines + text[: text.index("\0")].count("\n")
-                raise TextError(
-                    f"{source.name} has a NUL character in line {line}: it is no plain text in {encoding}. "
-                    "Name its encoding, such as --encoding utf-16, or take the bytes as they are: --level byte."
-                )
-            lines += text.count("\n")
-            yield text, len(chunk)
+    for chunk, size in itertools.chain(source.chunks(), [(b"", 0)]):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = newlines.decode(chunk, final=not chunk)
+        except UnicodeError as error:
+            raise _not_of(encoding, source, error, lines, offset - pending) from error
+        offset += len(chunk)
+        if first and text:
+            text, first = text.removeprefix("\ufeff"), False
+        if "\0" in text:
+            line = lines + text[: text.index("\0")].count("\n")
+            raise TextError(
+                f"{source.name} has a NUL character in line {line}: it is no plain text in {encoding}. "
+                "Name its encoding, such as --encoding utf-16, or take the bytes as they are: --level byte."
+            )
+        lines += text.count("\n")
+        yield text, size
 
 
 def _not_of(encoding: str, source: Source, error: UnicodeError, lines: int, offset: int) -> TextError:
@@ -159,10 +227,3 @@ def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
         raise UsageError(
             f"--encoding {encoding!r} is no encoding that Python knows. Common ones: utf-8, utf-16, cp1252, latin-1."
         ) from None
-
-
-def _chunks(file: BinaryIO | io.FileIO, last_empty: bool = False) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-    if last_empty:
-        yield b""

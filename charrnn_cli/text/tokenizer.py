@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from charrnn_cli.config import Level, SplitOn
-from charrnn_cli.text.vocabulary import EOS, UNKNOWN, Vocabulary
+from charrnn_cli.text.vocabulary import END, EOD, EOS, UNKNOWN, Vocabulary
 from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 
 UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # what a person calls the tokens
@@ -50,7 +50,9 @@ class CharJoiner:
     """Characters to text."""
 
     def add(self, token: str) -> str:
-        """The character itself; the replacement character where it stands for unknown ones."""
+        """The character itself; the replacement character for unknown ones, nothing for the end of a document."""
+        if token == EOD:
+            return ""
         return "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
 
     def end(self) -> str:
@@ -124,12 +126,16 @@ class WhitespaceSplitter:
     def end(self, unfinished: bool = False) -> list[str]:
         """The tokens that are left; the last line ends here unless the text is `unfinished`."""
         tokens = self._split(self._words.end())
-        return tokens if unfinished or not self._in_line else [*tokens, EOS]
+        if self._in_line and not unfinished:
+            tokens.append(EOS)
+        self._in_line = False
+        return tokens
 
     def _split(self, text: str) -> list[str]:
-        tokens = (text.lower() if self._lowercase else text).replace("\n", f" {EOS} ").split()
+        text = text.lower() if self._lowercase else text
+        tokens = text.replace("\n", f" {EOS} ").replace(END, f" {EOD} ").split()
         if tokens:
-            self._in_line = tokens[-1] != EOS
+            self._in_line = tokens[-1] not in (EOS, EOD)
         return tokens
 
 
@@ -140,9 +146,9 @@ class WhitespaceJoiner:
         self._space = ""
 
     def add(self, token: str) -> str:
-        """The token with the space before it; a line break for `<eos>`."""
-        space, self._space = self._space, "" if token == EOS else " "
-        return "\n" if token == EOS else space + token
+        """The token with the space before it; a line break for `<eos>`, nothing for `<eod>`."""
+        space, self._space = self._space, "" if token in (EOS, EOD) else " "
+        return {EOS: "\n", EOD: ""}.get(token, space + token)
 
     def end(self) -> str:
         """Nothing: tokens are whole."""

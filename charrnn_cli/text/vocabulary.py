@@ -12,6 +12,8 @@ from charrnn_cli.files import read_json, write_json
 
 UNKNOWN = "<unk>"
 EOS = "<eos>"  # the end of a line where words stand between white space
+EOD = "<eod>"  # the end of a document
+END = "\0"  # the same in a clean text, which has no such character of its own
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Vocabulary:
 
     At level "char" a token is one character, at level "byte" two hexadecimal digits, at level "word" a word or the name
     of a punctuation mark, whose text is in `marks`. `unknown` is the id of the token that stands for all that the
-    vocabulary lacks, where there is one.
+    vocabulary lacks, `end` that of the token that ends a document, where there are such.
     """
 
     level: Level
@@ -29,6 +31,7 @@ class Vocabulary:
     split_on: SplitOn = "punctuation"
     lowercase: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
+    end: int | None = None
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -54,7 +57,7 @@ class Vocabulary:
         """Writes vocabulary.json. Raises DiskError."""
         record: dict[str, Any] = {
             "level": self.level,
-            "special": {} if self.unknown is None else {"unknown": self.unknown},
+            "special": {name: id for name, id in (("unknown", self.unknown), ("end", self.end)) if id is not None},
             "lowercase": self.lowercase,
         }
         if self.level == "word":
@@ -76,7 +79,8 @@ class Vocabulary:
             raise RunError(f"{path} is damaged: a token stands in it twice.")
         if not isinstance(marks, dict) or not all(isinstance(text, str) for text in marks.values()):
             raise RunError(f"{path} is damaged: `punctuation` does not say what tokens stand for.")
-        unknown = special.get("unknown") if isinstance(special, dict) else None
-        if unknown is not None and not (isinstance(unknown, int) and 0 <= unknown < len(tokens)):
-            raise RunError(f"{path} is damaged: the unknown token's id is {unknown!r}.")
-        return cls(level, tuple(tokens), unknown, split_on, record.get("lowercase") is True, marks)
+        unknown, end = (special.get(name) if isinstance(special, dict) else None for name in ("unknown", "end"))
+        for name, id in (("unknown", unknown), ("end-of-document", end)):
+            if id is not None and not (isinstance(id, int) and 0 <= id < len(tokens)):
+                raise RunError(f"{path} is damaged: the {name} token's id is {id!r}.")
+        return cls(level, tuple(tokens), unknown, split_on, record.get("lowercase") is True, marks, end)

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import regex
 
+from charrnn_cli.text.vocabulary import END, EOD
+
 PART = r"[\p{L}\p{M}\p{N}]+"
 INNER = r"(?:['\u2019_\u2010\u2011\-]|(?<=\p{Nd})[.,:](?=\p{Nd}))"  # don't, snake_case, twenty-one, 3.14
 PIECES = regex.compile(rf" +|\s|--|{PART}(?:{INNER}{PART})*|\p{{Cf}}|\X", regex.V1)
@@ -81,7 +83,7 @@ class Spacing:
             wants_before, wants_after = _wants(text)
         space = self._after and wants_before
         self._after = wants_after
-        if text == "\n" and self._line_ended:  # a paragraph ends: what is open in it is never closed
+        if text == END or (text == "\n" and self._line_ended):  # a paragraph ends: what is open in it is never closed
             self._open = dict.fromkeys(PAIRED, False)
         self._line_ended = text == "\n"
         return space
@@ -91,7 +93,7 @@ class Spacing:
 def _wants(text: str) -> tuple[bool, bool]:
     """Whether a mark wants a space before it, and after it."""
     category = unicodedata.category(text[0])
-    if text.isspace() or text in BETWEEN:
+    if text.isspace() or text in BETWEEN or text == END:
         return False, False
     if text in OPENING or category in ("Ps", "Pi"):
         return True, False
@@ -109,7 +111,7 @@ class WholeWords:
     def add(self, text: str) -> str:
         """What is sure of the text so far, up to white space."""
         text = self._rest + text
-        cut = max(text.rfind(" "), text.rfind("\n")) + 1
+        cut = max(text.rfind(" "), text.rfind("\n"), text.rfind(END)) + 1
         if len(text) - cut > WORD_LIMIT:
             cut = len(text)
         self._rest = text[cut:]
@@ -169,7 +171,7 @@ class WordSplitter:
         return tokens
 
     def _learn(self, piece: str) -> str:
-        token = mark(piece)
+        token = EOD if piece == END else mark(piece)
         if token is None:  # a word with an apostrophe or a hyphen, an emoji
             return piece
         self._token[piece] = token
@@ -193,6 +195,8 @@ class WordJoiner:
             return text
         space = self._spacing.before(text) and not self._gap_is_told
         self._gap_is_told = False
+        if text == END:
+            return ""
         return f" {text}" if space else text
 
     def end(self) -> str:

@@ -1,5 +1,6 @@
 """Which device trains, and in which precision."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -82,6 +83,11 @@ def device_name(device: torch.device) -> str:
         return device.type.upper()
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a GPU has left; without limit where PyTorch cannot tell."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
 
 
 def use_bfloat16(precision: Precision, device: torch.device, cell: Cell) -> bool:

@@ -16,9 +16,9 @@ from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoin
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.runs import Run
-from charrnn_cli.text.batches import Batches
+from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.coding import Ids
-from charrnn_cli.training.device import use_bfloat16
+from charrnn_cli.training.device import free_memory, use_bfloat16
 from charrnn_cli.training.evaluation import Score, evaluate, perplexity
 from charrnn_cli.training.log import Log
 from charrnn_cli.training.model import State, cross_entropy
@@ -100,24 +100,20 @@ class End:
 Event = Report | Validating | Validation | Saved | Recovery | End
 IN_A_ROW = 5  # steps without a finite loss after which training has exploded
 RECOVERIES = 3  # from that, at most
+ROOM = 0.5  # of a GPU's free memory, for ids
 
 
 @dataclass(frozen=True)
 class Data:
     """The ids that training reads, where its windows are cut."""
 
-    train: Ids | Tensor
-    valid: Tensor | None
+    train: Ids  # a memory map
+    valid: Tensor | None  # on the device
 
     @classmethod
     def on(cls, device: torch.device, train: Ids, valid: Ids) -> "Data":
-        """On a GPU the ids go there once; on a CPU the training split stays a memory map."""
-        held_out = torch.from_numpy(valid.astype(np.int64)).to(device) if len(valid) else None
-        if device.type == "cpu":
-            return cls(train, held_out)
-        return cls(
-            torch.from_numpy(train.astype(np.uint8 if train.dtype == np.uint8 else np.int32)).to(device), held_out
-        )
+        """The held-out text goes to the device; the training text stays on disk until it is cut."""
+        return cls(train, torch.from_numpy(valid.astype(np.int64)).to(device) if len(valid) else None)
 
 
 def train(
@@ -158,7 +154,7 @@ def _loop(
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
     ranks = now.ranks
-    batches, streams = cut(data, settings, ranks), settings.batch_size
+    batches, streams = cut(data, settings, ranks, device), settings.batch_size
     mine = ranks.share(streams)
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
     network = ranks.parallel(model)
@@ -201,7 +197,7 @@ def _loop(
         for group in optimizer.param_groups:
             group["lr"] = rate
         begin = reset(now.hidden, mine, streams, settings.reset, settings.seed, numbers.step)
-        x, y = (_to(device, window[mine]) for window in batches[numbers.window])  # (B, T)
+        x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
         seed_dropout(settings.seed, numbers.step, ranks.rank)
         optimizer.zero_grad(set_to_none=True)
         loss, state = torch.zeros_like(now.loss_sum), []
@@ -237,8 +233,20 @@ def _loop(
             pace.lap()
 
 
-def cut(data: Data, settings: TrainingSettings, ranks: Ranks) -> Batches[Tensor]:
-    """The windows of an epoch. Raises UsageError where the text does not fill the streams, or they not the ranks."""
+def cut(data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.device) -> Batches[Tensor]:
+    """The windows of an epoch, of the streams of this rank.
+
+    On a GPU that has room for their ids those go there once; else they stay a memory map. Raises UsageError.
+    """
+    S, mine = check_streams(data, settings, ranks), ranks.share(settings.batch_size)
+    ids: Any = data.train[mine.start * S : mine.stop * S + 1]
+    if device.type != "cpu" and ids.nbytes <= ROOM * free_memory(device):
+        ids = torch.from_numpy(ids.astype(np.uint8 if ids.dtype == np.uint8 else np.int32)).to(device)
+    return Batches(ids, mine.stop - mine.start, settings.seq_length)
+
+
+def check_streams(data: Data, settings: TrainingSettings, ranks: Ranks) -> int:
+    """How many tokens each stream has. Raises UsageError where the text does not fill them, or they not the ranks."""
     fewest = settings.batch_size // ranks.size
     if fewest < settings.accumulate:
         raise UsageError(
@@ -247,7 +255,7 @@ def cut(data: Data, settings: TrainingSettings, ranks: Ranks) -> Batches[Tensor]
             f"give {ranks.size * settings.accumulate} or more, or start fewer."
         )
     try:
-        return Batches(data.train, settings.batch_size, settings.seq_length)  # type: ignore[arg-type]  # or an array
+        return stream_length(len(data.train), settings.batch_size)
     except ValueError as error:
         raise UsageError(f"--batch-size {settings.batch_size} is too large: {error}. Give less.") from error
 

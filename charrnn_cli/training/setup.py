@@ -20,7 +20,7 @@ from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name
-from charrnn_cli.training.loop import Data, cut
+from charrnn_cli.training.loop import Data, check_streams
 from charrnn_cli.training.model import get_weights
 from charrnn_cli.training.ranks import ALONE, Ranks
 from charrnn_cli.training.state import TrainingState
@@ -68,6 +68,8 @@ def set_up(
     else:
         old = Config.load(run.config)
         config = _changed(old, run, preset, flags, origin)
+        if old.sha256 in corpus.info.grown_from:  # the streams are cut anew; their states are those of another place
+            config = replace(config, sha256=corpus.info.sha256)
     data, state, matched = _ready(run, corpus, vocabulary, config, last, origin, device, ranks)
     if last is None:
         _clear(run)
@@ -102,7 +104,7 @@ def _ready(
     ranks: Ranks,
 ) -> tuple[Data, TrainingState, Matched | None]:
     """Data and state, from the last checkpoint or the model of the origin where there is one. Writes nothing."""
-    if config.sha256 != corpus.info.sha256:
+    if config.sha256 != corpus.info.sha256 and config.sha256 not in corpus.info.grown_from:
         raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
     keep_freed_memory()
     data = Data.on(device, corpus.split("train"), corpus.split("valid"))
@@ -111,7 +113,7 @@ def _ready(
             f"{run.name} has no text held out, and so no validation loss that --patience or --schedule plateau could "
             "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
         )
-    cut(data, config.training, ranks)
+    check_streams(data, config.training, ranks)
     state, matched = TrainingState.begin(config.model, config.training, len(vocabulary), device, ranks), None
     if last is not None:
         state.restore(last)

@@ -1,10 +1,11 @@
-"""Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, on one core, at any level.
+"""Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, by so many workers, at any level.
 
 python tests/benchmarks/prepare_speed.py
-python tests/benchmarks/prepare_speed.py --megabytes 200 --level word anna.txt
+python tests/benchmarks/prepare_speed.py --level word --workers 1 2 --megabytes 200 anna.txt
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ ASCII = "It was the hour when lamps are lit, and nobody in the house had yet tho
 UTF8 = "Все счастливые семьи похожи друг на друга — « naïve », żółć, 日本語のテキスト, ☕ and some plain English.\n"
 
 
-def measure(name: str, text: bytes, megabytes: int, level: str) -> None:
+def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[int]) -> None:
     path = Path(f"{name}.txt")
     block = text * (1 + 10_000_000 // len(text))
     with path.open("wb") as file:
@@ -26,26 +27,28 @@ def measure(name: str, text: bytes, megabytes: int, level: str) -> None:
         while written < megabytes * 1_000_000:
             written += file.write(block)
     size = path.stat().st_size
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    one_core = {0}
-    subprocess.run(
-        [sys.executable, "-m", "charrnn_cli", "prepare", str(path), "--level", level],
-        check=True,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, one_core),
-    )
-    seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    tokens = sum(json.loads(Path("runs", name, "corpus", "corpus.json").read_text())["tokens"].values())
-    print(
-        f"{name}: {size / 1e6:,.0f} MB in {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s "
-        f"({size / 1e6 / processor:.0f} MB/s of processor time), "
-        f"{tokens / 1e6 / seconds * 60:,.0f} million {level}s/minute, "
-        f"peak memory so far {after.ru_maxrss / 1000:.0f} MB",
-        flush=True,
-    )
+    charrnn = [sys.executable, "-m", "charrnn_cli"]
+    for processes in workers:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.perf_counter()
+        subprocess.run(
+            [*charrnn, "prepare", str(path), "--level", level, "--workers", str(processes), "--force"],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        seconds = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        corpus = Path("runs", name, "corpus")
+        tokens = sum(json.loads((corpus / "corpus.json").read_text())["tokens"].values())
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(corpus.iterdir()))).hexdigest()
+        print(
+            f"{name}, {processes} worker(s): {size / 1e6:,.0f} MB in {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s "
+            f"({size / 1e6 / processor:.0f} MB/s of processor time), "
+            f"{tokens / 1e6 / seconds * 60:,.0f} million {level}s/minute, "
+            f"peak memory of a process so far {after.ru_maxrss / 1000:.0f} MB, corpus {digest[:8]}",
+            flush=True,
+        )
     path.unlink()
 
 
@@ -53,9 +56,10 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("texts", nargs="*", type=Path, help="repeated until they are large enough")
 parser.add_argument("--megabytes", type=int, default=1000)
 parser.add_argument("--level", default="char")
+parser.add_argument("--workers", type=int, nargs="+", default=[1])
 args = parser.parse_args()
 texts = {path.stem: path.read_bytes() for path in args.texts} or {"ascii": ASCII.encode(), "utf-8": UTF8.encode()}
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     for name, text in texts.items():
-        measure(name, text, args.megabytes, args.level)
+        measure(name, text, args.megabytes, args.level, args.workers)

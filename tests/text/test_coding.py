@@ -13,8 +13,7 @@ def vocabulary_of(folder, text: str, held_out: str = "", **settings):
     counting = coder(PrepareSettings(level=settings.pop("level", "word"), **settings))
     for name, part in (("train", text), ("valid", held_out)):
         (folder / name).write_bytes(part.encode())
-        for piece, _ in counting.pieces([Source(name, folder / name)], hashlib.sha256()):
-            counting.count(piece, held_out=name == "valid")
+        list(counting.count([Source(name, folder / name)], hashlib.sha256(), held_out=name == "valid"))
     return counting.vocabulary(), counting
 
 
@@ -41,7 +40,10 @@ def test_vocab_size_counts_the_unknown_token(folder, level):
 def test_min_count_makes_rare_words_unknown(folder):
     vocabulary, counting = vocabulary_of(folder, "a a b c c", min_count=2)
     assert vocabulary.tokens == ("<unk>", "a", "c")
-    assert counting.encode(["a", "b", "c", "never"], vocabulary).tolist() == [1, 0, 2, 0]
+    (folder / "other").write_text("a b c never")
+    (encoded,) = counting.encode([Source("other", folder / "other")], hashlib.sha256(), vocabulary)
+    assert encoded.ids.tolist() == [1, 0, 2, 0]
+    assert [encoded.length(count) for count in range(5)] == [0, 1, 3, 5, 11]
 
 
 @pytest.mark.parametrize("level", ["char", "word"])

@@ -1,6 +1,8 @@
+import gzip
 import io
 import os
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text import sources
-from charrnn_cli.text.sources import Source, byte_chunks, find_sources, text_chunks
+from charrnn_cli.text.sources import Source, find_sources, text_chunks, zstd
 
 
 def read(path: Path, encoding: str = "utf-8") -> str:
@@ -68,7 +70,7 @@ def test_an_encoding_that_is_none(folder, encoding):
 def test_bytes_are_left_as_they_are(folder):
     data = bytes(range(256)) + b"\r\n"
     (folder / "data").write_bytes(data)
-    assert b"".join(byte_chunks(Source("data", folder / "data"))) == data
+    assert b"".join(chunk for chunk, _ in Source("data", folder / "data").chunks()) == data
 
 
 def test_files_come_as_given_and_folders_sorted(folder):
@@ -111,3 +113,63 @@ def test_no_such_file_and_a_folder_without_text(folder):
     (folder / "empty").mkdir()
     with pytest.raises(TextError, match=r"no \.txt file in the folder empty"):
         find_sources(["empty"], folder)
+
+
+def checked(data):
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+PACKED = {
+    "text.txt.gz": gzip.compress,
+    "text.zst": checked,
+    "two.zst": lambda data: checked(data[:5]) + checked(data[5:]),
+    "two.gz": lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:]),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_packed_text_is_the_text(folder, name):
+    data = "Où sont les neiges?\r\n".encode() * 99
+    (folder / name).write_bytes(PACKED[name](data))
+    (source,) = find_sources([name], folder)
+    assert with_chunks_of(7, folder / name) == data.decode().replace("\r\n", "\n")
+    assert sum(size for _, size in source.chunks()) == source.size == (folder / name).stat().st_size
+
+
+def test_a_zip_is_its_texts(folder):
+    with zipfile.ZipFile("one.zip", "w") as archive:
+        archive.writestr("story", "once")
+    with zipfile.ZipFile("many.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("b.txt", "../../a.txt", "picture.png", "c/d.txt"):
+            archive.writestr(name, name)
+    (source,) = find_sources(["one.zip"], folder)
+    assert b"".join(chunk for chunk, _ in source.chunks()) == b"once"
+    found = find_sources(["many.zip"], folder)
+    assert [source.name for source in found] == ["many.zip/../../a.txt", "many.zip/b.txt", "many.zip/c/d.txt"]
+    for source in found:
+        assert b"".join(chunk for chunk, _ in source.chunks()).decode() == source.member
+        assert sum(size for _, size in source.chunks()) == source.size
+
+
+@pytest.mark.parametrize("name", [*PACKED, "text.zip"])
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "another"])
+def test_a_damaged_one_is_named(folder, name, damage):
+    def harmed(data):
+        return {"cut": data[:-9], "overwritten": data[:40] + b"\xff" * 9 + data[49:], "another": b"x"}[damage]
+
+    data = bytes(range(256)) * 9
+    if name == "text.zip":
+        with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("text.txt", data)
+        (folder / name).write_bytes(harmed((folder / name).read_bytes()))
+    else:
+        (folder / name).write_bytes(harmed(PACKED[name](data)))
+    with pytest.raises(TextError, match=f"{name}.* cannot be unpacked"):
+        [list(source.chunks()) for source in find_sources([name], folder)]
+
+
+def test_a_folder_gives_its_packed_texts_too(folder):
+    (folder / "texts").mkdir()
+    for name in ("b.txt.gz", "a.txt", "c.txt.zst", "d.gz"):
+        (folder / "texts" / name).touch()
+    assert [source.path.name for source in find_sources(["texts"], folder)] == ["a.txt", "b.txt.gz", "c.txt.zst"]
