@@ -272,8 +272,7 @@ class WordCoder:
 
     def encode(self, sources: Sequence[Source], text_hash: Hash, vocabulary: Vocabulary) -> Iterator[Encoded]:
         """The ids of words, by a dictionary; a word has the space before it."""
-        marks = {**self._marks, **vocabulary.marks}
-        work = partial(_encode, self.settings.split_on, self.settings.lowercase, vocabulary, marks)
+        work = partial(_encode, self.settings.split_on, self.settings.lowercase, vocabulary)
         for block, (ids, characters) in in_order(work, self._blocks(sources, text_hash), self._processes):
             yield Encoded(ids, characters, block.size)
 
@@ -284,22 +283,19 @@ def _count(split_on: SplitOn, lowercase: bool, block: Block, splitter: Any) -> t
     return (Counter(_words(block, splitter)), splitter.marks), splitter
 
 
-def _encode(
-    split_on: SplitOn, lowercase: bool, vocabulary: Vocabulary, marks: dict[str, str], block: Block, state: Any
-) -> tuple[Any, Any]:
+def _encode(split_on: SplitOn, lowercase: bool, vocabulary: Vocabulary, block: Block, state: Any) -> tuple[Any, Any]:
     """The ids of a block's words, and how many characters each has in the text."""
-    tokenizer = word_tokenizer(split_on, lowercase, marks)
-    splitter, joiner = state or (tokenizer.splitter(), tokenizer.joiner())
+    splitter = state or word_tokenizer(split_on, lowercase).splitter()
     words = _words(block, splitter)
     id_of, unknown = vocabulary.ids.get, vocabulary.unknown or 0
     ids = np.array([id_of(word, unknown) for word in words], id_type(vocabulary))
-    characters = np.fromiter(map(len, map(joiner.add, words)), np.uint32, len(words))
-    return (ids, characters), (splitter, joiner)
+    return (ids, np.array(splitter.lengths, np.uint32)), splitter
 
 
 def _words(block: Block, splitter: WordSplitter | WhitespaceSplitter) -> list[str]:
-    """The words of a block."""
+    """The words of a block, and in the splitter their lengths."""
     words: list[str] = []
+    splitter.lengths.clear()
     for number, text in enumerate(block.texts, 1):
         words += splitter.add(text)
         if number < len(block.texts) or block.ends_file:

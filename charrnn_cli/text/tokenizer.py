@@ -115,6 +115,7 @@ class WhitespaceSplitter:
 
     def __init__(self, lowercase: bool) -> None:
         self.marks: dict[str, str] = {}  # every token is its own text
+        self.lengths: list[int] = []  # characters of each token, with the space before it
         self._lowercase = lowercase
         self._words = WholeWords()
         self._in_line = False
@@ -128,6 +129,7 @@ class WhitespaceSplitter:
         tokens = self._split(self._words.end())
         if self._in_line and not unfinished:
             tokens.append(EOS)
+            self.lengths.append(1)
         self._in_line = False
         return tokens
 
@@ -135,8 +137,16 @@ class WhitespaceSplitter:
         text = text.lower() if self._lowercase else text
         tokens = text.replace("\n", f" {EOS} ").replace(END, f" {EOD} ").split()
         if tokens:
+            self._note_lengths(tokens)
             self._in_line = tokens[-1] not in (EOS, EOD)
         return tokens
+
+    def _note_lengths(self, tokens: list[str]) -> None:
+        in_line = self._in_line
+        for token in tokens:
+            ends = token in (EOS, EOD)
+            self.lengths.append(int(token == EOS) if ends else len(token) + in_line)
+            in_line = not ends
 
 
 class WhitespaceJoiner:

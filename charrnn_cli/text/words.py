@@ -124,10 +124,14 @@ class WholeWords:
 
 
 class WordSplitter:
-    """One text to tokens, piece by piece; `marks` collects what each token stands for that is not its own text."""
+    """One text to tokens, piece by piece; `marks` collects what each token stands for that is not its own text.
+
+    `lengths` collects the characters of each token in the text, with the space that the rule puts before it.
+    """
 
     def __init__(self, lowercase: bool) -> None:
         self.marks: dict[str, str] = {}
+        self.lengths: list[int] = []
         self._lowercase = lowercase
         self._token: dict[str, str] = {}  # of each mark so far
         self._spacing = Spacing()
@@ -142,33 +146,37 @@ class WordSplitter:
         """The tokens that are left; spaces at the end of an `unfinished` text belong to what will follow it."""
         tokens = self._split(self._words.end())
         if self._gap and not unfinished:
-            tokens += self._gap_tokens()
+            self._add_gap(tokens)
         self._gap = ""
         return tokens
 
     def _split(self, text: str) -> list[str]:
         tokens: list[str] = []
-        before, known = self._spacing.before, self._token
+        before, known, lengths = self._spacing.before, self._token, self.lengths
         for piece in PIECES.findall(text.lower() if self._lowercase else text):
             if piece[0] == " ":
                 self._gap += piece
                 continue
-            if self._gap != (" " if before(piece) else ""):
-                tokens += self._gap_tokens()
+            space = before(piece)
+            if self._gap != (" " if space else ""):
+                self._add_gap(tokens)
+                space = False
             self._gap = ""
             if piece.isalnum():
                 tokens.append(piece)
+                lengths.append(len(piece) + space)
             else:
                 tokens.append(known.get(piece) or self._learn(piece))
+                lengths.append(len(piece.strip(END)) + space)
         return tokens
 
-    def _gap_tokens(self) -> list[str]:
-        tokens: list[str] = []
+    def _add_gap(self, tokens: list[str]) -> None:
         for start in range(0, max(len(self._gap), 1), SPACES):
-            marks = gap_marks(self._gap[start : start + SPACES])
+            gap = self._gap[start : start + SPACES]
+            marks = gap_marks(gap)
             self.marks |= marks
             tokens += marks
-        return tokens
+            self.lengths.append(len(gap))
 
     def _learn(self, piece: str) -> str:
         token = EOD if piece == END else mark(piece)

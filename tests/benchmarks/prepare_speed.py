@@ -1,7 +1,7 @@
 """Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, by so many workers, at any level.
 
 python tests/benchmarks/prepare_speed.py
-python tests/benchmarks/prepare_speed.py --level word --workers 1 2 --megabytes 200 anna.txt
+python tests/benchmarks/prepare_speed.py anna.txt --level word --workers 1 2 --megabytes 200
 """
 
 import argparse
@@ -41,12 +41,16 @@ def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[in
         processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         corpus = Path("runs", name, "corpus")
         tokens = sum(json.loads((corpus / "corpus.json").read_text())["tokens"].values())
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(corpus.iterdir()))).hexdigest()
+        digest = hashlib.sha256()
+        for file in sorted(corpus.iterdir()):
+            with file.open("rb") as stream:
+                while chunk := stream.read(1 << 20):
+                    digest.update(chunk)
         print(
             f"{name}, {processes} worker(s): {size / 1e6:,.0f} MB in {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s "
             f"({size / 1e6 / processor:.0f} MB/s of processor time), "
             f"{tokens / 1e6 / seconds * 60:,.0f} million {level}s/minute, "
-            f"peak memory of a process so far {after.ru_maxrss / 1000:.0f} MB, corpus {digest[:8]}",
+            f"peak memory of a process so far {after.ru_maxrss / 1000:.0f} MB, corpus {digest.hexdigest()[:8]}",
             flush=True,
         )
     path.unlink()
