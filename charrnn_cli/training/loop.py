@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.errors import CharrnnError, UsageError
+from charrnn_cli.errors import CharrnnError, RunError, UsageError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.coding import Ids
@@ -154,7 +154,7 @@ def _loop(
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
     ranks = now.ranks
-    batches, streams = cut(data, settings, ranks, device), settings.batch_size
+    batches, streams = cut(data, settings, ranks, device, now.model.vocabulary_size), settings.batch_size
     mine = ranks.share(streams)
     model, optimizer, numbers = now.model, now.optimizer, now.numbers
     network = ranks.parallel(model)
@@ -197,7 +197,7 @@ def _loop(
         for group in optimizer.param_groups:
             group["lr"] = rate
         begin = reset(now.hidden, mine, streams, settings.reset, settings.seed, numbers.step)
-        x, y = (_to(device, window) for window in batches[numbers.window])  # (B, T)
+        x, y = (_to(device, window, model.vocabulary_size) for window in batches[numbers.window])  # (B, T)
         seed_dropout(settings.seed, numbers.step, ranks.rank)
         optimizer.zero_grad(set_to_none=True)
         loss, state = torch.zeros_like(now.loss_sum), []
@@ -233,7 +233,7 @@ def _loop(
             pace.lap()
 
 
-def cut(data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.device) -> Batches[Tensor]:
+def cut(data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.device, tokens: int) -> Batches[Tensor]:
     """The windows of an epoch, of the streams of this rank.
 
     On a GPU that has room for their ids those go there once; else they stay a memory map. Raises UsageError.
@@ -242,6 +242,7 @@ def cut(data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.devi
     ids: Any = data.train[mine.start * S : mine.stop * S + 1]
     if device.type != "cpu" and ids.nbytes <= ROOM * free_memory(device):
         ids = torch.from_numpy(ids.astype(np.uint8 if ids.dtype == np.uint8 else np.int32)).to(device)
+        check_ids(ids, tokens)
     return Batches(ids, mine.stop - mine.start, settings.seq_length)
 
 
@@ -260,11 +261,21 @@ def check_streams(data: Data, settings: TrainingSettings, ranks: Ranks) -> int:
         raise UsageError(f"--batch-size {settings.batch_size} is too large: {error}. Give less.") from error
 
 
-def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger]) -> Tensor:
-    """A window as int64, on the device: cut from a memory map or from ids that are there."""
+def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger], tokens: int) -> Tensor:
+    """A window as int64, on the device: cut from a memory map or from ids that are there. Raises RunError."""
     if isinstance(window, Tensor):
         return window.long()
+    check_ids(window, tokens)
     return torch.from_numpy(window.astype(np.int64)).to(device)
+
+
+def check_ids(ids: Any, tokens: int) -> None:
+    """Raises RunError where an id is none of so many tokens."""
+    if len(ids) and (highest := int(ids.max())) >= tokens:
+        raise RunError(
+            f"the prepared text is damaged: it has the id {highest}, and the vocabulary {tokens} tokens. What was "
+            "saved is whole. To see which file it is: charrnn info --verify. Then prepare the text again, with --force."
+        )
 
 
 class Part(NamedTuple):

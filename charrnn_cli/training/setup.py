@@ -20,7 +20,7 @@ from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name
-from charrnn_cli.training.loop import Data, check_streams
+from charrnn_cli.training.loop import Data, check_ids, check_streams
 from charrnn_cli.training.model import get_weights
 from charrnn_cli.training.ranks import ALONE, Ranks
 from charrnn_cli.training.state import TrainingState
@@ -114,6 +114,8 @@ def _ready(
             "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
         )
     check_streams(data, config.training, ranks)
+    if data.valid is not None:
+        check_ids(data.valid, len(vocabulary))
     state, matched = TrainingState.begin(config.model, config.training, len(vocabulary), device, ranks), None
     if last is not None:
         state.restore(last)
