@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
-from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
+from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import new_folder, read_json, remove_folder, temporary_beside, write_bytes, write_json
 from charrnn_cli.runs import Run
 
@@ -108,8 +108,6 @@ def save_checkpoint(
 
     Raises DiskError; what was saved before is whole then.
     """
-    if not run.checkpoints.is_dir():  # or it would be made anew, without all else that a run needs
-        raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If it was moved, go on from where it is.")
     with new_folder(run.checkpoints / f"step-{summary.step:08d}") as folder:
         write_bytes(folder / WEIGHTS, _with_summary(weights, summary))
         write_bytes(folder / TENSORS, _with_checksum(tensors, {}))

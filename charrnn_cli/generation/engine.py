@@ -44,7 +44,9 @@ class Engine(Protocol[State]):
     """What computes the network."""
 
     name: str
-    block: int  # tokens of several texts that are written at once
+
+    def tokens_at_once(self, texts: int) -> int:
+        """How many tokens of each of so many texts `write` is asked for."""
 
     def groups(self, texts: int) -> list[int]:
         """How many texts are written side by side, group after group; those too many in the last are nobody's."""
@@ -83,7 +85,11 @@ def fixed_groups(texts: int, sizes: Sequence[int]) -> list[int]:
 class StepEngine(Generic[State]):
     """An engine on a CPU: one step at a time, the draw in NumPy."""
 
-    block = 16
+    block = 16  # tokens of several texts that are written at once
+
+    def tokens_at_once(self, texts: int) -> int:
+        """One of a single text, which comes as it is made."""
+        return 1 if texts == 1 else self.block
 
     def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
         """Ids (B,), state to logits of the next token (B, V), state."""

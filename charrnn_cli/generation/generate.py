@@ -108,7 +108,7 @@ def _write(
 ) -> Iterator[Piece | Sample]:
     """Writes a group of texts, whose prime is read into `state` but for its last token."""
     writing = {k: writer for k, writer in writers.items() if not writer.ending}
-    first, T = min(writers), 1 if len(randoms) == 1 else engine.block  # a single text comes as it is made
+    first, T = min(writers), engine.tokens_at_once(len(randoms))
     W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
     recent = _last(np.array([prime[-W:] if W else []], np.int64), W).repeat(len(randoms), axis=0)  # (B, W)
     ids = np.full(len(randoms), prime[-1])  # (B,)

@@ -1,8 +1,7 @@
 """The recurrent step in ONNX Runtime with weights of 8 bits: a quarter of the memory that each character reads.
 
-Weights are rounded to 127 steps per output column, what they are multiplied with to 255 per row: a hidden state lies
-between -1 and 1, other inputs are scaled by their largest number. Integer products are exact, so a text does not depend
-on how many are written beside it. Sizes: B texts, V tokens, L layers, H hidden, G gates.
+A graph reads a token, and another one writes several: step, filters, draw, and again, with no way back to Python
+between two tokens. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
 """
 
 from collections.abc import Mapping
@@ -11,19 +10,18 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from charrnn_cli.config import ModelSettings
-from charrnn_cli.generation.engine import StepEngine
-from charrnn_cli.generation.numpy_engine import EPSILON, HALF, Array, NumpyEngine, State
-from charrnn_cli.generation.sampling import Ids
+from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.errors import RunError
+from charrnn_cli.generation.engine import Block, Sampler, StepEngine
+from charrnn_cli.generation.numpy_engine import Array, NumpyEngine, State
+from charrnn_cli.generation.onnx_graph import Graph
+from charrnn_cli.generation.sampling import BROKEN, Ids
 
 SIDE_BY_SIDE = 256  # texts at once, at most
 FEW = 4  # texts for which one core is faster than several
-OPSET, FORMAT = 17, 8  # of ONNX, the oldest that has all we use
-ZERO = np.uint8(128)  # the byte that stands for 0
-LARGEST = np.float32(127)
-LARGEST_WEIGHT = np.float32(63)  # older processors add two products in 16 bits
+LARGEST_RATE = np.float32(1e30)  # one over the temperature, at most
+NEVER_ONE = np.float32(1 - 2**-24)  # the largest number below 1
 
 
 class OnnxEngine(StepEngine[State]):
@@ -34,9 +32,8 @@ class OnnxEngine(StepEngine[State]):
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
         """Takes weights of any float type."""
         self.numpy = NumpyEngine(weights, settings)
-        self._names = [f"{part}{k}" for k in range(settings.layers) for part in _parts(settings)]
-        self._model = _Graph(self.numpy).model()
-        self._sessions: dict[bool, Any] = {}
+        self._graph = Graph(self.numpy)
+        self._sessions: dict[tuple[str, bool], Any] = {}
 
     def start(self, streams: int) -> State:
         """The state before any token."""
@@ -51,133 +48,69 @@ class OnnxEngine(StepEngine[State]):
         whole, rest = divmod(texts, SIDE_BY_SIDE)
         return [SIDE_BY_SIDE] * whole + [rest] * (rest > 0)
 
+    def tokens_at_once(self, texts: int) -> int:
+        """As many of one text as of several: they take no longer than it takes to show them."""
+        return self.block
+
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
-        parts = [part for parts in state.parts for part in parts]
-        given = dict(zip(self._names, parts, strict=True))
-        logits, *parts = self._session(len(ids) < FEW).run(None, {"ids": np.asarray(ids, np.int64), **given})
-        each = len(state.parts[0])
-        return logits, State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
+        logits, *parts = self._session("read", len(ids)).run(
+            None, {"ids": np.asarray(ids, np.int64), **self._in(state)}
+        )
+        return logits, self._out(parts, state)
 
-    def _session(self, few: bool) -> Any:
-        """What runs the graph: for few texts on one core, whose work is too short to be shared."""
-        if few not in self._sessions:
+    def write(
+        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> Block[State]:
+        """As `Engine` says; with a repetition penalty token by token."""
+        if recent.size:
+            return super().write(ids, state, recent, uniforms, sampler)
+        given = {
+            "ids": np.asarray(ids, np.int64),
+            "tokens": np.array(uniforms.shape[1]),
+            "uniforms": np.minimum(uniforms.T[:, :, None].astype(np.float32), NEVER_ONE),  # (T, B, 1)
+            **_filters(sampler.settings, sampler.allowed),
+            **self._in(state),
+        }
+        name = "write and score" if sampler.scored else "write"
+        drawn, totals, *more = self._session(name, len(ids)).run(None, given)  # (T, B) each
+        if not (totals > 0).all():
+            raise RunError(BROKEN)
+        scores = more.pop(0).T.astype(np.float64) if sampler.scored else None
+        return Block(drawn.T, scores, self._out(more, state))
+
+    def _in(self, state: State) -> dict[str, Array]:
+        return dict(zip(self._graph.states, (part for parts in state.parts for part in parts), strict=True))
+
+    def _out(self, parts: list[Array], state: State) -> State:
+        each = len(state.parts[0])
+        return State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
+
+    def _session(self, name: str, texts: int) -> Any:
+        """What runs a graph: for few texts on one core, whose work is too short to be shared."""
+        few = texts < FEW
+        if (name, few) not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3  # errors alone
             options.intra_op_num_threads = 1 if few else 0  # 0: all cores
-            self._sessions[few] = onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
-        return self._sessions[few]
+            model = self._graph.reading() if name == "read" else self._graph.writing(scored=name == "write and score")
+            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._sessions[name, few] = session
+        return self._sessions[name, few]
 
 
-def _parts(settings: ModelSettings) -> str:
-    """What a layer's state consists of, as one letter each."""
-    return "hc" if settings.cell == "lstm" else "h"
-
-
-class _Graph:
-    """The ONNX graph of one step, node after node."""
-
-    def __init__(self, engine: NumpyEngine) -> None:
-        self.engine, self.settings = engine, engine.settings
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def model(self) -> bytes:
-        """The graph, with its weights, as ONNX has it in a file."""
-        H, V, parts = self.settings.hidden, len(self.engine.head_bias), _parts(self.settings)
-        outputs = self.step()
-        names = [f"{part}{k}" for k in range(self.settings.layers) for part in parts]
-        given = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["B"])]
-        given += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", H]) for name in names]
-        sizes = [V] + [H] * len(names)
-        made = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", size])
-            for name, size in zip(outputs, sizes, strict=True)
-        ]
-        graph = helper.make_graph(self.nodes, "step", given, made, self.constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
-        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT).SerializeToString()
-        return model
-
-    def step(self) -> list[str]:
-        """The nodes of all layers and the head; the names of the logits and the states."""
-        x = self.node("Gather", self.constant(self.engine.inputs), "ids") if self.engine.inputs.size else ""  # (B, E)
-        bounded, states = False, []  # whether x lies between -1 and 1
-        for k, layer in enumerate(self.engine.layers):
-            if layer.of_input is None:
-                of_input = self.node("Gather", self.constant(layer.table), "ids")  # (B, GH)
-            else:
-                normed = self.norm(layer.norm, x) if layer.norm else x
-                bound = bounded and layer.norm is None
-                of_input = self.product(normed, layer.of_input, bound, layer.input_bias)  # (B, GH)
-            of_state = self.product(f"h{k}", layer.of_state, True)  # (B, GH)
-            state = getattr(self, self.settings.cell)(of_input, of_state, k)  # (B, H) each
-            x = self.node("Add", x, state[0]) if layer.residual else state[0]
-            bounded = not layer.residual
-            states += state
-        output = self.norm(self.engine.norm, x) if self.engine.norm else x  # (B, H)
-        bound = bounded and self.engine.norm is None
-        return [self.product(output, self.engine.head, bound, self.engine.head_bias), *states]
-
-    def lstm(self, of_input: str, of_state: str, k: int) -> list[str]:
-        """As `numpy_engine.lstm_cell`."""
-        H, half = self.settings.hidden, self.constant(HALF)
-        opened, g = self.split(self.node("Tanh", self.node("Add", of_input, of_state)), 3 * H, H)
-        opened = self.node("Add", self.node("Mul", opened, half), half)
-        i, f, o = self.split(opened, H, H, H)
-        c = self.node("Add", self.node("Mul", f, f"c{k}"), self.node("Mul", i, g))
-        return [self.node("Mul", o, self.node("Tanh", c)), c]
-
-    def gru(self, of_input: str, of_state: str, k: int) -> list[str]:
-        """As `numpy_engine.gru_cell`."""
-        H, bias = self.settings.hidden, self.constant(self.engine.layers[k].state_bias)
-        (r, z, n), (of_r, of_z, of_n) = (self.split(x, H, H, H) for x in (of_input, self.node("Add", of_state, bias)))
-        r, z = self.node("Sigmoid", self.node("Add", r, of_r)), self.node("Sigmoid", self.node("Add", z, of_z))
-        n = self.node("Tanh", self.node("Add", n, self.node("Mul", r, of_n)))
-        return [self.node("Add", n, self.node("Mul", z, self.node("Sub", f"h{k}", n)))]
-
-    def rnn(self, of_input: str, of_state: str, k: int) -> list[str]:
-        """As `numpy_engine.rnn_cell`."""
-        return [self.node("Tanh", self.node("Add", of_input, of_state))]
-
-    def norm(self, norm: Any, x: str) -> str:
-        """Layer normalisation of x (B, size)."""
-        weight, bias = self.constant(norm.weight), self.constant(norm.bias)
-        return self.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=float(EPSILON))
-
-    def product(self, x: str, weights: Array, bounded: bool, bias: Array | None = None) -> str:
-        """x (B, in) times weights (in, out) in 8 bits, plus a bias; `bounded` where x lies between -1 and 1."""
-        largest = np.abs(weights).max(axis=0)
-        scale = np.where(largest > 0, largest, 1).astype(np.float32) / LARGEST_WEIGHT  # (out,)
-        of_8_bits, of_columns = self.constant(np.rint(weights / scale).astype(np.int8)), self.constant(scale)
-        step, zero, none = self.constant(1 / LARGEST), self.constant(ZERO), ""
-        added = [] if bias is None else [self.constant(bias)]
-        fused = {"domain": "com.microsoft"}
-        if bounded:
-            x = self.node("QuantizeLinear", x, step, zero)
-            return self.node("MatMulIntegerToFloat", x, of_8_bits, step, of_columns, zero, none, *added, **fused)
-        of_row = self.node(
-            "Max", self.node("ReduceMax", self.node("Abs", x), axes=[1]), self.constant(EPSILON)
-        )  # (B, 1)
-        x = self.node("QuantizeLinear", self.node("Div", x, of_row), step, zero)
-        product = self.node("MatMulIntegerToFloat", x, of_8_bits, step, of_columns, zero, **fused)
-        product = self.node("Mul", product, of_row)
-        return self.node("Add", product, *added) if added else product
-
-    def split(self, x: str, *sizes: int) -> list[str]:
-        """x (B, sum of the sizes) in parts of these sizes."""
-        names = [f"x{len(self.nodes)}_{part}" for part in range(len(sizes))]
-        self.nodes.append(helper.make_node("Split", [x, self.constant(np.array(sizes, np.int64))], names, axis=1))
-        return names
-
-    def node(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        """A node with one output, by its name."""
-        name = f"x{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, inputs, [name], **attributes))
-        return name
-
-    def constant(self, value: Any) -> str:
-        """An array that is part of the graph, by its name."""
-        name = f"w{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+def _filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """What the graph that writes is told of the settings."""
+    V, greedy = len(allowed), settings.temperature == 0
+    n = 1 if greedy else settings.top_n or V
+    rate = 1.0 if greedy else min(1 / settings.temperature, LARGEST_RATE)
+    top_p = 2.0 if greedy or settings.top_p == 1 else settings.top_p  # 2: all, whatever is rounded
+    with np.errstate(divide="ignore"):
+        least = np.maximum(np.log(np.float32(0 if greedy else settings.min_p)), np.finfo(np.float32).min)
+    return {
+        "mask": np.where(allowed, 0, -np.inf).astype(np.float32),  # (V,)
+        "first": (np.arange(V) < n).astype(np.float32),  # (V,)
+        "rate": np.array(rate, np.float32),
+        "top_p": np.array(top_p, np.float32),
+        "least": np.array(least, np.float32),
+    }

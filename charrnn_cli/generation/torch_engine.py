@@ -26,12 +26,14 @@ BLOCK = 32  # tokens that are drawn before the host looks at them
 class TorchEngine:
     """A `LanguageModel` that reads one token of B texts at a time."""
 
-    block = BLOCK
-
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, device: torch.device) -> None:
         self.name = f"torch on {device}"
         self.model = trained_model(settings, weights, device).eval()
         self.device = device
+
+    def tokens_at_once(self, texts: int) -> int:
+        """As many as are drawn before the host waits; a single text comes as it is made."""
+        return 1 if texts == 1 else BLOCK
 
     def groups(self, texts: int) -> list[int]:
         """Few sizes, because each is written whole."""

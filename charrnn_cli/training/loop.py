@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.errors import CharrnnError, RunError, UsageError
+from charrnn_cli.errors import CharrnnError, DiskError, RunError, UsageError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.coding import Ids
@@ -373,6 +373,8 @@ def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) 
         numbers.best_step = numbers.step
     weights, tensors, record = now.dump()
     if ranks.first:
+        if not run.checkpoints.is_dir():  # or it would be made anew, without all else that a run needs
+            raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If it was moved, go on where it is.")
         save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
         drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
     ranks.agree()

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.config import Cell, ModelSettings
+from charrnn_cli.config import Cell, ModelSettings, SamplingSettings
+from charrnn_cli.errors import RunError
 from charrnn_cli.generation import numpy_engine
+from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
+from charrnn_cli.generation.sampling import log_probabilities, probabilities
 from charrnn_cli.training.model import LanguageModel, get_weights
 
 V = 9
@@ -46,3 +49,76 @@ def test_a_text_does_not_depend_on_the_others():
         one, states[0] = alone.step(step[:1], states[0])
         many, states[1] = together.step(step, states[1])
         np.testing.assert_array_equal(one[0], many[0])
+
+
+def small_engine(cell="lstm", bias=0.0):
+    """Knows 9 tokens, and is rather sure."""
+    torch.manual_seed(1)
+    settings = ModelSettings(cell, hidden=32, layers=2, embedding=8, layer_norm=True)
+    weights = get_weights(LanguageModel(settings, V))
+    weights["head.weight"] = weights["head.weight"] * 4
+    weights["head.bias"] = weights["head.bias"] + np.float32(bias)
+    return OnnxEngine(weights, settings)
+
+
+FILTERS = [
+    {},
+    {"temperature": 1.0, "top_p": 1.0},
+    {"temperature": 0.0},
+    {"temperature": 1e-9},
+    {"top_n": 1},
+    {"top_n": 4, "top_p": 1.0, "temperature": 1.3},
+    {"top_n": 7, "top_p": 0.6},
+    {"min_p": 0.2, "top_p": 1.0},
+    {"min_p": 0.05, "top_p": 0.7, "temperature": 2.0},
+]
+
+
+@pytest.mark.parametrize("settings", FILTERS, ids=str)
+@pytest.mark.parametrize("banned", [[], [0, 3, 5]])
+def test_the_graph_draws_by_the_probabilities_that_the_filters_leave(settings, banned):
+    engine, draws = small_engine(), 4000
+    allowed = np.ones(V, bool)
+    allowed[banned] = False
+    sampler = Sampler(SamplingSettings(**settings), allowed, scored=True)
+    ids, state = np.array([2]), engine.start(1)
+    logits, _ = engine.step(ids, state)
+    left = logits.astype(np.float64)
+    for filter in sampler.filters:
+        left = filter(left, np.zeros((1, 0), int))
+    uniforms = ((np.arange(draws) + 0.5) / draws)[:, None]
+    block = engine.write(ids.repeat(draws), engine.repeat(state, draws), np.zeros((draws, 0), int), uniforms, sampler)
+    shares = np.bincount(block.ids[:, 0], minlength=V) / draws
+    np.testing.assert_allclose(shares, probabilities(left)[0], atol=1.5 / draws)
+    expected = log_probabilities(logits.repeat(draws, axis=0).astype(np.float64), block.ids[:, 0])
+    np.testing.assert_allclose(block.scores[:, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_what_the_graph_writes_is_what_its_steps_say(cell):
+    engine = small_engine(cell)
+    greedy = Sampler(SamplingSettings(temperature=0), np.ones(V, bool))
+    block = engine.write(np.array([2, 5]), engine.start(2), np.zeros((2, 0), int), np.zeros((2, 30)), greedy)
+    ids, state = np.array([2, 5]), engine.start(2)
+    for t in range(30):
+        logits, state = engine.step(ids, state)
+        ids = logits.argmax(axis=1)
+        assert block.ids[:, t].tolist() == ids.tolist()
+    for ours, theirs in zip(block.state.parts, state.parts, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_largest_number_below_one_draws_what_may_be_drawn():
+    engine = small_engine()
+    sampler = Sampler(SamplingSettings(top_n=3), np.ones(V, bool))
+    below = np.full((500, 20), np.nextafter(1.0, 0.0))
+    block = engine.write(np.arange(500) % V, engine.start(500), np.zeros((500, 0), int), below, sampler)
+    assert ((block.ids >= 0) & (block.ids < V)).all()
+
+
+def test_broken_weights_are_noticed():
+    engine = small_engine(bias=np.nan)
+    sampler = Sampler(SamplingSettings(), np.ones(V, bool))
+    with pytest.raises(RunError, match="broken"):
+        engine.write(np.array([1]), engine.start(1), np.zeros((1, 0), int), np.zeros((1, 4)), sampler)
