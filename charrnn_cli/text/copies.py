@@ -82,7 +82,7 @@ def of_split(ids: Sequence[int] | NDArray[Any], vocabulary: Vocabulary) -> Origi
     def pieces() -> Iterator[str]:
         joiner = tokenizer_of(vocabulary).joiner()
         for start in range(0, len(ids), BLOCK):
-            yield "".join(joiner.add(vocabulary.tokens[id]) for id in np.asarray(ids[start : start + BLOCK]).tolist())
+            yield "".join(map(joiner.add, vocabulary.decode(np.asarray(ids[start : start + BLOCK]).tolist())))
         yield joiner.end()
 
     return Original(pieces)

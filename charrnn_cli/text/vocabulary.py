@@ -46,8 +46,14 @@ class Vocabulary:
         return [self.ids[token] for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The tokens of `ids`."""
-        return [self.tokens[id] for id in ids]
+        """The tokens of `ids`. Raises RunError for one that there is not."""
+        try:
+            return [self.tokens[id] for id in ids]
+        except IndexError as error:
+            raise RunError(
+                f"the prepared text is damaged: it has ids that are none of the {len(self)} tokens. To see which file it "
+                "is: charrnn info --verify. Then prepare the text again, with --force."
+            ) from error
 
     def lacks(self, tokens: Sequence[str]) -> list[int]:
         """The positions of the `tokens` that the vocabulary lacks."""

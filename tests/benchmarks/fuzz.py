@@ -11,6 +11,7 @@ the run's folder. Prints every failure, with the seed that makes it again, and e
 
 import argparse
 import collections
+import gzip
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,11 @@ import charrnn_cli.generation.generate
 import charrnn_cli.scoring
 import charrnn_cli.training.loop  # noqa: F401  # once, before any process is forked
 from charrnn_cli.cli import main
+from charrnn_cli.text.sources import zstd
 
 TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 30
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--no-preview"]
+CORPUS = ("corpus.json", "train.bin", "valid.bin", "test.bin")
 COMMANDS = {
     "sample": ["sample", "--model", "fox", "--length", "5", "--engine", "numpy"],
     "sample checkpoint": ["sample", "--model", "fox", "--length", "5", "--checkpoint", "20", "--engine", "onnx"],
@@ -47,10 +51,16 @@ COMMANDS = {
     "train": ["train", "fox", "--steps", "30", "--cpu", "--no-preview"],
     "prepare": ["prepare", "fox.txt", "--name", "other"],
     "prepare words": ["prepare", "fox.txt", "--name", "other", "--level", "word"],
+    "prepare packed": ["prepare", "fox.gz", "fox.zst", "fox.zip", "--name", "other"],
+    "prepare records": ["prepare", "fox.jsonl", "--name", "other", "--documents", "record"],
+    "append": ["prepare", "fox.txt", "--append", "fox"],
 }
-READS = {  # the files that a command may read, by the end of their path
+READS = {  # the files that a command may read
     "prepare": ("fox.txt",),
     "prepare words": ("fox.txt",),
+    "prepare packed": ("fox.gz", "fox.zst", "fox.zip"),
+    "prepare records": ("fox.jsonl",),
+    "append": ("fox.txt", "runs/fox/vocabulary.json", *(f"runs/fox/corpus/{name}" for name in CORPUS)),
 }
 SECONDS, MEMORY = 30, 1 << 30
 ODD: list[Any] = [None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "\0", "../../x"]
@@ -80,6 +90,17 @@ def start(arguments: list[str], said: Path) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def write_texts() -> None:
+    """The texts that are prepared, in every form."""
+    Path("fox.txt").write_text(TEXT)
+    Path("fox.gz").write_bytes(gzip.compress(TEXT.encode()))
+    Path("fox.zst").write_bytes(zstd.compress(TEXT.encode()))
+    with zipfile.ZipFile("fox.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("one.txt", TEXT)
+        archive.writestr("two.txt", TEXT)
+    Path("fox.jsonl").write_text("".join(json.dumps({"id": 1, "text": line}) + "\n" for line in TEXT.splitlines()))
 
 
 def run(arguments: list[str], said: Path) -> int | None:
@@ -242,7 +263,7 @@ if __name__ == "__main__":
         os.chdir(place)
         Path("pristine").mkdir()
         os.chdir("pristine")
-        Path("fox.txt").write_text(TEXT)
+        write_texts()
         for model in ("whole", "fox"):
             run(["prepare", "fox.txt", "--name", model], Path("../said.txt"))
             if run(["train", model, "--steps", "20", *SMALL], Path("../said.txt")) != 0:

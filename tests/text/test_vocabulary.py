@@ -44,3 +44,8 @@ def test_a_damaged_file_is_named(folder, change):
     (folder / "vocabulary.json").write_text(json.dumps(record | change))
     with pytest.raises(RunError, match=r"vocabulary\.json"):
         Vocabulary.load(folder / "vocabulary.json")
+
+
+def test_ids_that_are_none_are_refused():
+    with pytest.raises(RunError, match="none of the 2 tokens"):
+        Vocabulary("char", ("a", "b")).decode([0, 2])
