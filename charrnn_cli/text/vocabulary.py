@@ -51,8 +51,8 @@ class Vocabulary:
             return [self.tokens[id] for id in ids]
         except IndexError as error:
             raise RunError(
-                f"the prepared text is damaged: it has ids that are none of the {len(self)} tokens. To see which file it "
-                "is: charrnn info --verify. Then prepare the text again, with --force."
+                f"the prepared text is damaged: it has ids that are none of the {len(self)} tokens. To see which file "
+                "it is: charrnn info --verify. Then prepare the text again, with --force."
             ) from error
 
     def lacks(self, tokens: Sequence[str]) -> list[int]:

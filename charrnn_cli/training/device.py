@@ -86,7 +86,7 @@ def device_name(device: torch.device) -> str:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that a GPU has left; without limit where PyTorch cannot tell."""
+    """Bytes that a GPU has left; without limit where PyTorch cannot tell, and on a CPU, which can swap."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
 
 

@@ -11,22 +11,24 @@ import torch
 
 from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.config import BOUNDS
+from charrnn_cli.describe import memory_needed
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
 from charrnn_cli.generation.loading import load_model
 from charrnn_cli.memory import keep_freed_memory
-from charrnn_cli.presets import AUTO, auto, named, with_changes
+from charrnn_cli.presets import AUTO, Preset, auto, named, with_changes
 from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.device import device_name
+from charrnn_cli.training.device import device_name, free_memory
 from charrnn_cli.training.loop import Data, check_ids, check_streams
-from charrnn_cli.training.model import get_weights
+from charrnn_cli.training.model import LanguageModel, get_weights
 from charrnn_cli.training.ranks import ALONE, Ranks
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
+ROOM = 0.8  # of a GPU's free memory, for training
 MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "checkpoint_every", "keep")
 
 
@@ -163,6 +165,8 @@ def _new_config(
     else:
         base = named(preset, vocabulary.level)
     settings = with_changes(base, flags)
+    if preset in (None, AUTO) and "accumulate" not in flags:
+        settings = _fitted(settings, len(vocabulary), ROOM * free_memory(device), ranks)
     versions = {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__}
     config = Config(
         settings.model,
@@ -174,6 +178,20 @@ def _new_config(
         origin=origin.name if origin else None,
     )
     return config, base.source
+
+
+def _fitted(base: Preset, vocabulary_size: int, room: float, ranks: Ranks) -> Preset:
+    """The preset with the streams in so many parts that a GPU has room for one, where that can be."""
+    with torch.device("meta"):
+        parameters = LanguageModel(base.model, vocabulary_size).parameter_count
+    training, mine = base.training, max(base.training.batch_size // ranks.size, 1)
+    parts = 1
+    while parts < mine:
+        part = replace(training, batch_size=mine, accumulate=parts)
+        if memory_needed(base.model, part, vocabulary_size, parameters) <= room:
+            break
+        parts = min(2 * parts, mine)
+    return replace(base, training=replace(training, accumulate=parts))
 
 
 def _changed(config: Config, run: Run, preset: str | None, flags: dict[str, Any], origin: Run | None) -> Config:

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ from support import TEXT, prepare_text
 
 from charrnn_cli.checkpoint import Config, checkpoints
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.training import setup
 from charrnn_cli.training.loop import train
 from charrnn_cli.training.setup import set_up
 
@@ -15,9 +17,9 @@ SMALL = {"hidden": 8, "embedding": 4, "batch_size": 4, "seq_length": 8, "steps":
 
 
 def trained(run):
-    setup = set_up(run, None, SMALL, False, CPU)
-    list(train(run, setup.data, setup.config.training, setup.state, CPU))
-    return setup
+    made = set_up(run, None, SMALL, False, CPU)
+    list(train(run, made.data, made.config.training, made.state, CPU))
+    return made
 
 
 def test_settings_come_from_the_run(fox):
@@ -104,3 +106,15 @@ def test_the_same_seed_gives_the_same_weights(folder):
     one, two = prepare_text(folder, TEXT, name="one"), prepare_text(folder, TEXT, name="two")
     weights = [set_up(run, None, SMALL, False, CPU).state.model.head.weight for run in (one, two)]
     assert torch.equal(*weights)
+
+
+def test_auto_sends_the_streams_through_in_parts_where_memory_is_small(fox, monkeypatch):
+    parts = []
+    for memory in (math.inf, 1e9, 5e8, 1e3):
+        monkeypatch.setattr(setup, "free_memory", lambda device, memory=memory: memory)
+        config = set_up(fox, None, {"steps": 1}, True, CPU).config.training
+        parts.append(config.accumulate)
+        assert config.batch_size == 16
+    assert parts == sorted(parts)
+    assert (parts[0], parts[-1]) == (1, 16)
+    assert set_up(fox, None, {"steps": 1, "accumulate": 2}, True, CPU).config.training.accumulate == 2
