@@ -157,7 +157,7 @@ class Graph:
         largest = np.abs(weights).max(axis=0)
         scale = np.where(largest > 0, largest, 1).astype(np.float32) / LARGEST_WEIGHT  # (out,)
         of_8_bits, of_columns = self.constant(np.rint(weights / scale).astype(np.int8)), self.constant(scale)
-        step, zero, none = self.constant(1 / LARGEST), self.constant(ZERO), ""
+        step, zero, none = self.constant(np.float32(1 / 127)), self.constant(ZERO), ""
         added = [] if bias is None else [self.constant(bias)]
         fused = {"domain": "com.microsoft"}
         if bounded:
