@@ -70,7 +70,7 @@ def _cut(text: str, length: int, ends: tuple[str, ...]) -> int:
 
 
 def in_order(work: Work[Result], blocks: Iterable[Block], processes: int) -> Iterator[tuple[Block, Result]]:
-    """Every block with what `work`, which can be pickled, makes of it. Raises CharrnnError where a process is lost."""
+    """Every block with what `work` makes of it, a function of a module. Raises CharrnnError where a process is lost."""
     if processes == 1:
         state = None
         for block in blocks:

@@ -7,7 +7,7 @@ from typing import Any
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.sources import COMPRESSED, Source, text_chunks
+from charrnn_cli.text.sources import Source, text_chunks, unpacked_name
 from charrnn_cli.text.vocabulary import END
 
 JSON_LINES = (".jsonl", ".ndjson")
@@ -34,10 +34,7 @@ def document_chunks(source: Source, settings: PrepareSettings) -> Chunks:
 
 def is_json_lines(source: Source) -> bool:
     """Whether a file is one by its name."""
-    name = source.name
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return name.endswith(JSON_LINES)
+    return unpacked_name(source.name).endswith(JSON_LINES)
 
 
 def _lines(chunks: Chunks) -> Chunks:
@@ -75,10 +72,10 @@ def _record(source: Source, line: str, number: int, field: str, text_of: Callabl
         text = text_of(line)
     except (msgspec.MsgspecError, UnicodeError) as error:
         try:
-            record = msgspec.json.decode(line)
+            record = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeError):
-            record = None
-        fields = ", ".join(name for name, value in record.items() if isinstance(value, str)) if _is(record) else ""
+            record = {}
+        fields = ", ".join(name for name, value in record.items() if isinstance(value, str))
         advice = f"It has text in: {fields}. Name one: --field {fields.split(',')[0]}" if fields else "Leave it out."
         raise TextError(
             f"{source.name} has no text in the field {field!r} in line {number}: {error}. {advice}"
@@ -87,10 +84,6 @@ def _record(source: Source, line: str, number: int, field: str, text_of: Callabl
         raise TextError(f"{source.name} has a NUL character in the record of line {number}: it is no plain text.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if end == "\n" and text.endswith("\n") else text + end
-
-
-def _is(record: Any) -> bool:
-    return isinstance(record, dict)
 
 
 @lru_cache(maxsize=1)

@@ -132,10 +132,14 @@ def pre_split(folder: Path) -> dict[str, list[str]] | None:
 
 def plain_stem(path: Path) -> str:
     """A file's name without its last ending, and without that of its compression before."""
-    name = path.name
+    return PurePosixPath(unpacked_name(path.name)).stem
+
+
+def unpacked_name(name: str) -> str:
+    """A file's name without the ending of its compression."""
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
-    return PurePosixPath(name).stem
+    return name
 
 
 def _members(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -90,13 +90,6 @@ class Ranks:
         if not self._tell(False):
             raise CharrnnError(f"rank {self.rank} ends, because rank 0 could not begin.")
         return others()
-
-    def same(self, what: Any) -> bool:
-        """Whether `what` is equal on all ranks."""
-        said: list[Any] = [None] * self.size
-        if self.size > 1:
-            dist.all_gather_object(said, what)
-        return self.size == 1 or all(other == what for other in said)
 
     def leave(self, code: int) -> None:
         """Ends the process with that exit code, where there are several ranks.
