@@ -4,7 +4,10 @@ A graph reads a token, and another one writes several: step, filters, draw, and 
 between two tokens. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,8 @@ from charrnn_cli.generation.onnx_graph import Graph
 from charrnn_cli.generation.sampling import BROKEN, Ids
 
 SIDE_BY_SIDE = 256  # texts at once, at most
-FEW = 4  # texts for which one core is faster than several
+FEW = 4  # texts that are not worth another core
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LARGEST_RATE = np.float32(1e30)  # one over the temperature, at most
 NEVER_ONE = np.float32(1 - 2**-24)  # the largest number below 1
 
@@ -33,7 +37,7 @@ class OnnxEngine(StepEngine[State]):
         """Takes weights of any float type."""
         self.numpy = NumpyEngine(weights, settings)
         self._graph = Graph(self.numpy)
-        self._sessions: dict[tuple[str, bool], Any] = {}
+        self._sessions: dict[str, Any] = {}
 
     def start(self, streams: int) -> State:
         """The state before any token."""
@@ -54,9 +58,7 @@ class OnnxEngine(StepEngine[State]):
 
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Ids (B,), state to logits of the next token (B, V), state."""
-        logits, *parts = self._session("read", len(ids)).run(
-            None, {"ids": np.asarray(ids, np.int64), **self._in(state)}
-        )
+        logits, *parts = self._run("read", {"ids": np.asarray(ids, np.int64), **self._in(state)}, {})
         return logits, self._out(parts, state)
 
     def write(
@@ -67,17 +69,15 @@ class OnnxEngine(StepEngine[State]):
             return super().write(ids, state, recent, uniforms, sampler)
         given = {
             "ids": np.asarray(ids, np.int64),
-            "tokens": np.array(uniforms.shape[1]),
-            "uniforms": np.minimum(uniforms.T[:, :, None].astype(np.float32), NEVER_ONE),  # (T, B, 1)
-            **_filters(sampler.settings, sampler.allowed),
+            "uniforms": np.minimum(uniforms.astype(np.float32), NEVER_ONE),
             **self._in(state),
         }
-        name = "write and score" if sampler.scored else "write"
-        drawn, totals, *more = self._session(name, len(ids)).run(None, given)  # (T, B) each
+        asked = {"tokens": np.array(uniforms.shape[1]), **_filters(sampler.settings, sampler.allowed)}
+        drawn, totals, *more = self._run("write and score" if sampler.scored else "write", given, asked)  # (B, T) each
         if not (totals > 0).all():
             raise RunError(BROKEN)
-        scores = more.pop(0).T.astype(np.float64) if sampler.scored else None
-        return Block(drawn.T, scores, self._out(more, state))
+        scores = more.pop(0).astype(np.float64) if sampler.scored else None
+        return Block(drawn, scores, self._out(more, state))
 
     def _in(self, state: State) -> dict[str, Array]:
         return dict(zip(self._graph.states, (part for parts in state.parts for part in parts), strict=True))
@@ -86,17 +86,35 @@ class OnnxEngine(StepEngine[State]):
         each = len(state.parts[0])
         return State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
 
-    def _session(self, name: str, texts: int) -> Any:
-        """What runs a graph: for few texts on one core, whose work is too short to be shared."""
-        few = texts < FEW
-        if (name, few) not in self._sessions:
+    def _run(self, name: str, given: Mapping[str, NDArray[Any]], asked: Mapping[str, NDArray[Any]]) -> list[Any]:
+        """What a graph makes of what is `given` of each text (B, ...), and `asked` of all: some texts on each core."""
+        session, texts = self._session(name), len(given["ids"])
+        parts = min(CORES, texts // FEW)
+        if parts < 2:
+            made: list[Any] = session.run(None, {**given, **asked})
+            return made
+        shares = ({**dict(zip(given, rows, strict=True)), **asked} for rows in _shared(given.values(), parts))
+        each = self._cores.map(lambda share: session.run(None, share), shares)
+        return [np.concatenate(rows) for rows in zip(*each, strict=True)]
+
+    @cached_property
+    def _cores(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(CORES)
+
+    def _session(self, name: str) -> Any:
+        """What runs a graph, on the core that asks."""
+        if name not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3  # errors alone
-            options.intra_op_num_threads = 1 if few else 0  # 0: all cores
+            options.intra_op_num_threads = 1
             model = self._graph.reading() if name == "read" else self._graph.writing(scored=name == "write and score")
-            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            self._sessions[name, few] = session
-        return self._sessions[name, few]
+            self._sessions[name] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return self._sessions[name]
+
+
+def _shared(arrays: Iterable[NDArray[Any]], parts: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    """So many parts of the rows of all arrays."""
+    return zip(*(np.array_split(array, parts) for array in arrays), strict=True)
 
 
 def _filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

@@ -39,10 +39,10 @@ class Graph:
         return _model(helper.make_graph(self.nodes, "read", given, made, self.constants))
 
     def writing(self, scored: bool) -> bytes:
-        """ids (B,), states (B, H), uniforms (T, B, 1) and filters to T drawn tokens, as ONNX has it in a file.
+        """ids (B,), states (B, H), uniforms (B, T) and filters to T drawn tokens, as ONNX has it in a file.
 
-        The outputs: ids (T, B), the weights that they were drawn from, in all, (T, B), the log-probabilities before any
-        filter (T, B) where those are asked for, and states (B, H). The filters are those of `sampling`, in its order:
+        The outputs: ids (B, T), the weights that they were drawn from, in all, (B, T), the log-probabilities before any
+        filter (B, T) where those are asked for, and states (B, H). The filters are those of `sampling`, in its order:
         `mask` (V,) is added to the logits, `first` (V,) is 1 for the so many likeliest, `rate` is one over the
         temperature, and what is less likely than e to the `least` times the likeliest is never drawn.
         """
@@ -62,14 +62,15 @@ class Graph:
 
         ends, lists = [f"{name}_end" for name in ("ids", *self.states)], [f"all{k}" for k in range(len(each))]
         yes = numpy_helper.from_array(np.array(True), "yes")
-        loop = helper.make_node("Loop", ["tokens", "yes", "ids", *self.states], [*ends, *lists], body=body)
-        given = [_value("tokens", INT), _value("ids", INT, "B"), _value("uniforms", FLOAT, "T", "B", 1)]
+        loop = helper.make_node("Loop", ["tokens", "yes", "ids", *self.states], [*ends, *lists], body=body)  # (T, B)
+        turned = [helper.make_node("Transpose", [name], [f"{name}_of_each"]) for name in lists]  # (B, T)
+        given = [_value("tokens", INT), _value("ids", INT, "B"), _value("uniforms", FLOAT, "B", "T")]
         given += [_value(name, FLOAT, "B", H) for name in self.states]
         given += [_value("mask", FLOAT, V), _value("first", FLOAT, V)]
         given += [_value(name, FLOAT) for name in ("rate", "top_p", "least")]
-        made = [_value(name, FLOAT if k else INT, "T", "B") for k, name in enumerate(lists)]
+        made = [_value(f"{name}_of_each", FLOAT if k else INT, "B", "T") for k, name in enumerate(lists)]
         made += [_value(name, FLOAT, "B", H) for name in ends[1:]]
-        return _model(helper.make_graph([loop], "write", given, made, [yes]))
+        return _model(helper.make_graph([loop, *turned], "write", given, made, [yes]))
 
     def draw(self, logits: str) -> tuple[str, str]:
         """The next tokens (B,), and the sum of the weights that they were drawn from (B,)."""
@@ -86,7 +87,8 @@ class Graph:
         weights = self.node("Mul", weights, self.node("Cast", kept, to=FLOAT))
         cumulative = self.node("CumSum", weights, self.constant(np.array(1)))
         total = self.node("Slice", cumulative, last, end, row)  # (B, 1)
-        target = self.node("Mul", self.node("Gather", "uniforms", "t"), total)
+        uniforms = self.node("Unsqueeze", self.node("Gather", "uniforms", "t", axis=1), row)  # (B, 1)
+        target = self.node("Mul", uniforms, total)
         place = self.count(self.node("LessOrEqual", cumulative, target), row)  # (B, 1)
         possible = self.count(self.node("Greater", weights, self.constant(np.float32(0))), row)
         place = self.node("Min", place, self.node("Sub", possible, row))  # whatever is rounded
