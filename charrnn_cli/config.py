@@ -26,6 +26,8 @@ EngineName = Literal["auto", "numpy", "onnx", "torch"]  # what computes the netw
 Settings = TypeVar("Settings")
 BOUNDS = ("epochs", "steps", "minutes")  # what can bound a run
 ENDING = ("cosine", "linear")  # schedules that end with the run
+HELD_OUT = 0.05  # of a text, for each of validation and test
+HELD_OUT_TOKENS = 1_000_000  # at most: a mean over so many is known to 0.002 nats, and more text is for training
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class PrepareSettings:
 
     level: Level = "char"
     encoding: str = "utf-8"
-    valid: float = 0.05  # share of the text
-    test: float = 0.05  # share of the text, its end
+    valid: float | None = None  # share of the text; None: HELD_OUT of it, and no more than HELD_OUT_TOKENS
+    test: float | None = None  # the same, at the end of the text
     min_count: int = 1  # tokens that occur less often become the unknown token
     vocab_size: int | None = None  # tokens that are kept at most, the unknown token among them
     split_on: SplitOn = "punctuation"  # at level "word"
@@ -46,9 +48,10 @@ class PrepareSettings:
     def __post_init__(self) -> None:
         _one_of("--level", self.level, get_args(Level))
         _one_of("--split-on", self.split_on, get_args(SplitOn))
-        _require("--valid", self.valid, 0 <= self.valid < 1, "from 0 up to, not including, 1")
-        _require("--test", self.test, 0 <= self.test < 1, "from 0 up to, not including, 1")
-        _require("--valid and --test together", self.valid + self.test, self.valid + self.test < 1, "below 1")
+        shares = [HELD_OUT if share is None else share for share in (self.valid, self.test)]
+        for flag, share in zip(("--valid", "--test"), shares, strict=True):
+            _require(flag, share, 0 <= share < 1, "from 0 up to, not including, 1")
+        _require("--valid and --test together", sum(shares), sum(shares) < 1, "below 1")
         _require("--min-count", self.min_count, self.min_count >= 1, "1 or more")
         size = self.vocab_size
         _require("--vocab-size", size, size is None or size >= 2, "2 or more (a token and the unknown one)")

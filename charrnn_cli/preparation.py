@@ -62,8 +62,7 @@ def prepare(
     text_decoder(settings.encoding)
     files = _parts(arguments, valid_files, test_files)
     run = named(_name_of(arguments[0], TEXT not in files) if name is None else name)
-    shares = (settings.valid, settings.test)
-    if TEXT not in files and shares != (PrepareSettings.valid, PrepareSettings.test):
+    if TEXT not in files and (settings.valid, settings.test) != (None, None):
         raise UsageError(
             "--valid and --test are shares of one text, and here each split has files of its own: leave them out."
         )

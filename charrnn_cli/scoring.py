@@ -92,8 +92,7 @@ def score_text(
         stepping = load_engine(model, engine)
         network, name = EngineNetwork(stepping, len(model.vocabulary)), stepping.name
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
-    tokens, warm_up = torch.from_numpy(reading.ids).to(device), None if exact else LONG_WARM_UP
-    result = yield from score(network, tokens, device, warm_up, each)
+    result = yield from score(network, reading.ids, device, None if exact else LONG_WARM_UP, each)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
     yield TextScore(

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import Documents, Level, PrepareSettings, SplitOn
+from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, Documents, Level, PrepareSettings, SplitOn
 
 if TYPE_CHECKING:
     from charrnn_cli.preparation import Prepared
 
 DEFAULT = PrepareSettings()
+SHARE = f"[default: {HELD_OUT}, at most {HELD_OUT_TOKENS:,} tokens]"
 
 
 def prepare(
@@ -23,10 +24,10 @@ def prepare(
     name: Annotated[str | None, typer.Option(help="The run's name.  [default: that of the first file]")] = None,
     encoding: Annotated[str, typer.Option(help="The files' encoding, such as cp1252 or utf-16.")] = DEFAULT.encoding,
     valid: Annotated[
-        float, typer.Option(help="Share of the text held out to see how well it is learned.")
+        float | None, typer.Option(help=f"Share of the text held out to see how well it is learned.  {SHARE}")
     ] = DEFAULT.valid,
     test: Annotated[
-        float, typer.Option(help="Share of the text, its end, that training never looks at.")
+        float | None, typer.Option(help=f"Share of the text, its end, that training never looks at.  {SHARE}")
     ] = DEFAULT.test,
     train: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="The training text, where held-out text has its own files.")

@@ -6,14 +6,16 @@ which is cut into splits, or in parts that are the splits.
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from charrnn_cli.config import PrepareSettings, settings_from
+from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, PrepareSettings, settings_from
 from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import flush, read_json, write_json
 from charrnn_cli.text.coding import Coder, Ids, id_type
@@ -23,6 +25,7 @@ from charrnn_cli.text.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
 ID_TYPES = ("uint8", "uint16", "uint32")
+SHA256 = re.compile("[0-9a-f]{64}")
 COPIED = 1 << 22  # ids at once
 TEXT = "text"  # the part that is to be cut into splits
 AGAIN = "Prepare the text again: charrnn prepare TEXT --force"
@@ -77,6 +80,10 @@ class CorpusInfo:
             raise RunError(f"{error} {AGAIN}") from error
         if info.dtype not in ID_TYPES or any(info.tokens.get(name, -1) < 0 for name in SPLITS):
             raise RunError(f"{path} is damaged (no tokens of {info.dtype} in {', '.join(SPLITS)}). {AGAIN}")
+        hashes = [info.sha256, *info.grown_from, *info.split_sha256.values()]
+        odd = [value for value in hashes if not SHA256.fullmatch(value)]
+        if odd:
+            raise RunError(f"{path} is damaged ({odd[0]!r} is no SHA-256). {AGAIN}")
         return info
 
 
@@ -214,9 +221,12 @@ def split_sizes(found: Survey, settings: PrepareSettings) -> dict[str, int]:
     """Tokens of each split, in the order of the text. Raises TextError where one that is wanted gets too few."""
     if TEXT in found.tokens:
         tokens = found.tokens[TEXT]
-        valid, test = int(tokens * settings.valid), int(tokens * settings.test)
+        valid, test = (
+            min(int(tokens * HELD_OUT), HELD_OUT_TOKENS) if share is None else int(tokens * share)
+            for share in (settings.valid, settings.test)
+        )
         sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
-        wanted = {"train": True, "valid": settings.valid > 0, "test": settings.test > 0}
+        wanted = {"train": True, "valid": settings.valid != 0, "test": settings.test != 0}
     else:
         sizes = {name: found.tokens.get(name, 0) for name in SPLITS}
         wanted = {name: name in found.tokens for name in SPLITS}
@@ -230,6 +240,15 @@ def split_sizes(found: Survey, settings: PrepareSettings) -> dict[str, int]:
                 "and needs 2. Give more text, or fewer splits: --valid 0 --test 0"
             )
     return sizes
+
+
+def check_ids(ids: Any, tokens: int) -> None:
+    """Raises RunError where an id, of an array or a tensor, is none of so many tokens."""
+    if len(ids) and (highest := int(ids.max())) >= tokens:
+        raise RunError(
+            f"the prepared text is damaged: it has the id {highest}, and the vocabulary {tokens} tokens. What was "
+            "saved is whole. To see which file it is: charrnn info --verify. Then prepare the text again, with --force."
+        )
 
 
 def total_size(parts: Parts) -> int:

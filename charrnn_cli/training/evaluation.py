@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.training.model import LanguageModel, State, cross_entropy
 from charrnn_cli.training.ranks import ALONE, Ranks
 
@@ -48,7 +49,7 @@ def perplexity(loss: float) -> float:
 
 def evaluate(
     model: LanguageModel,
-    tokens: Tensor,
+    tokens: NDArray[np.integer[Any]],
     device: torch.device,
     calibrate: bool = False,
     stop: Callable[[], bool] = lambda: False,
@@ -90,7 +91,7 @@ class Network(Protocol):
 
 def score(
     model: Network,
-    tokens: Tensor,
+    tokens: NDArray[np.integer[Any]],
     device: torch.device,
     warm_up: int | None = WARM_UP,
     each: NDArray[np.float32] | None = None,
@@ -99,10 +100,12 @@ def score(
 ) -> Generator[float, None, Score]:
     """Scores `model` on `tokens` (N,), N - 1 targets: yields the share that is done, returns the score.
 
+    The text may be a memory map: a window of it at a time goes to the device.
     The text is cut into streams that are read side by side. A stream starts `warm_up` tokens early, unscored, so that
     its state is what a single pass would have brought along, to a loss that differs by less than 1e-4. With None the
     text is read in a single pass. The loss of every target is written into `each` (N - 1,), which is for one scale. Of
-    several `scales` of the logits the best one makes the score. Several `ranks` share the streams.
+    several `scales` of the logits the best one makes the score. Several `ranks` share the streams. Raises RunError
+    where the text has ids that the model lacks.
     """
     targets = len(tokens) - 1
     B = 1 if warm_up is None else max(1, min(STREAMS, targets // (WORTH * warm_up)))
@@ -111,9 +114,9 @@ def score(
     T = WINDOW
     while T > 1 and T * B * model.vocabulary_size > LOGITS:
         T //= 2
-    position = torch.arange(-warm_up, S, device=tokens.device)  # (S + warm-up,)
-    starts = S * torch.arange(B, device=tokens.device)[:, None]  # (B, 1)
-    ends = (starts + S).clamp(max=targets)
+    position = np.arange(-warm_up, S)  # (S + warm-up,)
+    starts = S * np.arange(B)[:, None]  # (B, 1)
+    ends = np.minimum(starts + S, targets)
     mine = ranks.share(B)
     first = mine.start == 0
     starts, ends = (part[mine] if mine.stop > mine.start else part[:1] * 0 for part in (starts, ends))  # or one idles
@@ -124,10 +127,11 @@ def score(
         totals = [0.0] * len(scales)
         for column in range(0, len(position), T):
             at = position[column : column + T] + starts  # (B, T)
-            x = tokens[at.clamp(0, targets)].long().to(device)
-            y = tokens[(at + 1).clamp(0, targets)].long()
             counted = (at >= starts) & (at < ends)
-            y = y.masked_fill(~counted, -100).to(device)
+            window = tokens[np.clip(np.stack((at, at + 1)), 0, targets)].astype(np.int64)  # (2, B, T)
+            check_ids(window, model.vocabulary_size)
+            window[1, ~counted] = -100
+            x, y = torch.from_numpy(window).to(device)
             if warm_up and column == warm_up and first:  # the first stream has no text before it
                 for part in state:
                     part[:, 0] = 0.0
@@ -137,7 +141,7 @@ def score(
                     losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)
                     totals[k] += losses.cpu().double().sum().item()
             if each is not None:
-                each[at[counted].cpu().numpy()] = losses.cpu()[counted.cpu()].numpy()
+                each[at[counted]] = losses.cpu().numpy()[counted]
             yield min(1.0, (column + T) / len(position))
         totals = ranks.sum(torch.tensor(totals, dtype=torch.float64)).tolist()
         total, scale = min(zip(totals, scales, strict=True))

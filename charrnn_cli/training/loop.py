@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.errors import CharrnnError, DiskError, RunError, UsageError
+from charrnn_cli.errors import CharrnnError, DiskError, UsageError
 from charrnn_cli.runs import Run
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.coding import Ids
+from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.training.device import free_memory, use_bfloat16
 from charrnn_cli.training.evaluation import Score, evaluate, perplexity
 from charrnn_cli.training.log import Log
@@ -105,15 +106,10 @@ ROOM = 0.5  # of a GPU's free memory, for ids
 
 @dataclass(frozen=True)
 class Data:
-    """The ids that training reads, where its windows are cut."""
+    """The ids that training reads, memory maps that stay on disk until windows of them are cut."""
 
-    train: Ids  # a memory map
-    valid: Tensor | None  # on the device
-
-    @classmethod
-    def on(cls, device: torch.device, train: Ids, valid: Ids) -> "Data":
-        """The held-out text goes to the device; the training text stays on disk until it is cut."""
-        return cls(train, torch.from_numpy(valid.astype(np.int64)).to(device) if len(valid) else None)
+    train: Ids
+    valid: Ids | None
 
 
 def train(
@@ -194,12 +190,10 @@ def _loop(
             return
 
         rate = learning_rate(settings, numbers.step, numbers.epoch, pace.progress(), numbers.cuts, numbers.recoveries)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         begin = reset(now.hidden, mine, streams, settings.reset, settings.seed, numbers.step)
         x, y = (_to(device, window, model.vocabulary_size) for window in batches[numbers.window])  # (B, T)
         seed_dropout(settings.seed, numbers.step, ranks.rank)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad()
         loss, state = torch.zeros_like(now.loss_sum), []
         for part in _parts(x, y, begin, settings.accumulate):
             with nullcontext() if part.last else ranks.apart(network):
@@ -214,7 +208,7 @@ def _loop(
             nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
         norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)
         if norm.isfinite():
-            optimizer.step()
+            optimizer.step(rate)
             now.hidden = tuple(torch.cat(parts, 1).detach().float() for parts in zip(*state, strict=True))
             now.loss_sum += loss
             numbers.loss_steps += 1
@@ -267,15 +261,6 @@ def _to(device: torch.device, window: Tensor | NDArray[np.unsignedinteger], toke
         return window.long()
     check_ids(window, tokens)
     return torch.from_numpy(window.astype(np.int64)).to(device)
-
-
-def check_ids(ids: Any, tokens: int) -> None:
-    """Raises RunError where an id is none of so many tokens."""
-    if len(ids) and (highest := int(ids.max())) >= tokens:
-        raise RunError(
-            f"the prepared text is damaged: it has the id {highest}, and the vocabulary {tokens} tokens. What was "
-            "saved is whole. To see which file it is: charrnn info --verify. Then prepare the text again, with --force."
-        )
 
 
 class Part(NamedTuple):

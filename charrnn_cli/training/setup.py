@@ -1,5 +1,6 @@
 """What a call of `train` means for a run: begin, go on, or begin anew."""
 
+import math
 import platform
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from charrnn_cli.runs import Run, find
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.device import device_name, free_memory
-from charrnn_cli.training.loop import Data, check_ids, check_streams
+from charrnn_cli.training.loop import Data, check_streams
 from charrnn_cli.training.model import LanguageModel, get_weights
 from charrnn_cli.training.ranks import ALONE, Ranks
 from charrnn_cli.training.state import TrainingState
@@ -109,15 +110,14 @@ def _ready(
     if config.sha256 != corpus.info.sha256 and config.sha256 not in corpus.info.grown_from:
         raise RunError(f"{run.folder} was trained on another text than it holds now. Type: charrnn train --restart")
     keep_freed_memory()
-    data = Data.on(device, corpus.split("train"), corpus.split("valid"))
+    held_out = corpus.split("valid")
+    data = Data(corpus.split("train"), held_out if len(held_out) else None)
     if data.valid is None and (config.training.patience is not None or config.training.schedule == "plateau"):
         raise UsageError(
             f"{run.name} has no text held out, and so no validation loss that --patience or --schedule plateau could "
             "watch: leave them out and give --minutes 10, or prepare the text anew with --valid 0.05"
         )
     check_streams(data, config.training, ranks)
-    if data.valid is not None:
-        check_ids(data.valid, len(vocabulary))
     state, matched = TrainingState.begin(config.model, config.training, len(vocabulary), device, ranks), None
     if last is not None:
         state.restore(last)
@@ -182,6 +182,8 @@ def _new_config(
 
 def _fitted(base: Preset, vocabulary_size: int, room: float, ranks: Ranks) -> Preset:
     """The preset with the streams in so many parts that a GPU has room for one, where that can be."""
+    if room == math.inf:
+        return base
     with torch.device("meta"):
         parameters = LanguageModel(base.model, vocabulary_size).parameter_count
     training, mine = base.training, max(base.training.batch_size // ranks.size, 1)

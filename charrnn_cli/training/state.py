@@ -14,6 +14,7 @@ from charrnn_cli.checkpoint import SCALE, Checkpoint, Summary, Tensors
 from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
 from charrnn_cli.errors import RunError
 from charrnn_cli.training.model import LanguageModel, State, file_names, get_weights, set_weights
+from charrnn_cli.training.optimizer import Optimizer
 from charrnn_cli.training.ranks import ALONE, Ranks
 
 
@@ -49,7 +50,7 @@ class TrainingState:
     """Model, optimizer, hidden state and numbers of a run: everything."""
 
     model: LanguageModel
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     streams: int  # in all
     hidden: State  # of those of this rank
     loss_sum: Tensor  # of the steps since the last report
@@ -72,7 +73,7 @@ class TrainingState:
         mine = ranks.share(streams)
         return cls(
             network,
-            new_optimizer(network, settings),
+            Optimizer(network.parameters(), settings),
             streams,
             network.zero_state(mine.stop - mine.start),
             torch.zeros((), device=device),
@@ -84,7 +85,7 @@ class TrainingState:
         model, size = self.model.settings, self.model.vocabulary_size
         fresh = TrainingState.begin(model, settings, size, self.hidden[0].device, self.ranks)
         set_weights(self.model, self.transferred or get_weights(fresh.model))
-        self.optimizer.state.clear()
+        self.optimizer.begin_anew()
         self.hidden, self.loss_sum, self.numbers = fresh.hidden, fresh.loss_sum, fresh.numbers
 
     def finite(self) -> bool:
@@ -105,14 +106,11 @@ class TrainingState:
 
     def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
         """Weights, tensors and numbers as `Checkpoint.load` gives them back, those of all ranks."""
-        names = file_names(self.model)
         hidden = [self.ranks.whole(part, self.streams) for part in self.hidden]
         tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", hidden, strict=False)}
         tensors["loss_sum"] = _array(self.ranks.sum(self.loss_sum.clone()))
-        for name, parameter in self.model.named_parameters():
-            for moment, value in self.optimizer.state[parameter].items():
-                if isinstance(value, Tensor):
-                    tensors[f"{moment}.{names[name]}"] = _array(value)
+        for moment, values in self.optimizer.state.items():
+            tensors |= {f"{moment}.{name}": _array(value) for name, value in zip(self._names(), values, strict=True)}
         weights = get_weights(self.model) | {SCALE: np.full(1, self.numbers.scale, np.float32)}
         return weights, tensors, dataclasses.asdict(self.numbers)
 
@@ -122,14 +120,12 @@ class TrainingState:
         try:
             weights, tensors, numbers = checkpoint.load()
             set_weights(self.model, dict(weights))
-            self.optimizer.state.clear()
-            names = file_names(self.model)
-            parameters = {names[name]: parameter for name, parameter in self.model.named_parameters()}
-            for name, array in tensors.items():
-                moment, _, weight = name.partition(".")
-                if weight in parameters:
-                    parameter = parameters[weight]
-                    self.optimizer.state[parameter][moment] = _tensor(array).to(parameter.device)
+            for moment, values in self.optimizer.state.items():
+                for name, value in zip(self._names(), values, strict=True):
+                    array = tensors[f"{moment}.{name}"]
+                    if array.shape != tuple(value.shape):
+                        raise ValueError(f"its {moment}.{name} is of the shape {array.shape}.")
+                    value.copy_(_tensor(array))
             mine = self.ranks.share(self.streams)
             hidden = [tensors[f"hidden.{name}"][:, mine] for name in "hc"[: len(self.hidden)]]
             if any(part.shape != self.hidden[0].shape for part in hidden):
@@ -143,19 +139,9 @@ class TrainingState:
                 "an earlier one, or begin anew: charrnn train --restart"
             ) from error
 
-
-def new_optimizer(model: LanguageModel, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimizer that `settings` name, in torch's fused form where it has one for the CPU too."""
-    parameters, rate = model.parameters(), settings.learning_rate
-    match settings.optimizer:
-        case "adam":
-            return torch.optim.Adam(parameters, rate, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(parameters, rate, weight_decay=settings.weight_decay, fused=True)
-        case "sgd":
-            return torch.optim.SGD(parameters, rate, fused=True)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, rate)
+    def _names(self) -> list[str]:
+        names = file_names(self.model)
+        return [names[name] for name, _ in self.model.named_parameters()]
 
 
 def _array(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError
 from charrnn_cli.text import sources
 from charrnn_cli.text.coding import coder
-from charrnn_cli.text.corpus import SPLITS, TEXT, Corpus, CorpusInfo, Survey, survey, write_corpus
+from charrnn_cli.text.corpus import SPLITS, TEXT, Corpus, CorpusInfo, Survey, split_sizes, survey, write_corpus
 from charrnn_cli.text.sources import Source
 
 
@@ -121,3 +123,21 @@ def test_info_survives_its_file_and_a_cut_split_is_noticed(folder):
     (folder / "test.bin").write_bytes(b"ab")
     with pytest.raises(RunError, match=r"test\.bin is damaged: 2 bytes where corpus\.json says 4"):
         Corpus(folder).split("test")
+
+
+@pytest.mark.parametrize("change", [{"sha256": "\ud800"}, {"grown_from": [""]}, {"split_sha256": {"train": "A" * 64}}])
+def test_a_hash_that_is_none_is_noticed(folder, change):
+    """One that has a lone surrogate ended `prepare --append` with a traceback."""
+    prepare(folder, b"abcdefgh", PrepareSettings(valid=0, test=0.5))
+    path = folder / "corpus.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match=r"corpus\.json is damaged .* is no SHA-256"):
+        CorpusInfo.load(path)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "valid", "held_out"), [(1000, None, 50), (10**8, None, 10**6), (10**8, 0.05, 5 * 10**6), (10**8, 0, 0)]
+)
+def test_of_a_large_text_a_million_tokens_are_held_out_unless_a_share_is_given(tokens, valid, held_out):
+    sizes = split_sizes(Survey({TEXT: tokens}, ""), PrepareSettings(valid=valid))
+    assert sizes == {"train": tokens - held_out - min(tokens // 20, 10**6), "valid": held_out, "test": sizes["test"]}

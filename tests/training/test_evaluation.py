@@ -38,7 +38,7 @@ def loss_in_float64(weights, tokens) -> float:
 
 @pytest.mark.parametrize("count", [2, 3, 63, 64, 65, 66, 700])
 def test_every_target_counts_once_as_in_float64(count):
-    model, tokens = network(), torch.randint(V, (count,), generator=torch.Generator().manual_seed(2))
+    model, tokens = network(), np.random.default_rng(2).integers(V, size=count)
     score = evaluate(model, tokens, CPU)
     assert score.tokens == count - 1
     assert score.loss == pytest.approx(loss_in_float64(get_weights(model), tokens.tolist()), abs=1e-5)
@@ -46,7 +46,7 @@ def test_every_target_counts_once_as_in_float64(count):
 
 @pytest.mark.parametrize("count", [2049, 2500, 5003])
 def test_streams_side_by_side_score_as_one_pass_does(count, monkeypatch):
-    model, tokens = network(), torch.randint(V, (count,), generator=torch.Generator().manual_seed(3))
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=count)
     side_by_side = evaluate(model, tokens, CPU)
     monkeypatch.setattr(evaluation, "STREAMS", 1)
     one = evaluate(model, tokens, CPU)
@@ -56,7 +56,7 @@ def test_streams_side_by_side_score_as_one_pass_does(count, monkeypatch):
 
 def test_calibration_takes_the_best_scale_of_the_logits():
     """A model that is too sure of itself by a factor of two wants its logits halved, or as near as it may."""
-    model, tokens = network(), torch.randint(V, (3000,), generator=torch.Generator().manual_seed(3))
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=3000)
     model.head.weight.data *= 20  # random text: the surer, the worse
     plain, calibrated = evaluate(model, tokens, CPU), evaluate(model, tokens, CPU, calibrate=True)
     assert (plain.scale, calibrated.scale) == (1.0, min(SCALES))
@@ -67,7 +67,7 @@ def test_calibration_takes_the_best_scale_of_the_logits():
 
 def test_it_stops_when_asked_and_leaves_the_model_as_it_was():
     model = network().train()
-    assert evaluate(model, torch.zeros(100, dtype=torch.long), CPU, stop=lambda: True) is None
+    assert evaluate(model, np.zeros(100, np.uint8), CPU, stop=lambda: True) is None
     assert model.training
 
 

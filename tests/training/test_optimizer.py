@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from charrnn_cli.config import TrainingSettings
+from charrnn_cli.training.optimizer import Optimizer
+
+TORCH = {
+    "adam": lambda parameters: torch.optim.Adam(parameters, 0.01, fused=True),
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, 0.01, weight_decay=0.1, fused=True),
+    "sgd": lambda parameters: torch.optim.SGD(parameters, 0.01, fused=True),
+    "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, 0.01),
+}
+
+
+def parameters() -> list[torch.nn.Parameter]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((5, 3), (7,))]
+
+
+def gradients(step: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(step)
+    return [torch.randn(shape, generator=generator) for shape in ((5, 3), (7,))]
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_it_takes_the_steps_of_torch_to_the_last_bit(name):
+    mine, theirs = parameters(), parameters()
+    settings = TrainingSettings(steps=30, optimizer=name, weight_decay=0.1 if name == "adamw" else 0.0)
+    optimizer, torchs = Optimizer(mine, settings), TORCH[name](theirs)
+    for step in range(1, 30):
+        rate = 0.01 / step
+        torchs.param_groups[0]["lr"] = rate
+        for own, other, gradient in zip(mine, theirs, gradients(step), strict=True):
+            own.grad, other.grad = gradient, gradient.clone()
+        optimizer.step(rate)
+        torchs.step()
+        assert all(torch.equal(own, other) for own, other in zip(mine, theirs, strict=True))
+
+
+def test_anew_it_has_forgotten_its_steps():
+    mine, settings = parameters(), TrainingSettings(steps=30, optimizer="adam")
+    optimizer = Optimizer(mine, settings)
+    for own, gradient in zip(mine, gradients(1), strict=True):
+        own.grad = gradient
+    optimizer.step(0.01)
+    assert any(values[0].any() for values in optimizer.state.values())
+    optimizer.begin_anew()
+    assert not any(value.any() for values in optimizer.state.values() for value in values)
+
+
+def test_training_does_not_load_the_compiler(fox):
+    """It takes longer to load than torch itself."""
+    code = (
+        "import sys\nfrom charrnn_cli.cli import main\n"
+        f"sys.argv[1:] = {['train', fox.name, '--steps', '2', '--cpu', '--no-preview']!r}\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
