@@ -38,7 +38,7 @@ def curves(run: Run, over: Over) -> list[Curve]:
     points: dict[Part, list[tuple[float, float]]] = {"train": [], "valid": []}
     scale = _tokens_of_an_epoch(run) if over == "tokens" else 1
     for record in read_log(run.log):
-        if (kind := record.get("kind")) in LOSSES:
+        if (kind := record["kind"]) in LOSSES:
             part, field = LOSSES[kind]
             points[part].append((_number(record, FIELDS[over], run) * scale, _number(record, field, run)))
     if not any(points.values()):

@@ -1,6 +1,7 @@
 """Tokens to ids and back, and their JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,10 @@ UNKNOWN = "<unk>"
 EOS = "<eos>"  # the end of a line where words stand between white space
 EOD = "<eod>"  # the end of a document
 END = "\0"  # the same in a clean text, which has no such character of its own
+FORMS: Mapping[str, Callable[[str], object]] = {  # what tokens look like, but for special ones
+    "char": lambda token: len(token) == 1,
+    "byte": re.compile("[0-9a-f]{2}").fullmatch,
+}
 
 
 @dataclass(frozen=True)
@@ -89,4 +94,8 @@ class Vocabulary:
         for name, id in (("unknown", unknown), ("end-of-document", end)):
             if id is not None and not (isinstance(id, int) and 0 <= id < len(tokens)):
                 raise RunError(f"{path} is damaged: the {name} token's id is {id!r}.")
+        form = FORMS.get(level)
+        odd = [token for id, token in enumerate(tokens) if form and id not in (unknown, end) and not form(token)]
+        if odd:
+            raise RunError(f"{path} is damaged: {odd[0]!r} is no {level}.")
         return cls(level, tuple(tokens), unknown, split_on, record.get("lowercase") is True, marks, end)

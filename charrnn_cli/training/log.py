@@ -32,7 +32,7 @@ class Log:
 
     def _open_at(self, step: int) -> None:
         records = read_log(self.path)
-        kept = [record for record in records if record.get("step", 0) <= step and record.get("kind") != "end"]
+        kept = [record for record in records if record["step"] <= step and record["kind"] != "end"]
         write_bytes(self.path, b"".join(map(_line, kept)))
         with disk_errors("write", self.path):
             self._file = self.path.open("ab", buffering=0)
@@ -51,9 +51,9 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(record, dict):
+            if isinstance(record, dict) and isinstance(record.get("kind"), str) and isinstance(record.get("step"), int):
                 yield record
 
 

@@ -73,9 +73,9 @@ def start(arguments: list[str], said: Path) -> int:
         return process
     code = 99
     try:
-        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
+        out, nothing = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing if arguments[0] == "sample" else out, 1)  # a text comes as it is
         os.dup2(out, 2)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
@@ -275,6 +275,7 @@ if __name__ == "__main__":
         for number in range(args.first, args.first + args.cases):
             if failed := case(number, loud=False):
                 failures[failed[1]].append(f"{number} {failed[0]}")
+                print(f"case {number}, {failed[0]}: {failed[1]}", flush=True)
             if (number + 1) % 1000 == 0:
                 print(f"{number + 1 - args.first} cases, {sum(map(len, failures.values()))} failures", flush=True)
     for message, cases in sorted(failures.items(), key=lambda item: -len(item[1])):

@@ -31,6 +31,8 @@ def test_saved_equals_loaded(folder, vocabulary):
         {"tokens": ["a", "a"]},
         {"tokens": ["a", 1]},
         {"tokens": "abc"},
+        {"tokens": ["a", "bc"]},
+        {"level": "byte", "tokens": ["00", "0g"]},
         {"split_on": "vowels"},
         {"punctuation": {"a": 1}},
         {"punctuation": "a"},

@@ -1,3 +1,5 @@
+import pytest
+
 from charrnn_cli.training.log import Log, read_log
 
 
@@ -20,3 +22,15 @@ def test_records_come_back_and_those_that_will_be_made_again_are_dropped(folder)
 
 def test_a_log_that_is_not_there_is_empty(folder):
     assert list(read_log(folder / "log.jsonl")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"[1]", b'{"kind": [], "step": 1}', b'{"kind": "report"}', b'{"kind": "report", "step": "1"}', b"[" * 10**5],
+)
+def test_a_line_that_is_no_record_is_passed_over(folder, line):
+    """A kind that is a list ended `charrnn plot` with a traceback."""
+    path = folder / "log.jsonl"
+    path.write_bytes(line + b'\n{"kind": "report", "step": 10}\n')
+    with Log(path, step=20):
+        assert list(read_log(path)) == [{"kind": "report", "step": 10}]
