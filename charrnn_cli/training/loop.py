@@ -164,6 +164,7 @@ def _loop(
     asked()  # sets the clock
     pace = new_pace()
     report_steps = pace.report_steps(on_gpu=device.type != "cpu")
+    look_steps = 1 if device.type == "cpu" else report_steps  # from one look at what was noted to the next
     bfloat16 = use_bfloat16(settings.precision, device, model.settings.cell)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
     model.train()
@@ -178,6 +179,8 @@ def _loop(
             pace.lap()
         stopping = asked()  # once: a signal that comes now ends the run after the next step
         saving = pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step)
+        if saving or numbers.step % look_steps == 0:
+            now.count()
         if numbers.skipped_in_row >= IN_A_ROW or (saving and not now.finite()):
             yield _recover(run, settings, now, pace)
             numbers, pace = now.numbers, new_pace()
@@ -206,25 +209,20 @@ def _loop(
             state.append(end)
         if settings.clip_value:
             nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)
-        if norm.isfinite():
-            optimizer.step(rate)
-            now.hidden = tuple(torch.cat(parts, 1).detach().float() for parts in zip(*state, strict=True))
-            now.loss_sum += loss
-            numbers.loss_steps += 1
-            numbers.skipped_in_row = 0
-        else:
-            numbers.skipped += 1
-            numbers.skipped_in_row += 1
+        good = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf).isfinite()
+        optimizer.step(rate, ~good)
+        now.note(good, loss, tuple(torch.cat(parts, 1).detach().float() for parts in zip(*state, strict=True)))
 
         numbers.step += 1
         numbers.window += 1
         if numbers.window == len(batches):  # the streams begin again, at text that does not follow
             numbers.epoch, numbers.window = numbers.epoch + 1, 0
             now.hidden = model.zero_state(len(x))
-        if numbers.step % report_steps == 0 and numbers.loss_steps:
-            yield _report(rate, settings, now, pace)
-            pace.lap()
+        if numbers.step % report_steps == 0:
+            now.count()
+            if numbers.loss_steps:
+                yield _report(rate, settings, now, pace)
+                pace.lap()
 
 
 def cut(data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.device, tokens: int) -> Batches[Tensor]:
@@ -306,6 +304,7 @@ def _recover(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pac
     now.numbers = dataclasses.replace(
         now.numbers, recoveries=recoveries, skipped=skipped, skipped_in_row=0, seconds=seconds
     )
+    now.tally.zero_()
     return Recovery(now.numbers.step, exploded, recoveries, seconds)
 
 

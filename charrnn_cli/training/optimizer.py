@@ -20,6 +20,7 @@ MOMENTS = {
     "rmsprop": ("square_avg",),
     "sgd": (),
 }
+FUSED = ("adam", "adamw", "sgd")
 
 
 class Optimizer:
@@ -39,10 +40,14 @@ class Optimizer:
             ]
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Moves the parameters against their gradients."""
+    def step(self, rate: float, broken: Tensor) -> None:
+        """Moves the parameters against their gradients, unless these are `broken` (): a GPU is not waited for."""
         parameters, state = self._parameters, self.state
         gradients = [p.grad for p in parameters if p.grad is not None]
+        on_device = self._name in FUSED and broken.device.type in ("cpu", "cuda")  # elsewhere the host decides
+        if not on_device and broken:
+            return
+        skipped = broken.float() if on_device else None
         match self._name:
             case "adam" | "adamw":
                 (adam if self._name == "adam" else adamw)(
@@ -60,6 +65,7 @@ class Optimizer:
                     amsgrad=False,
                     maximize=False,
                     fused=True,
+                    found_inf=skipped,
                 )
             case "rmsprop":
                 rmsprop(
@@ -88,4 +94,5 @@ class Optimizer:
                     nesterov=False,
                     maximize=False,
                     fused=True,
+                    found_inf=skipped,
                 )

@@ -54,6 +54,7 @@ class TrainingState:
     streams: int  # in all
     hidden: State  # of those of this rank
     loss_sum: Tensor  # of the steps since the last report
+    tally: Tensor  # (3,) steps noted since the last `count`, those skipped, and how many of the last ones
     ranks: Ranks
     numbers: Numbers = field(default_factory=Numbers)
     transferred: dict[str, NDArray[np.float32]] | None = None  # weights that it began with, of a trained model
@@ -77,6 +78,7 @@ class TrainingState:
             streams,
             network.zero_state(mine.stop - mine.start),
             torch.zeros((), device=device),
+            torch.zeros(3, dtype=torch.int64, device=device),
             ranks,
         )
 
@@ -86,7 +88,22 @@ class TrainingState:
         fresh = TrainingState.begin(model, settings, size, self.hidden[0].device, self.ranks)
         set_weights(self.model, self.transferred or get_weights(fresh.model))
         self.optimizer.begin_anew()
-        self.hidden, self.loss_sum, self.numbers = fresh.hidden, fresh.loss_sum, fresh.numbers
+        self.hidden, self.loss_sum, self.tally = fresh.hidden, fresh.loss_sum, fresh.tally
+        self.numbers = fresh.numbers
+
+    def note(self, good: Tensor, loss: Tensor, hidden: State) -> None:
+        """What a step has brought if it was `good` (), else that it was skipped. A GPU is not waited for."""
+        self.loss_sum += torch.where(good, loss, 0.0)
+        self.hidden = tuple(torch.where(good, end, begin) for end, begin in zip(hidden, self.hidden, strict=True))
+        steps, skipped, in_row = self.tally.unbind()
+        self.tally = torch.stack((steps + good, skipped + ~good, torch.where(good, 0, in_row + 1)))
+
+    def count(self) -> None:
+        """Brings the numbers up to what was noted. A GPU is waited for."""
+        steps, skipped, self.numbers.skipped_in_row = self.tally.tolist()
+        self.numbers.loss_steps += steps
+        self.numbers.skipped += skipped
+        self.tally[:2] = 0
 
     def finite(self) -> bool:
         """Whether all weights are numbers."""
@@ -133,6 +150,7 @@ class TrainingState:
             self.hidden = tuple(_tensor(part).to(device) for part in hidden)
             self.loss_sum = _tensor(tensors["loss_sum"]).to(device) * self.ranks.first  # one rank has it, for all
             self.numbers = settings_from(Numbers, numbers)
+            self.tally = self.tally.new_tensor([0, 0, self.numbers.skipped_in_row])
         except (KeyError, RuntimeError, TypeError, ValueError, RunError) as error:
             raise RunError(
                 f"the checkpoint {checkpoint.folder} cannot be gone on from: {error} Remove that folder to go on from "

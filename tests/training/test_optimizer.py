@@ -15,6 +15,9 @@ TORCH = {
 }
 
 
+FINE, BROKEN = torch.tensor(False), torch.tensor(True)
+
+
 def parameters() -> list[torch.nn.Parameter]:
     generator = torch.Generator().manual_seed(1)
     return [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((5, 3), (7,))]
@@ -35,9 +38,23 @@ def test_it_takes_the_steps_of_torch_to_the_last_bit(name):
         torchs.param_groups[0]["lr"] = rate
         for own, other, gradient in zip(mine, theirs, gradients(step), strict=True):
             own.grad, other.grad = gradient, gradient.clone()
-        optimizer.step(rate)
+        optimizer.step(rate, FINE)
         torchs.step()
         assert all(torch.equal(own, other) for own, other in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_a_broken_step_is_as_if_it_had_never_been(name):
+    results = []
+    for steps in ((1, 2, 3), (1, -1, 2, 3)):
+        mine = parameters()
+        optimizer = Optimizer(mine, TrainingSettings(steps=30, optimizer=name))
+        for step in steps:
+            for own, gradient in zip(mine, gradients(abs(step)), strict=True):
+                own.grad = gradient if step > 0 else gradient / 0
+            optimizer.step(0.01, FINE if step > 0 else BROKEN)
+        results.append([*mine, *(value for values in optimizer.state.values() for value in values)])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
 def test_anew_it_has_forgotten_its_steps():
@@ -45,7 +62,7 @@ def test_anew_it_has_forgotten_its_steps():
     optimizer = Optimizer(mine, settings)
     for own, gradient in zip(mine, gradients(1), strict=True):
         own.grad = gradient
-    optimizer.step(0.01)
+    optimizer.step(0.01, FINE)
     assert any(values[0].any() for values in optimizer.state.values())
     optimizer.begin_anew()
     assert not any(value.any() for values in optimizer.state.values() for value in values)
