@@ -2,6 +2,7 @@
 
 python tests/benchmarks/prepare_speed.py
 python tests/benchmarks/prepare_speed.py anna.txt --level word --workers 1 2 --megabytes 200
+python tests/benchmarks/prepare_speed.py --sparse --level byte --megabytes 5000  # a file that is one hole
 """
 
 import argparse
@@ -19,13 +20,20 @@ ASCII = "It was the hour when lamps are lit, and nobody in the house had yet tho
 UTF8 = "Все счастливые семьи похожи друг на друга — « naïve », żółć, 日本語のテキスト, ☕ and some plain English.\n"
 
 
-def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[int]) -> None:
-    path = Path(f"{name}.txt")
-    block = text * (1 + 10_000_000 // len(text))
+def write(path: Path, text: bytes, megabytes: int) -> None:
+    """The text, again and again; without one a hole."""
     with path.open("wb") as file:
-        written = 0
+        if not text:
+            file.truncate(megabytes * 1_000_000)
+            return
+        block, written = text * (1 + 10_000_000 // len(text)), 0
         while written < megabytes * 1_000_000:
             written += file.write(block)
+
+
+def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[int]) -> None:
+    path = Path(f"{name}.txt")
+    write(path, text, megabytes)
     size = path.stat().st_size
     charrnn = [sys.executable, "-m", "charrnn_cli"]
     for processes in workers:
@@ -58,11 +66,13 @@ def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[in
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("texts", nargs="*", type=Path, help="repeated until they are large enough")
+parser.add_argument("--sparse", action="store_true", help="a file that takes no place on the disk: zeros")
 parser.add_argument("--megabytes", type=int, default=1000)
 parser.add_argument("--level", default="char")
 parser.add_argument("--workers", type=int, nargs="+", default=[1])
 args = parser.parse_args()
 texts = {path.stem: path.read_bytes() for path in args.texts} or {"ascii": ASCII.encode(), "utf-8": UTF8.encode()}
+texts = {"sparse": b""} if args.sparse else texts
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     for name, text in texts.items():
