@@ -20,6 +20,7 @@ from charrnn_cli.commands.presets import presets
 from charrnn_cli.commands.sample import sample
 from charrnn_cli.commands.train import train
 from charrnn_cli.errors import CharrnnError
+from charrnn_cli.kernels import choose_kernels
 
 
 class Door(TyperGroup):
@@ -92,6 +93,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # never the locale's
     signal.signal(signal.SIGTERM, _terminate)
+    choose_kernels()
     try:
         app()
     except OSError as error:  # the system's word on a file of the user's

@@ -16,7 +16,7 @@ from charrnn_cli.generation.engine import StepEngine, fixed_groups
 
 Array = NDArray[np.float32]
 EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it
-GROUPS = (1, 63, 192)  # texts that are written side by side; more are written in groups of the last size
+GROUPS = (1, 64, 192)  # texts that are written side by side; more are written in groups of the last size
 HALF = np.float32(0.5)
 LOOKUP = 4_000_000  # numbers in the table that replaces an embedding and its product, at most
 

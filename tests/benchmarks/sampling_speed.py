@@ -15,6 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+from charrnn_cli.kernels import choose_kernels
+
+choose_kernels()  # as the command does, before NumPy is loaded
+
 import numpy as np
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
