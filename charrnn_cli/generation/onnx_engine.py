@@ -127,7 +127,7 @@ def _filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> dict[str
         least = np.maximum(np.log(np.float32(0 if greedy else settings.min_p)), np.finfo(np.float32).min)
     return {
         "mask": np.where(allowed, 0, -np.inf).astype(np.float32),  # (V,)
-        "first": (np.arange(V) < n).astype(np.float32),  # (V,)
+        "n": np.array([min(n, V)]),
         "rate": np.array(rate, np.float32),
         "top_p": np.array(top_p, np.float32),
         "least": np.array(least, np.float32),

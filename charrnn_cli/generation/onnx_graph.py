@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from charrnn_cli.generation.numpy_engine import EPSILON, HALF, Array, NumpyEngine
+from charrnn_cli.generation.numpy_engine import EPSILON, Array, NumpyEngine
 
 OPSET, FORMAT = 17, 8  # of ONNX, the oldest that has all we use
 ZERO = np.uint8(128)  # the byte that stands for 0
@@ -26,6 +26,8 @@ class Graph:
         self.engine, self.settings = engine, engine.settings
         parts = "hc" if self.settings.cell == "lstm" else "h"
         self.states = [f"{part}{k}" for k in range(self.settings.layers) for part in parts]
+        gates = np.repeat(np.array([2, 2, 2, 1], np.float32), self.settings.hidden)  # of which NumPy has three halved
+        self.whole = gates if self.settings.cell == "lstm" else np.float32(1)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.outputs = self.step()
@@ -43,8 +45,8 @@ class Graph:
 
         The outputs: ids (B, T), the weights that they were drawn from, in all, (B, T), the log-probabilities before any
         filter (B, T) where those are asked for, and states (B, H). The filters are those of `sampling`, in its order:
-        `mask` (V,) is added to the logits, `first` (V,) is 1 for the so many likeliest, `rate` is one over the
-        temperature, and what is less likely than e to the `least` times the likeliest is never drawn.
+        `mask` (V,) is added to the logits, the `n` (1,) likeliest are looked at, `rate` is one over the temperature,
+        and what is less likely than e to the `least` times the likeliest is never drawn.
         """
         H, V = self.settings.hidden, len(self.engine.head_bias)
         begun, constants = len(self.nodes), len(self.constants)
@@ -66,7 +68,7 @@ class Graph:
         turned = [helper.make_node("Transpose", [name], [f"{name}_of_each"]) for name in lists]  # (B, T)
         given = [_value("tokens", INT), _value("ids", INT, "B"), _value("uniforms", FLOAT, "B", "T")]
         given += [_value(name, FLOAT, "B", H) for name in self.states]
-        given += [_value("mask", FLOAT, V), _value("first", FLOAT, V)]
+        given += [_value("mask", FLOAT, V), _value("n", INT, 1)]
         given += [_value(name, FLOAT) for name in ("rate", "top_p", "least")]
         made = [_value(f"{name}_of_each", FLOAT if k else INT, "B", "T") for k, name in enumerate(lists)]
         made += [_value(name, FLOAT, "B", H) for name in ends[1:]]
@@ -74,12 +76,11 @@ class Graph:
 
     def draw(self, logits: str) -> tuple[str, str]:
         """The next tokens (B,), and the sum of the weights that they were drawn from (B,)."""
-        V = len(self.engine.head_bias)
-        row, end, last = (self.constant(np.array([number])) for number in (1, V, V - 1))
-        largest, ids = self.outputs_of("TopK", 2, self.node("Add", logits, "mask"), end, axis=1)  # (B, V), descending
+        row, last, end = (self.constant(np.array([number])) for number in (1, -1, len(self.engine.head_bias)))
+        largest, ids = self.outputs_of("TopK", 2, self.node("Add", logits, "mask"), "n", axis=1)  # (B, n), descending
         top = self.node("Slice", largest, self.constant(np.array([0])), row, row)  # (B, 1)
         tempered = self.node("Mul", self.node("Sub", largest, top), "rate")
-        weights = self.node("Mul", self.node("Exp", tempered), "first")
+        weights = self.node("Exp", tempered)
         cumulative = self.node("CumSum", weights, self.constant(np.array(1)))
         enough = self.node("Mul", self.node("Slice", cumulative, last, end, row), "top_p")  # (B, 1)
         kept = self.node("Less", self.node("Sub", cumulative, weights), enough)  # by the share of all likelier ones
@@ -113,13 +114,14 @@ class Graph:
         x = self.node("Gather", self.constant(self.engine.inputs), "ids") if self.engine.inputs.size else ""  # (B, E)
         bounded, states = False, []  # whether x lies between -1 and 1
         for k, layer in enumerate(self.engine.layers):
+            whole = self.whole
             if layer.of_input is None:
-                of_input = self.node("Gather", self.constant(layer.table), "ids")  # (B, GH)
+                of_input = self.node("Gather", self.constant(layer.table * whole), "ids")  # (B, GH)
             else:
                 normed = self.norm(layer.norm, x) if layer.norm else x
                 bound = bounded and layer.norm is None
-                of_input = self.product(normed, layer.of_input, bound, layer.input_bias)  # (B, GH)
-            of_state = self.product(f"h{k}", layer.of_state, True)  # (B, GH)
+                of_input = self.product(normed, layer.of_input * whole, bound, layer.input_bias * whole)  # (B, GH)
+            of_state = self.product(f"h{k}", layer.of_state * whole, True)  # (B, GH)
             state = getattr(self, self.settings.cell)(of_input, of_state, k)  # (B, H) each
             x = self.node("Add", x, state[0]) if layer.residual else state[0]
             bounded = not layer.residual
@@ -130,11 +132,10 @@ class Graph:
 
     def lstm(self, of_input: str, of_state: str, k: int) -> list[str]:
         """As `numpy_engine.lstm_cell`."""
-        H, half = self.settings.hidden, self.constant(HALF)
-        opened, g = self.split(self.node("Tanh", self.node("Add", of_input, of_state)), 3 * H, H)
-        opened = self.node("Add", self.node("Mul", opened, half), half)
-        i, f, o = self.split(opened, H, H, H)
-        c = self.node("Add", self.node("Mul", f, f"c{k}"), self.node("Mul", i, g))
+        H = self.settings.hidden
+        opened, g = self.split(self.node("Add", of_input, of_state), 3 * H, H)
+        i, f, o = self.split(self.node("Sigmoid", opened), H, H, H)
+        c = self.node("Add", self.node("Mul", f, f"c{k}"), self.node("Mul", i, self.node("Tanh", g)))
         return [self.node("Mul", o, self.node("Tanh", c)), c]
 
     def gru(self, of_input: str, of_state: str, k: int) -> list[str]:
