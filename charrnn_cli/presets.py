@@ -11,14 +11,19 @@ from charrnn_cli.errors import UsageError
 
 AUTO = "auto"
 AUTO_SOURCE = "fit for the text, the time and the device"
-REGULARISATION = (  # below so many epochs: dropout, weight decay
-    (3.0, 0.0, 0.1),
-    (5.0, 0.1, 0.1),
-    (8.0, 0.2, 0.2),
-    (20.0, 0.3, 0.3),
-    (math.inf, 0.5, 0.3),
+REGULARISATION = (  # below so many epochs: dropout, that of the input, weight decay
+    (3.0, 0.0, 0.0, 0.1),
+    (5.0, 0.1, 0.0, 0.1),
+    (8.0, 0.2, 0.0, 0.2),
+    (20.0, 0.3, 0.0, 0.3),
+    (math.inf, 0.5, 0.0, 0.3),
 )
-WORD_DROPOUT, WORD_WEIGHT_DECAY = 0.5, 0.3
+WORD_REGULARISATION = (
+    (2.0, 0.0, 0.0, 0.3),
+    (5.0, 0.2, 0.1, 0.3),
+    (12.0, 0.35, 0.2, 0.3),
+    (math.inf, 0.5, 0.4, 0.3),
+)
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}
 UNBOUNDED_EPOCHS = 20.0  # that such a run may take
 Bound = tuple[str, float]  # a name of config.BOUNDS and how many
@@ -222,9 +227,7 @@ class Size:
     def model(self, level: Level) -> ModelSettings:
         """Its shape; words share one matrix between reading and writing."""
         if level == "word":
-            return ModelSettings(
-                hidden=self.hidden, embedding=self.hidden, tie_weights=True, input_dropout=0.4, layer_norm=True
-            )
+            return ModelSettings(hidden=self.hidden, embedding=self.hidden, tie_weights=True, layer_norm=True)
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
@@ -232,7 +235,7 @@ CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
 GPU_SIZES = (Size(math.inf, 512, 3e-3),)
 WORD_SIZES = (Size(math.inf, 256, 3e-3),)
 FINE_TUNING_RATE = 2e-3
-CPU_FLOPS, GPU_FLOPS = 2e11, 2e13  # a second, in training
+CPU_FLOPS, WORD_FLOPS, GPU_FLOPS = 2e11, 1.25e11, 2e13  # a second, in training; of words on a CPU
 
 
 def auto(
@@ -247,34 +250,35 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, its `origin`; dropout grows with
     how often the text will be read. Without a bound the rate is held, and halved where validation stalls, until nothing
-    gets better. The numbers are from runs on two CPU cores that tests/benchmarks/README.md lists; those of a GPU, of
-    words and of long runs are not tuned yet.
+    gets better. The numbers are from runs on two CPU cores that tests/benchmarks/README.md lists; those of a GPU and of
+    long runs are not tuned yet.
     """
-    sizes = WORD_SIZES if level == "word" else GPU_SIZES if gpus else CPU_SIZES
+    words = level == "word"
+    sizes = WORD_SIZES if words else GPU_SIZES if gpus else CPU_SIZES
+    flops = gpus * GPU_FLOPS or (WORD_FLOPS if words else CPU_FLOPS)
     if origin:
         sizes = (Size(math.inf, origin.hidden, FINE_TUNING_RATE),)
     batch_size, seq_length = (64 * gpus, 100) if gpus else (16, 64)
     batch_size = max(1, min(batch_size, (train_tokens - 1) // seq_length))
-    words = level == "word"
     for size in sizes:
         model = origin or size.model(level)
-        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / (gpus * GPU_FLOPS or CPU_FLOPS) / 60
+        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / flops / 60
         epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
         if epochs * epoch_minutes <= size.minutes:
             break
-    _, dropout, weight_decay = next((row for row in REGULARISATION if epochs < row[0]), REGULARISATION[-1])
-    dropout = WORD_DROPOUT if words else dropout
+    rows = WORD_REGULARISATION if words else REGULARISATION
+    _, dropout, input_dropout, weight_decay = next((row for row in rows if epochs < row[0]), rows[-1])
     training = TrainingSettings(
         batch_size=batch_size,
         seq_length=seq_length,
         optimizer="adamw",
-        weight_decay=WORD_WEIGHT_DECAY if words else weight_decay,
+        weight_decay=weight_decay,
         learning_rate=size.learning_rate,
         calibrate=True,
         **(UNBOUNDED if bound is None else dict([bound])),
     )
     why = f"for about {epochs:.2g} epochs in {epochs * epoch_minutes:.2g} min"
-    return Preset(dataclasses.replace(model, dropout=dropout), training, (level,), why)
+    return Preset(dataclasses.replace(model, dropout=dropout, input_dropout=input_dropout), training, (level,), why)
 
 
 def _operations(model: ModelSettings, vocabulary_size: int) -> int:

@@ -28,13 +28,19 @@ def test_auto_fits_every_text_and_keeps_to_the_bound(level, bound, tokens, gpu):
 
 
 @pytest.mark.parametrize("tokens", [100_000, 1_000_000, 10_000_000])
-def test_auto_drops_more_the_more_often_a_text_is_read(tokens):
-    models = [auto("char", 80, tokens, ("minutes", minutes), gpus=0).model for minutes in (1, 5, 10, 20, 60, 6000)]
-    dropouts = [model.dropout for model in models]
-    assert dropouts == sorted(dropouts)
-    assert dropouts[-1] > 0
+@pytest.mark.parametrize("level", get_args(Level))
+def test_auto_drops_more_the_more_often_a_text_is_read(level, tokens):
+    models = [auto(level, 80, tokens, ("minutes", minutes), gpus=0).model for minutes in (1, 5, 10, 20, 60, 6000)]
+    for dropouts in ([model.dropout for model in models], [model.input_dropout for model in models]):
+        assert dropouts == sorted(dropouts)
+    assert models[-1].dropout > 0
+    assert (models[-1].input_dropout > 0) == (level == "word")
     assert [model.hidden for model in models] == sorted(model.hidden for model in models)
-    assert models[0].hidden < models[-1].hidden
+
+
+def test_auto_takes_a_larger_network_for_more_time():
+    first, *_, last = (auto("char", 80, 10**6, ("minutes", minutes), gpus=0).model for minutes in (1, 10, 60))
+    assert first.hidden < last.hidden
 
 
 def test_a_bound_in_epochs_means_what_it_takes_in_minutes():
