@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import Cell, ModelSettings
+from charrnn_cli.training.dropout import dropout
 
 State = tuple[Tensor, ...]  # h (L, B, H), and of an LSTM c, of the same shape
 CELLS: dict[Cell, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}  # nn.RNN: tanh
@@ -63,7 +64,7 @@ class RecurrentStack(nn.Module):
             reads = self.dropped(self.norms[k](x), self.settings.dropout if k else 0.0)
             inputs = reads, begin if len(begin) > 1 else begin[0]
             if self.settings.weight_drop and self.training:
-                recurrent = F.dropout(layer.get_parameter("weight_hh_l0"), self.settings.weight_drop)
+                recurrent = dropout(layer.get_parameter("weight_hh_l0"), self.settings.weight_drop)
                 output, end = functional_call(layer, {"weight_hh_l0": recurrent}, inputs)  # (T, B, H)
             else:
                 output, end = layer(*inputs)
@@ -80,8 +81,8 @@ class RecurrentStack(nn.Module):
         if not (share and self.training):
             return x
         if not self.settings.locked_dropout:
-            return F.dropout(x, share)
-        return x * F.dropout(x.new_ones(1, *x.shape[1:]), share)
+            return dropout(x, share)
+        return x * dropout(x.new_ones(1, *x.shape[1:]), share)
 
     def zero_state(self, streams: int) -> State:
         """The state before any input."""
