@@ -112,6 +112,11 @@ def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_s
     return program + weights + layers + logits
 
 
+def about(amount: float) -> str:
+    """An estimate, to two digits: 0.26, 5.6, 110, 1,200."""
+    return f"{amount:.2g}" if amount < 10 else f"{float(f'{amount:.2g}'):,.0f}"
+
+
 def count(amount: float, units: str) -> str:
     """1 step, 2,000 steps, 0.5 minutes."""
     return f"{amount:,.10g} {units.removesuffix('s') if amount == 1 else units}"

@@ -7,23 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
+from charrnn_cli.describe import about
 from charrnn_cli.errors import UsageError
 
 AUTO = "auto"
 AUTO_SOURCE = "fit for the text, the time and the device"
-REGULARISATION = (  # below so many epochs: dropout, that of the input, weight decay
-    (3.0, 0.0, 0.0, 0.1),
-    (5.0, 0.1, 0.0, 0.1),
-    (8.0, 0.2, 0.0, 0.2),
-    (20.0, 0.3, 0.0, 0.3),
-    (math.inf, 0.5, 0.0, 0.3),
-)
-WORD_REGULARISATION = (
-    (2.0, 0.0, 0.0, 0.3),
-    (5.0, 0.2, 0.1, 0.3),
-    (12.0, 0.35, 0.2, 0.3),
-    (math.inf, 0.5, 0.4, 0.3),
-)
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}
 UNBOUNDED_EPOCHS = 20.0  # that such a run may take
 Bound = tuple[str, float]  # a name of config.BOUNDS and how many
@@ -231,6 +219,32 @@ class Size:
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
+@dataclass(frozen=True)
+class Regularisation:
+    """What keeps a network from learning by heart a text that it reads up to so many times."""
+
+    epochs: float
+    dropout: float
+    input_dropout: float
+    weight_drop: float
+    weight_decay: float
+
+
+REGULARISATION = (
+    Regularisation(3, 0.0, 0.0, 0.0, 0.1),
+    Regularisation(5, 0.1, 0.0, 0.0, 0.1),
+    Regularisation(8, 0.2, 0.0, 0.0, 0.2),
+    Regularisation(20, 0.3, 0.0, 0.0, 0.3),
+    Regularisation(40, 0.3, 0.0, 0.5, 0.3),
+    Regularisation(150, 0.5, 0.2, 0.5, 0.3),
+    Regularisation(math.inf, 0.6, 0.3, 0.6, 0.3),
+)
+WORD_REGULARISATION = (
+    Regularisation(2, 0.0, 0.0, 0.0, 0.3),
+    Regularisation(5, 0.2, 0.1, 0.0, 0.3),
+    Regularisation(12, 0.35, 0.2, 0.0, 0.3),
+    Regularisation(math.inf, 0.5, 0.4, 0.0, 0.3),
+)
 CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
 GPU_SIZES = (Size(math.inf, 512, 3e-3),)
 WORD_SIZES = (Size(math.inf, 256, 3e-3),)
@@ -266,19 +280,21 @@ def auto(
         epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
         if epochs * epoch_minutes <= size.minutes:
             break
-    rows = WORD_REGULARISATION if words else REGULARISATION
-    _, dropout, input_dropout, weight_decay = next((row for row in rows if epochs < row[0]), rows[-1])
+    against = next(row for row in (WORD_REGULARISATION if words else REGULARISATION) if epochs < row.epochs)
+    model = dataclasses.replace(
+        model, dropout=against.dropout, input_dropout=against.input_dropout, weight_drop=against.weight_drop
+    )
     training = TrainingSettings(
         batch_size=batch_size,
         seq_length=seq_length,
         optimizer="adamw",
-        weight_decay=weight_decay,
+        weight_decay=against.weight_decay,
         learning_rate=size.learning_rate,
         calibrate=True,
         **(UNBOUNDED if bound is None else dict([bound])),
     )
-    why = f"for about {epochs:.2g} epochs in {epochs * epoch_minutes:.2g} min"
-    return Preset(dataclasses.replace(model, dropout=dropout, input_dropout=input_dropout), training, (level,), why)
+    why = f"for about {about(epochs)} epochs in {about(epochs * epoch_minutes)} min"
+    return Preset(model, training, (level,), why)
 
 
 def _operations(model: ModelSettings, vocabulary_size: int) -> int:

@@ -31,10 +31,10 @@ def test_auto_fits_every_text_and_keeps_to_the_bound(level, bound, tokens, gpu):
 @pytest.mark.parametrize("level", get_args(Level))
 def test_auto_drops_more_the_more_often_a_text_is_read(level, tokens):
     models = [auto(level, 80, tokens, ("minutes", minutes), gpus=0).model for minutes in (1, 5, 10, 20, 60, 6000)]
-    for dropouts in ([model.dropout for model in models], [model.input_dropout for model in models]):
-        assert dropouts == sorted(dropouts)
-    assert models[-1].dropout > 0
-    assert (models[-1].input_dropout > 0) == (level == "word")
+    for name in ("dropout", "input_dropout", "weight_drop"):
+        shares = [getattr(model, name) for model in models]
+        assert shares == sorted(shares)
+        assert shares[-1] > 0 or (name, level) == ("weight_drop", "word")
     assert [model.hidden for model in models] == sorted(model.hidden for model in models)
 
 

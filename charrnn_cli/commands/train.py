@@ -280,7 +280,7 @@ def _recovered(event: "Recovery") -> str:
 
 def _how_long(setup: "Setup", report: "Report") -> str:
     """How long an epoch takes, and how many the run's bound allows."""
-    from charrnn_cli.describe import count
+    from charrnn_cli.describe import about, count
     from charrnn_cli.display import duration
 
     training, seconds = setup.config.training, len(setup.data.train) / report.tokens_per_second
@@ -289,12 +289,12 @@ def _how_long(setup: "Setup", report: "Report") -> str:
         case None:
             return takes
         case "minutes", minutes:
-            return f"{takes}: {60 * minutes / seconds:.3g} fit into {count(minutes, 'minutes')}"
+            return f"{takes}: {about(60 * minutes / seconds)} fit into {count(minutes, 'minutes')}"
         case "epochs", epochs:
             return f"{takes}: {count(epochs, 'epochs')} take {duration(epochs * seconds)}"
         case _, steps:
             epochs = steps * training.batch_size * training.seq_length / len(setup.data.train)
-            return f"{takes}: {count(steps, 'steps')} are {epochs:.3g} epochs and take {duration(epochs * seconds)}"
+            return f"{takes}: {count(steps, 'steps')} are {about(epochs)} epochs and take {duration(epochs * seconds)}"
 
 
 def _preview(setup: "Setup") -> str | None:

@@ -5,6 +5,7 @@ Sizes: B streams, T tokens, V tokens in the vocabulary, E embedding, L layers, H
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from torch.nn import functional as F
 from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import Cell, ModelSettings
 from charrnn_cli.training.dropout import dropout
+
+# of cuDNN: the weights that weight drop leaves are new at each step
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk", UserWarning)
 
 State = tuple[Tensor, ...]  # h (L, B, H), and of an LSTM c, of the same shape
 CELLS: dict[Cell, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}  # nn.RNN: tanh
