@@ -239,6 +239,7 @@ REGULARISATION = (
     Regularisation(150, 0.5, 0.2, 0.5, 0.3),
     Regularisation(math.inf, 0.6, 0.3, 0.6, 0.3),
 )
+FINE_TUNING = (*REGULARISATION[:2], Regularisation(40, 0.4, 0.0, 0.4, 0.2), *REGULARISATION[-2:])
 WORD_REGULARISATION = (
     Regularisation(2, 0.0, 0.0, 0.0, 0.3),
     Regularisation(5, 0.2, 0.1, 0.0, 0.3),
@@ -280,7 +281,8 @@ def auto(
         epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
         if epochs * epoch_minutes <= size.minutes:
             break
-    against = next(row for row in (WORD_REGULARISATION if words else REGULARISATION) if epochs < row.epochs)
+    rows = WORD_REGULARISATION if words else FINE_TUNING if origin else REGULARISATION
+    against = next(row for row in rows if epochs < row.epochs)
     model = dataclasses.replace(
         model, dropout=against.dropout, input_dropout=against.input_dropout, weight_drop=against.weight_drop
     )

@@ -38,6 +38,12 @@ def test_auto_drops_more_the_more_often_a_text_is_read(level, tokens):
     assert [model.hidden for model in models] == sorted(model.hidden for model in models)
 
 
+def test_auto_drops_weights_sooner_where_a_trained_model_goes_on():
+    origin = auto("char", 80, 10**6, ("minutes", 60)).model
+    anew, goes_on = (auto("char", 80, 10**6, ("epochs", 6), origin=begun).model for begun in (None, origin))
+    assert anew.weight_drop == 0 < goes_on.weight_drop
+
+
 def test_auto_takes_a_larger_network_for_more_time():
     first, *_, last = (auto("char", 80, 10**6, ("minutes", minutes), gpus=0).model for minutes in (1, 10, 60))
     assert first.hidden < last.hidden
