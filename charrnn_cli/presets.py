@@ -282,7 +282,7 @@ def auto(
         if epochs * epoch_minutes <= size.minutes:
             break
     rows = WORD_REGULARISATION if words else FINE_TUNING if origin else REGULARISATION
-    against = next(row for row in rows if epochs < row.epochs)
+    against = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last: NaN is refused later
     model = dataclasses.replace(
         model, dropout=against.dropout, input_dropout=against.input_dropout, weight_drop=against.weight_drop
     )

@@ -69,7 +69,7 @@ def test_without_a_bound_it_trains_until_nothing_gets_better(fox):
 @pytest.mark.parametrize(
     ("bound", "said"),
     [
-        (["--steps", "60"], r"60 steps are 2\.4\d? epochs and take 0:\d\d"),
+        (["--steps", "60"], r"60 steps are 2\.5 epochs and take 0:\d\d"),
         (["--epochs", "3"], r"3 epochs take 0:\d\d"),
         (["--minutes", "0.02"], r"[\d.]+ fit into 0\.02 minutes"),
     ],
