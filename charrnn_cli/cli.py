@@ -20,7 +20,7 @@ from charrnn_cli.commands.presets import presets
 from charrnn_cli.commands.sample import sample
 from charrnn_cli.commands.train import train
 from charrnn_cli.errors import CharrnnError
-from charrnn_cli.kernels import choose_kernels
+from charrnn_cli.machine import choose_kernels
 
 
 class Door(TyperGroup):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import settings
 from support import TEXT, prepare_text
 
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.folders import Run
 
 torch.set_num_threads(1)
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure

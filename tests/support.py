@@ -6,8 +6,8 @@ from typer.testing import CliRunner, Result
 
 from charrnn_cli.cli import app
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.preparation import Prepared, prepare
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.preparation import Prepared, prepare
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 

@@ -7,8 +7,8 @@ from importlib.metadata import version
 import pytest
 from support import charrnn
 
-from charrnn_cli.checkpoint import checkpoints
 from charrnn_cli.cli import app
+from charrnn_cli.runs.checkpoints import checkpoints
 
 COMMANDS = ["prepare", "train", "sample", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
 

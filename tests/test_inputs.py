@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from support import charrnn, join, prepare_text
 
-from charrnn_cli.checkpoint import checkpoints
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.files import locked
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.corpus import SPLITS, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import loop

@@ -49,19 +49,6 @@ def test_every_option_is_in_its_table():
         assert options <= {"--help", "--float32", *re.findall(r"--[\w-]+", table[name])}, name
 
 
-def test_its_listing_is_the_tree():
-    (listing,) = (block for _, block in BLOCKS if "errors.py" in block)
-    listed, folders = set(), []
-    for line in listing.splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        for name in re.split(r", ", re.split(r"  +", line.strip())[0]):
-            folders = [*folders[:depth], name]
-            if name.endswith(".py"):
-                listed.add("/".join(part.strip("/") for part in folders))
-    actual = {path.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn_cli").rglob("*.py")}
-    assert listed == {path for path in actual if not path.endswith("__init__.py")}
-
-
 def test_ci_calls_exactly_its_test_command():
     (command,) = re.findall(r"^pip install -e '\.\[test\]' && .*$", README, re.M)
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from charrnn_cli.describe import Description
+    from charrnn_cli.runs.describe import Description
 
 
 def compare(
@@ -19,10 +19,10 @@ def compare(
     charrnn compare small large
     charrnn compare novel anna --json
     """
-    from charrnn_cli.describe import describe
-    from charrnn_cli.display import aligned
     from charrnn_cli.errors import UsageError
-    from charrnn_cli.runs import find
+    from charrnn_cli.runs.describe import describe
+    from charrnn_cli.runs.folders import find
+    from charrnn_cli.terminal.console import aligned
 
     if len(names) < 2:
         raise UsageError(f"compare takes two runs or more, and was given {names[0]} alone.")

@@ -9,9 +9,9 @@ import typer
 from charrnn_cli.config import EngineName, PrepareSettings
 
 if TYPE_CHECKING:
-    from charrnn_cli.runs import Run
-    from charrnn_cli.scoring import LineScore, TextScore
-    from charrnn_cli.text.reading import Reading
+    from charrnn_cli.generation.scoring import LineScore, TextScore
+    from charrnn_cli.runs.folders import Run
+    from charrnn_cli.text.scorable import Reading
     from charrnn_cli.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
@@ -62,15 +62,16 @@ def evaluate(
     charrnn evaluate --model anna --per-line letter.txt | sort -rn | head
     """
     from charrnn_cli.errors import UsageError
-    from charrnn_cli.runs import to_sample
+    from charrnn_cli.runs.folders import to_sample
 
     run = to_sample(model)
     if files and split:
         raise UsageError(f"--split {split} is a part of the run's own text, and FILE is another: give one of them.")
-    from charrnn_cli.display import WorkBar, new_console, say
-    from charrnn_cli.generation.loading import load_model
-    from charrnn_cli.scoring import TextScore, score_text
-    from charrnn_cli.training.device import device_name, memory_errors, pick_device
+    from charrnn_cli.generation.scoring import TextScore, score_text
+    from charrnn_cli.network.device import device_name, memory_errors, pick_device
+    from charrnn_cli.runs.models import load_model
+    from charrnn_cli.terminal.bars import WorkBar
+    from charrnn_cli.terminal.console import new_console, say
 
     stepping = engine in ("numpy", "onnx")
     if stepping and (gpu or device):
@@ -109,7 +110,7 @@ def _read(files: list[str], vocabulary: "Vocabulary", encoding: str, unknown: st
     import tempfile
     from pathlib import Path
 
-    from charrnn_cli.text.reading import read_text
+    from charrnn_cli.text.scorable import read_text
     from charrnn_cli.text.sources import find_sources, text_decoder
 
     text_decoder(encoding)
@@ -121,7 +122,7 @@ def _read(files: list[str], vocabulary: "Vocabulary", encoding: str, unknown: st
 def _read_split(run: "Run", split: Split, vocabulary: "Vocabulary", by_line: bool) -> "Reading":
     from charrnn_cli.errors import RunError
     from charrnn_cli.text.corpus import Corpus
-    from charrnn_cli.text.reading import read_split
+    from charrnn_cli.text.scorable import read_split
 
     if not run.prepared:
         raise RunError(
@@ -139,14 +140,14 @@ def _read_split(run: "Run", split: Split, vocabulary: "Vocabulary", by_line: boo
 
 
 def _line(line: "LineScore") -> str:
-    from charrnn_cli.text.visible import visible
+    from charrnn_cli.wording import visible
 
     return f"{line.bits_per_character:7.3f}  {line.perplexity:10,.2f}  {line.line:6}  {visible(line.text)}"
 
 
 def _summary(model: str, text: str, device: str, result: "TextScore") -> str:
-    from charrnn_cli.describe import count
-    from charrnn_cli.display import aligned
+    from charrnn_cli.terminal.console import aligned
+    from charrnn_cli.wording import count
 
     rate = result.tokens / result.seconds
     return aligned(

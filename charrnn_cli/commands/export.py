@@ -20,9 +20,10 @@ def export(
     charrnn export anna models/anna
     charrnn sample --model models/anna --prime "Far"
     """
-    from charrnn_cli.display import new_console, say, size
-    from charrnn_cli.exporting import export_model
-    from charrnn_cli.runs import to_sample
+    from charrnn_cli.runs.export import export_model
+    from charrnn_cli.runs.folders import to_sample
+    from charrnn_cli.terminal.console import new_console, say
+    from charrnn_cli.wording import size
 
     weights = export_model(to_sample(name), folder, float16, force)
     say(new_console(), f"{folder}: {size(weights.stat().st_size)}. To write: charrnn sample --model {folder}")

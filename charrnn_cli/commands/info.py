@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from charrnn_cli.checkpoint import Summary
-    from charrnn_cli.describe import Description
-    from charrnn_cli.runs import Run
+    from charrnn_cli.runs.checkpoints import Summary
+    from charrnn_cli.runs.describe import Description
+    from charrnn_cli.runs.folders import Run
 
 
 def info(
@@ -31,9 +31,9 @@ def info(
     charrnn info anna --json
     charrnn info anna --verify
     """
-    from charrnn_cli.describe import describe
-    from charrnn_cli.display import aligned
-    from charrnn_cli.runs import find, to_sample
+    from charrnn_cli.runs.describe import describe
+    from charrnn_cli.runs.folders import find, to_sample
+    from charrnn_cli.terminal.console import aligned
 
     if verify:
         _verify(to_sample(None) if name is None else find(name), as_json)
@@ -50,8 +50,8 @@ def info(
 
 def _verify(run: "Run", as_json: bool) -> None:
     """Says of every file whether it is whole. Exits with 1 where one is not."""
-    from charrnn_cli.text.visible import visible
-    from charrnn_cli.verifying import verify
+    from charrnn_cli.runs.verify import verify
+    from charrnn_cli.wording import visible
 
     damaged = 0
     for found in verify(run):
@@ -65,8 +65,7 @@ def _verify(run: "Run", as_json: bool) -> None:
 
 
 def _facts(one: "Description") -> list[tuple[str, str]]:
-    from charrnn_cli.describe import network
-    from charrnn_cli.display import duration
+    from charrnn_cli.wording import duration, network
 
     facts = [
         ("name", one.run.name),

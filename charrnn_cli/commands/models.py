@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from charrnn_cli.describe import Description
+    from charrnn_cli.runs.describe import Description
 
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False) -> None:
@@ -16,10 +16,10 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
     charrnn models
     charrnn models --json
     """
-    from charrnn_cli.describe import describe
-    from charrnn_cli.display import aligned
     from charrnn_cli.errors import CharrnnError
-    from charrnn_cli.runs import bundled_models, runs
+    from charrnn_cli.runs.describe import describe
+    from charrnn_cli.runs.folders import bundled_models, runs
+    from charrnn_cli.terminal.console import aligned
 
     rows: list[tuple[str, ...]] = []
     records = []
@@ -42,7 +42,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
 
 
 def _row(one: "Description") -> tuple[str, ...]:
-    from charrnn_cli.describe import network
+    from charrnn_cli.wording import network
 
     where = "bundled" if one.run.bundled else str(one.run.folder)
     if one.config is None or one.best is None:

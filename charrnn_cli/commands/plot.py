@@ -29,9 +29,9 @@ def plot(
     charrnn plot small large --over time
     charrnn plot anna --output anna.png
     """
-    from charrnn_cli.curves import curves
-    from charrnn_cli.plotting import save_picture, terminal_chart
-    from charrnn_cli.runs import find, to_sample
+    from charrnn_cli.runs.curves import curves
+    from charrnn_cli.runs.folders import find, to_sample
+    from charrnn_cli.terminal.charts import save_picture, terminal_chart
 
     runs = [find(name) for name in dict.fromkeys(names)] if names else [to_sample(None)]
     lines = [curve for run in runs for curve in curves(run, over)]

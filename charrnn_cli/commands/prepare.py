@@ -7,7 +7,7 @@ import typer
 from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, Documents, Level, PrepareSettings, SplitOn
 
 if TYPE_CHECKING:
-    from charrnn_cli.preparation import Prepared
+    from charrnn_cli.runs.preparation import Prepared
 
 DEFAULT = PrepareSettings()
 SHARE = f"[default: {HELD_OUT}, at most {HELD_OUT_TOKENS:,} tokens]"
@@ -77,11 +77,12 @@ def prepare(
     charrnn prepare reviews.jsonl.gz --field body --documents record
     charrnn prepare chapter9.txt --append anna
     """
-    from charrnn_cli.display import WorkBar, new_console, say
     from charrnn_cli.errors import UsageError
-    from charrnn_cli.preparation import Prepared
-    from charrnn_cli.preparation import append as append_to
-    from charrnn_cli.preparation import prepare as prepare_run
+    from charrnn_cli.runs.preparation import Prepared
+    from charrnn_cli.runs.preparation import append as append_to
+    from charrnn_cli.runs.preparation import prepare as prepare_run
+    from charrnn_cli.terminal.bars import WorkBar
+    from charrnn_cli.terminal.console import new_console, say
 
     settings = PrepareSettings(
         level, encoding, valid, test, min_count, vocab_size, split_on, lowercase, documents, field
@@ -118,8 +119,9 @@ def prepare(
 
 def _summary(prepared: "Prepared", settings: PrepareSettings) -> str:
     """What was found and written."""
-    from charrnn_cli.display import aligned, size
+    from charrnn_cli.terminal.console import aligned
     from charrnn_cli.text.tokenizer import UNITS
+    from charrnn_cli.wording import size
 
     info, run, V, wanted = prepared.corpus, prepared.run, len(prepared.vocabulary), settings.vocab_size
     unit, total = UNITS[settings.level], sum(info.tokens.values())

@@ -14,9 +14,9 @@ def presets(as_json: Annotated[bool, typer.Option("--json", help="One JSON list,
     charrnn presets
     charrnn train ptb --preset ptb-small
     """
-    from charrnn_cli.describe import network, recipe
-    from charrnn_cli.display import aligned
-    from charrnn_cli.presets import AUTO, AUTO_SOURCE, PRESETS
+    from charrnn_cli.terminal.console import aligned
+    from charrnn_cli.training.presets import AUTO, AUTO_SOURCE, PRESETS
+    from charrnn_cli.wording import network, recipe
 
     made = {name: make() for name, make in PRESETS.items()}
     if as_json:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from charrnn_cli.generation.engine import Engine
-    from charrnn_cli.generation.loading import Model
-    from charrnn_cli.runs import Run
+    from charrnn_cli.runs.folders import Run
+    from charrnn_cli.runs.models import Model
     from charrnn_cli.text.copies import Original
     from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -131,7 +131,7 @@ def sample(
     """
     from charrnn_cli.errors import UsageError
     from charrnn_cli.generation.prime import texts_of, unescape
-    from charrnn_cli.runs import to_sample
+    from charrnn_cli.runs.folders import to_sample
 
     settings = SamplingSettings(
         length=lines * LINE_TOKENS if lines > 0 and length is None else DEFAULT.length if length is None else length,
@@ -165,19 +165,20 @@ def sample(
             "--prime -, --check-copies and --copies-from."
         )
     if output is not None:
-        from charrnn_cli.output import check_output
+        from charrnn_cli.terminal.samples import check_output
 
         check_output(output, force)
     given = _given(prime, prime_file)
     if escapes and prime not in (None, "-"):
         given = unescape("--prime", given)
     run = to_sample(model)
+    from charrnn_cli.generation.engines import load_engine
     from charrnn_cli.generation.generate import generate, in_order, likeliest
-    from charrnn_cli.generation.loading import load_engine, load_model
     from charrnn_cli.generation.prime import read_prime
     from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
-    from charrnn_cli.memory import keep_freed_memory
-    from charrnn_cli.output import JsonOutput, TextOutput, out_stream
+    from charrnn_cli.machine import keep_freed_memory
+    from charrnn_cli.runs.models import load_model
+    from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream
 
     keep_freed_memory()
     loaded = load_model(run, checkpoint)
@@ -192,7 +193,8 @@ def sample(
     tint = _tint() if color == "surprise" and output is None and not as_json else None
     typer.echo(_who(run, loaded, writing, seed), err=True)
     if interactive:
-        from charrnn_cli.interactive import Conversation, converse
+        from charrnn_cli.generation.conversation import Conversation
+        from charrnn_cli.terminal.interactive import converse
 
         converse(Conversation(writing, loaded.vocabulary, settings, seed, unknown), given, tint)
         return
@@ -214,7 +216,7 @@ def sample(
 
 
 def _tint() -> "Console | None":
-    from charrnn_cli.display import colour_console
+    from charrnn_cli.terminal.colors import colour_console
 
     return colour_console()
 
@@ -246,7 +248,8 @@ def _read_prime(engine: "Engine[Any]", ids: list[int]) -> Any:
 
     if len(ids) < LONG:
         return read(engine, ids[:-1])
-    from charrnn_cli.display import WorkBar, new_console
+    from charrnn_cli.terminal.bars import WorkBar
+    from charrnn_cli.terminal.console import new_console
 
     with WorkBar(new_console()) as bar:
         return read(engine, ids[:-1], lambda share: bar.show("reading the prime", share, 1.0))
@@ -272,7 +275,7 @@ def _original(run: "Run", vocabulary: "Vocabulary", wanted: bool, files: list[st
 
 def _who(run: "Run", model: "Model", engine: "Engine[Any]", seed: int) -> str:
     """Which model writes, and what computes it."""
-    from charrnn_cli.describe import network
+    from charrnn_cli.wording import network
 
     summary = model.summary
     loss = "" if summary.valid_loss is None else f", validation loss {summary.valid_loss:.3f}"

@@ -134,15 +134,16 @@ def train(
     charrnn train letters --from anna --minutes 1
     charrnn train anna --gpu --preset anna
     """
-    from charrnn_cli.runs import to_sample, to_train
+    from charrnn_cli.runs.folders import to_sample, to_train
 
     run = to_train(name)
-    from charrnn_cli.display import TrainingBar, new_console, say
     from charrnn_cli.files import locked
-    from charrnn_cli.training.device import memory_errors, pick_device
+    from charrnn_cli.network.device import memory_errors, pick_device
+    from charrnn_cli.network.ranks import joined, started_again
+    from charrnn_cli.terminal.bars import TrainingBar
+    from charrnn_cli.terminal.console import new_console, say
     from charrnn_cli.training.loop import End, Recovery, Report, Validating, Validation, record
     from charrnn_cli.training.loop import train as train_run
-    from charrnn_cli.training.ranks import joined, started_again
     from charrnn_cli.training.setup import Setup, follow, set_up
     from charrnn_cli.training.tensorboard import EventFiles
 
@@ -227,8 +228,9 @@ class _Signals:
 
 def _what(setup: "Setup", device: "torch.device") -> str:
     """What is about to be trained, and on what."""
-    from charrnn_cli.describe import memory_needed, network, recipe
+    from charrnn_cli.network.memory import memory_needed
     from charrnn_cli.text.tokenizer import UNITS
+    from charrnn_cli.wording import network, recipe
 
     model, training, tokens = setup.config.model, setup.config.training, setup.data
     held_out = "nothing" if tokens.valid is None else f"{len(tokens.valid):,}"
@@ -259,7 +261,7 @@ def _where(device: "torch.device", processes: int) -> str:
     """The device, and how to use all that are here."""
     import torch
 
-    from charrnn_cli.training.device import device_name
+    from charrnn_cli.network.device import device_name
 
     name = device_name(device)
     if processes > 1:
@@ -280,8 +282,7 @@ def _recovered(event: "Recovery") -> str:
 
 def _how_long(setup: "Setup", report: "Report") -> str:
     """How long an epoch takes, and how many the run's bound allows."""
-    from charrnn_cli.describe import about, count
-    from charrnn_cli.display import duration
+    from charrnn_cli.wording import about, count, duration
 
     training, seconds = setup.config.training, len(setup.data.train) / report.tokens_per_second
     takes = f"an epoch takes {duration(seconds)}"
@@ -303,7 +304,7 @@ def _preview(setup: "Setup") -> str | None:
     from charrnn_cli.errors import RunError
     from charrnn_cli.generation.generate import Piece, generate
     from charrnn_cli.generation.numpy_engine import NumpyEngine
-    from charrnn_cli.training.model import get_weights
+    from charrnn_cli.network.model import get_weights
 
     engine = NumpyEngine(get_weights(setup.state.model), setup.config.model)
     settings = SamplingSettings(length=PREVIEW_LENGTH)
@@ -320,9 +321,9 @@ def _how_it_ended(setup: "Setup", end: "End", already: bool) -> str:
     if not end.finished:
         saved = f"saved at step {end.step:,}" if end.step else "stopped before the first step"
         return f"{name}: {saved}. To go on: charrnn train {typed}"
-    from charrnn_cli.describe import count
-    from charrnn_cli.training.evaluation import perplexity
+    from charrnn_cli.network.loss import perplexity
     from charrnn_cli.training.loop import out_of_patience
+    from charrnn_cli.wording import count
 
     if out_of_patience(training, numbers) or training.bound is None:
         why = f"no better validation loss in {count(numbers.stalled, 'validations')}, {count(end.step, 'steps')}"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.checkpoint import SCALE
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.generation.engine import StepEngine, fixed_groups
+from charrnn_cli.runs.checkpoints import SCALE
 
 Array = NDArray[np.float32]
 EPSILON = np.float32(1e-5)  # of layer normalisation, as torch has it

@@ -4,7 +4,6 @@ A graph reads a token, and another one writes several: step, filters, draw, and 
 between two tokens. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -20,10 +19,10 @@ from charrnn_cli.generation.engine import Block, Sampler, StepEngine
 from charrnn_cli.generation.numpy_engine import Array, NumpyEngine, State
 from charrnn_cli.generation.onnx_graph import Graph
 from charrnn_cli.generation.sampling import BROKEN, Ids
+from charrnn_cli.machine import available_cores
 
 SIDE_BY_SIDE = 256  # texts at once, at most
 FEW = 4  # texts that are not worth another core
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LARGEST_RATE = np.float32(1e30)  # one over the temperature, at most
 NEVER_ONE = np.float32(1 - 2**-24)  # the largest number below 1
 
@@ -89,7 +88,7 @@ class OnnxEngine(StepEngine[State]):
     def _run(self, name: str, given: Mapping[str, NDArray[Any]], asked: Mapping[str, NDArray[Any]]) -> list[Any]:
         """What a graph makes of what is `given` of each text (B, ...), and `asked` of all: some texts on each core."""
         session, texts = self._session(name), len(given["ids"])
-        parts = min(CORES, texts // FEW)
+        parts = min(available_cores(), texts // FEW)
         if parts < 2:
             made: list[Any] = session.run(None, {**given, **asked})
             return made
@@ -99,7 +98,7 @@ class OnnxEngine(StepEngine[State]):
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(CORES)
+        return ThreadPoolExecutor(available_cores())
 
     def _session(self, name: str) -> Any:
         """What runs a graph, on the core that asks."""

@@ -17,7 +17,7 @@ from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Block, Sampler, fixed_groups
 from charrnn_cli.generation.sampling import BROKEN, Ids
-from charrnn_cli.training.model import State, trained_model
+from charrnn_cli.network.model import State, trained_model
 
 GROUPS = (1, 63, 4032)  # texts that are written side by side; more are written in groups of the last size
 BLOCK = 32  # tokens that are drawn before the host looks at them

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from charrnn_cli.config import PrepareSettings, SplitOn
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.blocks import Block, blocks, in_order
-from charrnn_cli.text.documents import document_chunks
+from charrnn_cli.text.reader import document_chunks
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.tokenizer import WhitespaceSplitter, word_tokenizer
 from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary

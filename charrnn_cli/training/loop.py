@@ -12,20 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from charrnn_cli.checkpoint import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, DiskError, UsageError
-from charrnn_cli.runs import Run
+from charrnn_cli.network.device import free_memory, use_bfloat16
+from charrnn_cli.network.loss import Score, cross_entropy, perplexity
+from charrnn_cli.network.model import State
+from charrnn_cli.network.ranks import Ranks
+from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, save_checkpoint
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.log import Log
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.coding import Ids
 from charrnn_cli.text.corpus import check_ids
-from charrnn_cli.training.device import free_memory, use_bfloat16
-from charrnn_cli.training.evaluation import Score, evaluate, perplexity
-from charrnn_cli.training.log import Log
-from charrnn_cli.training.model import State, cross_entropy
+from charrnn_cli.training.evaluation import evaluate
 from charrnn_cli.training.noise import reset, seed_dropout
 from charrnn_cli.training.pace import Pace
-from charrnn_cli.training.ranks import Ranks
 from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.state import Numbers, TrainingState
 

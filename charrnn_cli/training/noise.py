@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn_cli.training.model import State
+from charrnn_cli.network.model import State
 
 
 def seed_dropout(seed: int, step: int, rank: int) -> None:

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from charrnn_cli.checkpoint import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.config import BOUNDS
-from charrnn_cli.describe import memory_needed
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
-from charrnn_cli.generation.loading import load_model
-from charrnn_cli.memory import keep_freed_memory
-from charrnn_cli.presets import AUTO, Preset, auto, named, with_changes
-from charrnn_cli.runs import Run, find
+from charrnn_cli.machine import keep_freed_memory
+from charrnn_cli.network.device import device_name, free_memory
+from charrnn_cli.network.memory import memory_needed
+from charrnn_cli.network.model import LanguageModel, get_weights
+from charrnn_cli.network.ranks import ALONE, Ranks
+from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints, publish_best
+from charrnn_cli.runs.folders import Run, find
+from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.device import device_name, free_memory
 from charrnn_cli.training.loop import Data, check_streams
-from charrnn_cli.training.model import LanguageModel, get_weights
-from charrnn_cli.training.ranks import ALONE, Ranks
+from charrnn_cli.training.presets import AUTO, Preset, auto, named, with_changes
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 

@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import Any
 
 from charrnn_cli.errors import UsageError, disk_errors
-from charrnn_cli.runs import Run
-from charrnn_cli.training.log import read_log
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.log import read_log
 
 SCALARS = {  # of the log's records: TensorBoard's name for each, by the field
     "report": {"loss": "loss/train", "rate": "learning rate", "tokens_per_second": "tokens per second"},

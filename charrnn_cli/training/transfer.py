@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.loading import Model
+from charrnn_cli.network.model import LanguageModel, get_weights, set_weights
+from charrnn_cli.runs.models import Model
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.model import LanguageModel, get_weights, set_weights
 
 ROWS = ("embedding.weight", "head.weight", "head.bias")  # of which each token has one
 COLUMNS = "rnn.weight_ih_l0"  # of which each token has one, where the input is one-hot

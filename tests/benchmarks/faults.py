@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from kills import SMALL, TEXTS, fail, look, result, run_for, start, unfinished
 
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.corpus import Corpus
 
 TRAIN = ["--steps", "14", "--checkpoint-every", "4", "--keep", "1", *SMALL]

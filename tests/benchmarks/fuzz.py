@@ -29,7 +29,7 @@ from typing import Any
 import torch
 
 import charrnn_cli.generation.generate
-import charrnn_cli.scoring
+import charrnn_cli.generation.scoring
 import charrnn_cli.training.loop  # noqa: F401  # once, before any process is forked
 from charrnn_cli.cli import main
 from charrnn_cli.text.sources import zstd

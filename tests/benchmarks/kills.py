@@ -22,16 +22,17 @@ from pathlib import Path
 
 import torch  # once, before any process is forked: nothing is computed here
 
-from charrnn_cli.checkpoint import checkpoints, load_tensors
 from charrnn_cli.cli import main
 from charrnn_cli.config import SamplingSettings
-from charrnn_cli.describe import describe
+from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.generate import generate
-from charrnn_cli.generation.loading import load_engine, load_model
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.checkpoints import checkpoints, load_tensors
+from charrnn_cli.runs.describe import describe
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.log import read_log
+from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.verify import verify
 from charrnn_cli.text.corpus import Corpus
-from charrnn_cli.training.log import read_log
-from charrnn_cli.verifying import verify
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.\n" * 60, "Pack my box with five dozen liquor jugs!\n" * 90)
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--no-preview"]

@@ -9,9 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from charrnn_cli.config import SamplingSettings
+from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.generate import Piece, generate
-from charrnn_cli.generation.loading import load_engine, load_model
-from charrnn_cli.runs import find
+from charrnn_cli.runs.folders import find
+from charrnn_cli.runs.models import load_model
 
 TEXTS, LENGTH = 64, 600
 TRIED = [(t, 1.0, 0.0) for t in (0.3, 0.5, 0.6, 0.7, 0.8, 1.0)]  # temperature, top-p, min-p

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from charrnn_cli.kernels import choose_kernels
+from charrnn_cli.machine import choose_kernels
 
 choose_kernels()  # as the command does, before NumPy is loaded
 
@@ -24,7 +24,7 @@ import numpy as np
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.generation.generate import Piece, generate
 from charrnn_cli.generation.numpy_engine import NumpyEngine
-from charrnn_cli.memory import keep_freed_memory
+from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.text.vocabulary import Vocabulary
 
 HIDDEN, EMBEDDING = 512, 64

@@ -32,10 +32,11 @@ def windows_loss(name: str, split: str) -> float:
     import numpy as np
     import torch
 
-    from charrnn_cli.generation.loading import load_model
-    from charrnn_cli.runs import find
+    from charrnn_cli.network.loss import cross_entropy
+    from charrnn_cli.network.model import trained_model
+    from charrnn_cli.runs.folders import find
+    from charrnn_cli.runs.models import load_model
     from charrnn_cli.text.corpus import Corpus
-    from charrnn_cli.training.model import cross_entropy, trained_model
 
     run, random = find(name), np.random.default_rng(1)
     loaded = load_model(run, None)

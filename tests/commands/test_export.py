@@ -1,6 +1,6 @@
 from support import charrnn
 
-from charrnn_cli.runs import Run
+from charrnn_cli.runs.folders import Run
 
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 from support import TEXT, charrnn
 
-from charrnn_cli.runs import RUNS
+from charrnn_cli.runs.folders import RUNS
 from charrnn_cli.text.corpus import Corpus
 
 

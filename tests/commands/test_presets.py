@@ -2,7 +2,7 @@ import json
 
 from support import charrnn
 
-from charrnn_cli.presets import AUTO, PRESETS
+from charrnn_cli.training.presets import AUTO, PRESETS
 
 
 def test_every_preset_is_listed_with_its_source():

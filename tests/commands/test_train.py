@@ -8,10 +8,10 @@ import sys
 import pytest
 from support import TEXT, charrnn, prepare_text
 
-from charrnn_cli.checkpoint import checkpoints
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.runs import RUNS
-from charrnn_cli.training.log import read_log
+from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.folders import RUNS
+from charrnn_cli.runs.log import read_log
 
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--seed", "3"]
 

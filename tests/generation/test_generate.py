@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.checkpoint import Summary
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Sampler
@@ -14,8 +13,9 @@ from charrnn_cli.generation.onnx_engine import OnnxEngine
 from charrnn_cli.generation.prime import read_prime
 from charrnn_cli.generation.sampling import divergence, probabilities
 from charrnn_cli.generation.torch_engine import TorchEngine
+from charrnn_cli.network.model import LanguageModel, get_weights
+from charrnn_cli.runs.checkpoints import Summary
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.model import LanguageModel, get_weights
 
 SETTINGS = ModelSettings(hidden=16, layers=2, embedding=8)
 SUMMARY = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")

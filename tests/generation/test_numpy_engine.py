@@ -8,7 +8,7 @@ from charrnn_cli.config import Cell, ModelSettings
 from charrnn_cli.generation import numpy_engine
 from charrnn_cli.generation.numpy_engine import NumpyEngine, rnn_cell, sigmoid
 from charrnn_cli.generation.torch_engine import TorchEngine
-from charrnn_cli.training.model import LanguageModel, get_weights
+from charrnn_cli.network.model import LanguageModel, get_weights
 
 V = 9
 

@@ -11,7 +11,7 @@ from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
 from charrnn_cli.generation.sampling import log_probabilities, probabilities
-from charrnn_cli.training.model import LanguageModel, get_weights
+from charrnn_cli.network.model import LanguageModel, get_weights
 
 V = 9
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 from support import prepare_text
 
-from charrnn_cli.checkpoint import checkpoints, count_parameters, load_summary, load_tensors
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
-from charrnn_cli.generation.loading import load_model
-from charrnn_cli.scoring import score_text
+from charrnn_cli.generation.scoring import score_text
+from charrnn_cli.runs.checkpoints import checkpoints, count_parameters, load_summary, load_tensors
+from charrnn_cli.runs.log import read_log
+from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
-from charrnn_cli.text.reading import read_split
+from charrnn_cli.text.scorable import read_split
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import loop
-from charrnn_cli.training.log import read_log
 from charrnn_cli.training.loop import End, Recovery, Report, Saved, Validating, Validation, train
 from charrnn_cli.training.setup import set_up
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from support import TEXT, prepare_text
 
-from charrnn_cli.checkpoint import Config, checkpoints
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.runs.checkpoints import Config, checkpoints
 from charrnn_cli.training import setup
 from charrnn_cli.training.loop import train
 from charrnn_cli.training.setup import set_up

@@ -5,14 +5,14 @@ import pytest
 import torch
 from support import TEXT, charrnn, prepare_text, train_small
 
-from charrnn_cli.checkpoint import Config, checkpoints
 from charrnn_cli.config import ModelSettings, PrepareSettings
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.loading import load_model
 from charrnn_cli.generation.numpy_engine import NumpyEngine
-from charrnn_cli.runs import find
+from charrnn_cli.network.model import LanguageModel, get_weights
+from charrnn_cli.runs.checkpoints import Config, checkpoints
+from charrnn_cli.runs.folders import find
+from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.model import LanguageModel, get_weights
 from charrnn_cli.training.transfer import transfer
 
 OTHER = TEXT.replace("fox", "Ünicorn #7").replace("dog", "cat") * 3

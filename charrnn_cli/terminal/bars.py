@@ -1,0 +1,144 @@
+"""Progress bars, on stderr."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.rule import Rule
+from rich.text import Text
+
+from charrnn_cli.config import Level
+from charrnn_cli.terminal.console import say
+from charrnn_cli.wording import duration
+
+if TYPE_CHECKING:
+    from charrnn_cli.training.loop import Report, Validating, Validation
+
+PLAIN_SECONDS = 10.0  # between two plain lines where stderr is no terminal
+BAR_AFTER = 1.0  # seconds: what is over sooner needs no bar
+
+
+class WorkBar:
+    """A bar over work of a known size, or over the bytes of a text, shown once it has taken a second."""
+
+    def __init__(self, console: Console, in_bytes: bool = False) -> None:
+        self._console = console
+        self._amount: ProgressColumn = DownloadColumn() if in_bytes else TaskProgressColumn()
+        self._started = time.perf_counter()
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> "WorkBar":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def show(self, doing: str, done: float, total: float) -> None:
+        """Moves the bar."""
+        if self._progress is None:
+            if time.perf_counter() - self._started < BAR_AFTER or not self._console.is_terminal:
+                return
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                self._amount,
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+            self._progress.add_task(doing)
+        self._progress.update(self._progress.task_ids[0], description=doing, completed=done, total=total)
+
+
+class _TimeLeft(ProgressColumn):
+    """The share of the run that is over and the time that it still takes, as the task's fields have them."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["left"])
+
+
+class TrainingBar:
+    """The bar of a training run with its figures below; plain lines where stderr is no terminal."""
+
+    def __init__(self, console: Console, bounded: bool, epochs: int | None, level: Level) -> None:
+        self._console = console
+        self._epochs = "" if epochs is None else f"/{epochs}"
+        self._level = level
+        self._valid = ""
+        self._said_at = -PLAIN_SECONDS
+        self._figures = Text("the first steps ...")
+        self._progress = Progress(
+            BarColumn(bar_width=None),
+            _TimeLeft(),
+            console=console,
+            expand=True,
+        )
+        self._task = self._progress.add_task("", total=1.0 if bounded else None, left="")
+        self._live = Live(Group(self._progress, self._figures), console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "TrainingBar":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def report(self, report: "Report") -> None:
+        """How training goes."""
+        if report.progress is None:
+            left = f"{duration(report.seconds)} so far"
+        else:
+            left = f"{report.progress:4.0%}  {duration(report.seconds_left)} left".replace("%", " %")
+        loss = f"ppl {report.perplexity:.2f}" if self._level == "word" else f"loss {report.loss:.3f}"
+        unit = "words" if self._level == "word" else "tokens"
+        figures = (
+            f"epoch {report.epoch:.2f}{self._epochs}  step {report.step:,}  {loss}{self._valid}  "
+            f"{report.seconds_per_batch:.3f} sec/batch  {report.tokens_per_second:,.0f} {unit}/s"
+        )
+        if self._console.is_terminal:
+            self._progress.update(self._task, completed=report.progress, left=left)
+            self._figures.plain = figures
+        elif time.monotonic() - self._said_at >= PLAIN_SECONDS:
+            self._said_at = time.monotonic()
+            say(self._console, f"{figures}  {left.strip()}")
+
+    def validating(self, validating: "Validating") -> None:
+        """A validation begins."""
+        self._figures.plain = f"step {validating.step:,}  validating on {validating.tokens:,} tokens ..."
+
+    def validation(self, validation: "Validation", preview: str | None) -> None:
+        """The loss on held-out text, and how the model writes by now."""
+        loss, bits = validation.valid_loss, validation.valid_bits
+        match self._level:
+            case "word":
+                self._valid = f"  valid ppl {validation.valid_perplexity:.2f}"
+            case "char":
+                self._valid = f"  valid {loss:.3f} ({bits:.3f} bpc)"
+            case "byte":
+                self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per byte)"
+        say(
+            self._console,
+            f"step {validation.step:,}{self._valid}{'  best so far' if validation.best else ''}",
+        )
+        if preview is not None:
+            if self._console.is_terminal:
+                self._console.print(Rule(style="dim"))
+            say(self._console, preview.strip("\n"))
+            if self._console.is_terminal:
+                self._console.print(Rule(style="dim"))

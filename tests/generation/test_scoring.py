@@ -1,0 +1,76 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from support import TEXT, prepare_text, train_small
+
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import RunError
+from charrnn_cli.generation.scoring import TextScore, score_text
+from charrnn_cli.runs.models import load_model
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.scorable import read_split
+
+CPU = torch.device("cpu")
+
+
+def losses_in_float64(weights, tokens, residual: bool, tied: bool) -> list[float]:
+    """The loss of every target in one pass of an LSTM written out in float64."""
+    w = {name: array.astype(np.float64) for name, array in weights.items()}
+    h = c = np.zeros(w["rnn.weight_hh_l0"].shape[1])
+    losses = []
+
+    def normed(x, k):
+        if f"rnn.norm_weight_l{k}" not in w:
+            return x
+        return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * w[f"rnn.norm_weight_l{k}"] + w[f"rnn.norm_bias_l{k}"]
+
+    for token, target in pairwise(tokens):
+        x = w["embedding.weight"][token]
+        gates = (
+            w["rnn.weight_ih_l0"] @ normed(x, 0) + w["rnn.weight_hh_l0"] @ h + w["rnn.bias_ih_l0"] + w["rnn.bias_hh_l0"]
+        )
+        i, f, g, o = np.split(gates, 4)
+        c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        h = np.tanh(c) / (1 + np.exp(-o))
+        output = x + h if residual else h
+        logits = w["embedding.weight" if tied else "head.weight"] @ normed(output, 1) + w["head.bias"]
+        logits *= w["head.scale"]
+        losses.append(math.log(np.exp(logits).sum()) - logits[target])
+    return losses
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_scores_are_those_of_a_pass_in_float64(folder, level, exact):
+    run = prepare_text(folder, TEXT * 8, PrepareSettings(level=level, test=0.7))
+    train_small(run)
+    model = load_model(run)
+    reading = read_split(Corpus(run.corpus).split("test"), model.vocabulary, by_line=True)
+    *shares, score = score_text(model, reading, CPU, exact)
+    assert isinstance(score, TextScore)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    losses = losses_in_float64(model.weights, reading.ids.tolist(), model.settings.residual, model.settings.tie_weights)
+    mean = sum(losses) / len(losses)
+    assert score.tokens == len(losses) == len(reading.ids) - 1
+    assert score.loss == pytest.approx(mean, abs=1e-4)
+    assert score.perplexity == pytest.approx(math.exp(mean), abs=1e-3)
+    assert score.bits_per_character == pytest.approx(sum(losses) / math.log(2) / reading.characters, abs=1e-4)
+    bits = sum(one.bits_per_character * line.characters for one, line in zip(score.lines, reading.lines, strict=True))
+    assert bits == pytest.approx(score.bits_per_character * reading.characters, rel=1e-4)
+    start = 0
+    for line in score.lines:
+        assert line.loss == pytest.approx(sum(losses[start : start + line.tokens]) / line.tokens, abs=1e-3)
+        start += line.tokens
+    assert start == len(losses)
+
+
+def test_broken_weights_are_noticed(fox):
+    train_small(fox)
+    model = load_model(fox)
+    model.weights["head.bias"][3] = np.nan
+    with pytest.raises(RunError, match="broken"):
+        list(score_text(model, read_split(Corpus(fox.corpus).split("test"), model.vocabulary, False), CPU))

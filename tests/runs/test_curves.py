@@ -1,0 +1,48 @@
+import json
+
+import pytest
+from support import train_small
+
+from charrnn_cli.runs.curves import Curve, curves
+from charrnn_cli.errors import RunError
+from charrnn_cli.runs.folders import find
+from charrnn_cli.text.corpus import Corpus
+
+
+def test_curves_are_what_the_log_says(fox):
+    train_small(fox, steps=400)
+    records = [json.loads(line) for line in fox.log.read_text().splitlines()]
+    train, valid = curves(fox, "steps")
+    assert (train.run, train.part, valid.part) == ("fox", "train", "valid")
+    assert list(zip(train.x, train.y, strict=True)) == [
+        (record["step"], record["loss"]) for record in records if record["kind"] == "report"
+    ]
+    assert list(zip(valid.x, valid.y, strict=True)) == [
+        (record["step"], record["valid_loss"]) for record in records if record["kind"] == "validation"
+    ]
+    epochs, tokens = curves(fox, "epochs")[1], curves(fox, "tokens")[1]
+    assert tokens.x == pytest.approx([epoch * Corpus(fox.corpus).info.tokens["train"] for epoch in epochs.x])
+    assert curves(fox, "time")[0].x == tuple(record["seconds"] for record in records if record["kind"] == "report")
+
+
+def test_thinning_keeps_the_mean_and_the_order():
+    line = Curve("a", "train", tuple(range(100)), tuple(map(float, range(100, 0, -1))))
+    thin = line.thinned(10)
+    assert len(thin.x) == 10
+    assert sum(thin.y) / 10 == pytest.approx(sum(line.y) / 100)
+    assert list(thin.x) == sorted(thin.x)
+    assert line.thinned(100) is line
+    assert len(line.thinned(99).x) == 50
+
+
+def test_a_run_without_a_log(fox):
+    with pytest.raises(RunError, match="charrnn train fox"):
+        curves(fox, "steps")
+    with pytest.raises(RunError, match="bundled"):
+        curves(find("anna"), "steps")
+
+
+def test_a_damaged_log_is_named(fox):
+    fox.log.write_text('{"kind": "report", "step": 3}\n')
+    with pytest.raises(RunError, match=r"log\.jsonl is damaged"):
+        curves(fox, "steps")

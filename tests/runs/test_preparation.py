@@ -1,0 +1,185 @@
+import os
+from pathlib import Path
+
+import pytest
+from support import TEXT, charrnn, prepare_text, train_small
+
+from charrnn_cli.runs import preparation
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import CharrnnError, RunError, TextError
+from charrnn_cli.runs.preparation import Prepared, append, prepare
+from charrnn_cli.runs.folders import RUNS
+from charrnn_cli.text.corpus import SPLITS, Corpus
+from charrnn_cli.text.vocabulary import Vocabulary
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_same_text_again_changes_nothing(folder, fox):
+    before = everything(RUNS)
+    *_, again = prepare(["fox.txt"], PrepareSettings())
+    assert isinstance(again, Prepared)
+    assert again.already
+    assert everything(RUNS) == before
+
+
+@pytest.mark.parametrize("settings", [PrepareSettings(valid=0.1), PrepareSettings(level="byte")])
+def test_the_same_text_otherwise_is_refused(fox, settings):
+    before = everything(RUNS)
+    with pytest.raises(RunError, match="--force"):
+        list(prepare(["fox.txt"], settings))
+    assert everything(RUNS) == before
+
+
+def test_another_text_is_refused_and_force_replaces_it(folder, fox):
+    fox.weights.touch()
+    (folder / "fox.txt").write_text(TEXT * 2)
+    with pytest.raises(RunError, match="trained model would be lost"):
+        list(prepare(["fox.txt"], PrepareSettings()))
+    *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+    assert not last.already
+    assert not fox.trained
+    assert [path.name for path in RUNS.iterdir()] == ["fox"]
+
+
+def test_a_damaged_corpus_is_named_and_force_mends_it(folder, fox):
+    for damage in ((fox.corpus / "train.bin"), (fox.corpus / "corpus.json")):
+        damage.write_bytes(b"x")
+        with pytest.raises(RunError, match=f"{damage.name} is damaged.*--force"):
+            list(prepare(["fox.txt"], PrepareSettings()))
+        *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+        assert not last.already
+        *_, last = prepare(["fox.txt"], PrepareSettings())
+        assert last.already
+
+
+def test_a_name_of_its_own(folder, fox):
+    *_, last = prepare(["fox.txt"], PrepareSettings(valid=0.2), name="other")
+    assert last.run.name == "other"
+
+
+def test_line_ends_do_not_make_another_text(folder, fox):
+    (folder / "fox.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    *_, last = prepare(["fox.txt"], PrepareSettings())
+    assert last.already
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\xff\xff", b"nul \0"])
+def test_what_cannot_be_prepared_leaves_nothing(folder, data):
+    (folder / "bad.txt").write_bytes(data)
+    with pytest.raises(CharrnnError):
+        list(prepare(["bad.txt"], PrepareSettings()))
+    assert not RUNS.exists()
+
+
+@pytest.mark.parametrize("stop_at", range(2))
+def test_an_interruption_leaves_what_was_there(folder, fox, stop_at):
+    before = everything(RUNS)
+    (folder / "fox.txt").write_text(TEXT * 3)
+    steps = prepare(["fox.txt"], PrepareSettings(), force=True)
+    for _ in range(stop_at + 1):
+        next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt)
+    assert everything(RUNS) == before
+
+
+def test_a_full_disk_leaves_what_was_there(folder, fox, monkeypatch):
+    before = everything(RUNS)
+    (folder / "fox.txt").write_text(TEXT * 3)
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "train.bin")
+        yield
+
+    monkeypatch.setattr(preparation, "write_corpus", full)
+    with pytest.raises(CharrnnError, match=r"cannot write train\.bin: No space left"):
+        list(prepare(["fox.txt"], PrepareSettings(), force=True))
+    assert everything(RUNS) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(folder):
+    (folder / "fox.txt").write_text(TEXT)
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(CharrnnError, match="Permission denied"):
+            list(prepare(["fox.txt"], PrepareSettings()))
+    finally:
+        folder.chmod(0o700)
+
+
+def test_runs_that_is_a_file(folder):
+    RUNS.touch()
+    (folder / "fox.txt").write_text(TEXT)
+    with pytest.raises(CharrnnError, match="runs"):
+        list(prepare(["fox.txt"], PrepareSettings()))
+
+
+def test_several_files_in_a_row(folder):
+    prepare_text(folder, "first " * 30, name="one")
+    (folder / "two.txt").write_text("second " * 30)
+    *_, last = prepare(["two.txt", "one.txt"], PrepareSettings())
+    assert last.corpus.files == ["two.txt", "one.txt"]
+    assert sum(last.corpus.tokens.values()) == 390
+
+
+def splits(run):
+    corpus = Corpus(run.corpus)
+    return {name: corpus.split(name).tolist() for name in SPLITS}
+
+
+def appended(name, *arguments, **named):
+    *_, last = append([*arguments], name, **named)
+    assert isinstance(last, Prepared)
+    return last.corpus
+
+
+def test_an_appended_text_has_the_ids_of_the_run(folder, fox):
+    before, vocabulary = splits(fox), fox.vocabulary.read_bytes()
+    more = prepare_text(folder, TEXT[::-1][:999], name="more")
+    info = appended("fox", "more.txt")
+    tokens = Vocabulary.load(fox.vocabulary).tokens
+    assert fox.vocabulary.read_bytes() == vocabulary
+    theirs, own = splits(more), Vocabulary.load(more.vocabulary).tokens
+    for name, ids in splits(fox).items():
+        new = [tokens[id] for id in ids[len(before[name]) :]]
+        assert ids[: len(before[name])] == before[name]
+        assert new == [own[id] for id in theirs[name]]
+        assert info.tokens[name] == len(ids)
+    assert [Path(file).name for file in info.files] == ["fox.txt", "more.txt"]
+    assert sum(count for _, count in info.rarest) > 0
+    assert info.rarest == sorted(info.rarest, key=lambda pair: pair[1])
+    assert charrnn("info", "fox", "--verify").exit_code == 0
+
+
+def test_what_was_trained_goes_on_with_what_was_appended(folder, fox):
+    train_small(fox, 20)
+    (folder / "more.txt").write_text(TEXT[:500])
+    appended("fox", "more.txt")
+    appended("fox", "more.txt")
+    assert fox.trained
+    result = charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "30")
+    assert result.exit_code == 0
+    assert "going on from step 20" in result.stderr
+    assert charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "40").exit_code == 0
+
+
+def test_an_appended_text_of_other_tokens_is_refused_or_unknown(folder, fox):
+    (folder / "more.txt").write_text("naïve café " * 30)
+    before = everything(RUNS)
+    with pytest.raises(TextError, match="vocabulary of fox lacks: 'é', 'ï'; and it has no <unk>"):
+        appended("fox", "more.txt")
+    assert everything(RUNS) == before
+    prepare_text(folder, f"{TEXT} once", PrepareSettings(level="word", min_count=2), name="words")
+    info = appended("words", "more.txt")
+    assert info.unknown > 50
+
+
+def test_append_takes_no_settings(fox):
+    result = charrnn("prepare", "fox.txt", "--append", "fox", "--level", "word")
+    assert result.exit_code == 2
+    assert "--append fox keeps" in result.stderr
+    assert charrnn("prepare", "fox.txt", "--append", "wolf").exit_code == 1

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+from support import charrnn, train_small
+
+from charrnn_cli.runs.folders import bundled_models
+from charrnn_cli.runs.verify import verify
+
+
+def damaged(run) -> list[str]:
+    return [found.path.name for found in verify(run) if found.problem]
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("model", bundled_models(), ids=lambda model: model.name)
+def test_the_bundled_models_are_whole(model):
+    found = list(verify(model))
+    assert {one.path.name for one in found} >= {"vocabulary.json", "config.json", "model.safetensors"}
+    assert not damaged(model)
+
+
+def test_every_file_of_a_run_is_looked_at(fox):
+    train_small(fox)
+    assert not damaged(fox)
+    result = charrnn("info", "fox", "--verify")
+    assert result.exit_code == 0
+    looked_at = {Path(line.split()[-1]).name for line in result.stdout.splitlines()}
+    assert looked_at >= {"vocabulary.json", "train.bin", "valid.bin", "test.bin", "model.safetensors", "step-00000040"}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "corpus/train.bin", "corpus/test.bin", "vocabulary.json"])
+def test_a_damaged_file_is_named(fox, name):
+    train_small(fox)
+    path = fox.folder / name
+    if name.endswith(".json"):
+        path.write_bytes(path.read_bytes()[:40])
+    else:
+        flip(path, -5)
+    found = damaged(fox)
+    assert path.name in found
+    result = charrnn("info", "fox", "--verify")
+    assert result.exit_code == 1
+    assert f"damaged  {path}" in result.stdout
+    record = next(json.loads(line) for line in charrnn("info", "fox", "--verify", "--json").stdout.splitlines())
+    assert set(record) == {"path", "problem"}
+
+
+def test_ids_that_are_none_are_found(fox):
+    record = json.loads((fox.corpus / "corpus.json").read_text())
+    record["split_sha256"] = {}
+    (fox.corpus / "corpus.json").write_text(json.dumps(record))
+    (fox.corpus / "train.bin").write_bytes(b"\xff" * record["tokens"]["train"])
+    assert damaged(fox) == ["train.bin"]
+
+
+def test_one_bit_is_enough_to_refuse_weights(fox):
+    train_small(fox)
+    flip(fox.weights, -3)
+    result = charrnn("sample", "--model", "fox")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "model.safetensors is damaged: its checksum" in result.stderr
+
+
+def test_an_exported_models_weights_are_those_of_its_config(fox, folder):
+    train_small(fox)
+    charrnn("export", "fox", "mine")
+    assert charrnn("info", "mine", "--verify").exit_code == 0
+    (folder / "mine/model.safetensors").write_bytes(
+        next(m for m in bundled_models() if m.name == "anna").weights.read_bytes()
+    )
+    result = charrnn("sample", "--model", "mine")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is damaged" in result.stderr
