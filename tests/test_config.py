@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings, settings_from
+from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
+from charrnn_cli.setting import settings_from
 
 
 @pytest.mark.parametrize(
@@ -15,28 +16,35 @@ from charrnn_cli.errors import UsageError
         (PrepareSettings, {"valid": 0.6, "test": 0.5}, "1.1"),
         (PrepareSettings, {"level": "syllable"}, "syllable"),
         (PrepareSettings, {"min_count": 0}, "0"),
-        (PrepareSettings, {"level": "byte", "min_count": 2}, "--min-count"),
-        (PrepareSettings, {"level": "byte", "encoding": "utf-16"}, "--encoding utf-16"),
-        (ModelSettings, {"hidden": 0}, "--hidden"),
+        (PrepareSettings, {"level": "byte", "min_count": 2}, "`min_count"),
+        (PrepareSettings, {"level": "byte", "encoding": "utf-16"}, "`encoding=utf-16`"),
+        (ModelSettings, {"hidden": 0}, "`hidden"),
         (ModelSettings, {"dropout": 1.0}, "1.0"),
         (ModelSettings, {"embedding": -1}, "-1"),
-        (TrainingSettings, {"steps": 1, "batch_size": 0}, "--batch-size"),
+        (TrainingSettings, {"steps": 1, "batch_size": 0}, "`batch_size"),
         (TrainingSettings, {"steps": 1, "learning_rate": math.nan}, "nan"),
-        (TrainingSettings, {"steps": 1, "epochs": 1}, "one bound"),
-        (TrainingSettings, {}, "needs --patience"),
-        (TrainingSettings, {"patience": 3}, "schedule cosine"),
-        (TrainingSettings, {"schedule": "plateau"}, "needs --patience"),
-        (TrainingSettings, {"minutes": 0}, "--minutes"),
-        (TrainingSettings, {"steps": 1, "checkpoint_every": 0}, "--checkpoint-every"),
+        (TrainingSettings, {"steps": 1, "epochs": 1}, "Only one limit"),
+        (TrainingSettings, {}, "needs `patience`"),
+        (TrainingSettings, {"patience": 3}, "got cosine"),
+        (TrainingSettings, {"schedule": "plateau"}, "needs `patience`"),
+        (TrainingSettings, {"minutes": 0}, "`minutes"),
+        (TrainingSettings, {"steps": 1, "checkpoint_every": 0}, "`checkpoint_every"),
         (SamplingSettings, {"temperature": -0.5}, "-0.5"),
         (SamplingSettings, {"temperature": math.nan}, "nan"),
-        (SamplingSettings, {"length": -1}, "--length"),
-        (SamplingSettings, {"top_n": -1}, "--top-n"),
+        (SamplingSettings, {"length": -1}, "`length"),
+        (SamplingSettings, {"top_n": -1}, "`top_n"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(kind, bad, named):
     with pytest.raises(UsageError, match=named):
         kind(**bad)
+
+
+@pytest.mark.parametrize("kind", [PrepareSettings, ModelSettings, TrainingSettings, SamplingSettings])
+def test_every_setting_has_a_help_text_and_a_group(kind):
+    for one in dataclasses.fields(kind):
+        assert one.metadata["help"].endswith("."), one.name
+        assert one.metadata["group"], one.name
 
 
 @pytest.mark.parametrize("settings", [PrepareSettings(), ModelSettings(hidden=7), TrainingSettings(epochs=3)])

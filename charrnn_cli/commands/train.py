@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn_cli.config import Cell, LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
+from charrnn_cli.config import LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ def train(
     cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
     device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what was trained is lost.")] = False,
-    cell: Annotated[Cell | None, typer.Option(help="What a layer is: LSTM, GRU or plain (tanh).")] = None,
+    cell: Annotated[str | None, typer.Option(help="What a layer is: LSTM, GRU or plain (tanh).")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
     embedding: Annotated[int | None, typer.Option(help="Size of a token's vector; 0: one-hot.")] = None,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from charrnn_cli.config import Cell, Precision
+from charrnn_cli.config import Precision
 from charrnn_cli.errors import DeviceError, UsageError
 from charrnn_cli.network.ranks import launched, local_rank
 
@@ -90,7 +90,7 @@ def free_memory(device: torch.device) -> float:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
 
 
-def use_bfloat16(precision: Precision, device: torch.device, cell: Cell) -> bool:
+def use_bfloat16(precision: Precision, device: torch.device, cell: str) -> bool:
     """Whether training multiplies in bfloat16. Raises UsageError where that is asked for and would not pay."""
     pays = precision != "float32" and _bfloat16_pays(device, cell)
     if precision == "bfloat16" and not pays:
@@ -101,7 +101,7 @@ def use_bfloat16(precision: Precision, device: torch.device, cell: Cell) -> bool
     return pays
 
 
-def _bfloat16_pays(device: torch.device, cell: Cell) -> bool:
+def _bfloat16_pays(device: torch.device, cell: str) -> bool:
     """Whether autocast runs the cell in bfloat16 here, and by instructions of the chip's own.
 
     On a CPU that is an LSTM alone, by oneDNN. Older cuDNNs refuse, or take float16, which can overflow.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from charrnn_cli.config import Cell, ModelSettings
+from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.dropout import dropout
 from charrnn_cli.runs.checkpoints import SCALE
 
@@ -24,7 +24,7 @@ from charrnn_cli.runs.checkpoints import SCALE
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk", UserWarning)
 
 State = tuple[Tensor, ...]  # h (L, B, H), and of an LSTM c, of the same shape
-CELLS: dict[Cell, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}  # nn.RNN: tanh
+CELLS: dict[str, Callable[[int, int], nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}  # nn.RNN: tanh
 
 
 class RecurrentStack(nn.Module):

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
+from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import new_folder, read_json, remove_folder, temporary_beside, write_bytes, write_json
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.setting import settings_from
 
 Tensors = Mapping[str, NDArray[Any]]
 WEIGHTS = "model.safetensors"

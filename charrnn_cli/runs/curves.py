@@ -6,8 +6,8 @@ from typing import Any, Literal
 from charrnn_cli.config import Over
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.runs.log import read_log
+from charrnn_cli.text.corpus import Corpus
 
 Part = Literal["train", "valid"]
 FIELDS = {"steps": "step", "epochs": "epoch", "time": "seconds", "tokens": "epoch"}  # of a log's records

@@ -5,9 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn_cli.runs.checkpoints import Config, Summary, checkpoints, count_parameters, load_summary
-from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
+from charrnn_cli.runs.checkpoints import Config, Summary, checkpoints, count_parameters, load_summary
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.corpus import Corpus, CorpusInfo
 from charrnn_cli.text.vocabulary import Vocabulary

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn_cli.runs.checkpoints import Config, load_checksum, load_summary, load_tensors, save_model
 from charrnn_cli.errors import RunError
 from charrnn_cli.files import new_folder
+from charrnn_cli.runs.checkpoints import Config, load_checksum, load_summary, load_tensors, save_model
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.vocabulary import Vocabulary
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.runs.checkpoints import (
     SCALE,
     Checkpoint,
@@ -18,8 +20,6 @@ from charrnn_cli.runs.checkpoints import (
     load_summary,
     load_tensors,
 )
-from charrnn_cli.config import ModelSettings
-from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.vocabulary import Vocabulary
 

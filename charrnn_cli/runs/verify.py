@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints
 from charrnn_cli.errors import CharrnnError, RunError
-from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.log import read_log
+from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import SPLITS, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.runs.log import read_log
 
 BLOCK = 1 << 24  # ids that are looked at at once
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, PrepareSettings, settings_from
+from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, PrepareSettings
 from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import flush, read_json, write_json
+from charrnn_cli.setting import settings_from
 from charrnn_cli.text.coding import Coder, Ids, id_type
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.tokenizer import UNITS

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn_cli.config import ModelSettings, TrainingSettings, settings_from
+from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.network.model import LanguageModel, State, file_names, get_weights, set_weights
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.runs.checkpoints import SCALE, Checkpoint, Summary, Tensors
+from charrnn_cli.setting import settings_from
 from charrnn_cli.training.optimizer import Optimizer
 
 

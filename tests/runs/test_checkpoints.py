@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.errors import RunError
 from charrnn_cli.runs.checkpoints import (
     Config,
     Summary,
@@ -15,8 +17,6 @@ from charrnn_cli.runs.checkpoints import (
     save_checkpoint,
     save_model,
 )
-from charrnn_cli.config import ModelSettings, TrainingSettings
-from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import Run
 
 SUMMARY = Summary(step=7, epoch=0.5, seconds=1.5, train_loss=2.0, valid_loss=None, when="2020-01-01T00:00:00+00:00")

@@ -3,8 +3,8 @@ import json
 import pytest
 from support import train_small
 
-from charrnn_cli.runs.curves import Curve, curves
 from charrnn_cli.errors import RunError
+from charrnn_cli.runs.curves import Curve, curves
 from charrnn_cli.runs.folders import find
 from charrnn_cli.text.corpus import Corpus
 

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from charrnn_cli.runs import folders
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.runs import folders
 from charrnn_cli.runs.folders import RUNS, Run, bundled_models, find, named, to_sample, to_train
 
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 from support import prepare_text
 
-from charrnn_cli.runs.checkpoints import Config, Summary, save_checkpoint, save_model
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.runs.models import load_model
-from charrnn_cli.runs.folders import Run
-from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.network.model import LanguageModel, get_weights
+from charrnn_cli.runs.checkpoints import Config, Summary, save_checkpoint, save_model
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import load_model
+from charrnn_cli.text.vocabulary import Vocabulary
 
 SETTINGS = ModelSettings(hidden=16, layers=2, embedding=8)
 SUMMARY = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")

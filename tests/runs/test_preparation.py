@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from support import TEXT, charrnn, prepare_text, train_small
 
-from charrnn_cli.runs import preparation
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, RunError, TextError
-from charrnn_cli.runs.preparation import Prepared, append, prepare
+from charrnn_cli.runs import preparation
 from charrnn_cli.runs.folders import RUNS
+from charrnn_cli.runs.preparation import Prepared, append, prepare
 from charrnn_cli.text.corpus import SPLITS, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 

@@ -1,0 +1,109 @@
+"""A setting: a field of a frozen dataclass that has a default, a range, a help text and a group in the help.
+
+`Checked` dataclasses refuse values outside of the range or the choices. Help texts and error messages write the name of
+a setting in backticks; the command line turns it into the flag.
+"""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import field
+from functools import cache
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from charrnn_cli.errors import UsageError
+
+Settings = TypeVar("Settings")
+Value = TypeVar("Value")
+
+
+def setting(default: Value, help: str, group: str, interval: str | None = None, shown: str | None = None) -> Value:
+    """A field of a settings dataclass.
+
+    `interval` is the range of a number, such as "(0, 1]"; `shown` describes the default where the value itself would
+    say too little.
+    """
+    metadata = {"help": help, "group": group, "interval": interval, "shown": shown}
+    result: Value = field(default=default, metadata=metadata)
+    return result
+
+
+class Checked:
+    """Checks every field of a settings dataclass against its range and its choices. Raises UsageError."""
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        for name, (default, interval, choices) in _rules(kind).items():
+            value = getattr(self, name)
+            if value is None and default is None:
+                continue
+            if interval is not None and not _inside(value, interval):
+                raise UsageError(f"`{name}` must be {_in_words(interval)}, got {value}.")
+            if choices and value not in choices:
+                raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
+        self.check()
+
+    def check(self) -> None:
+        """Checks what involves several settings. Raises UsageError."""
+
+
+def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
+    """A dataclass of `kind` from a JSON object; unknown keys, of another version, are ignored.
+
+    Raises ValueError for a value of the wrong type, UsageError for one out of range.
+    """
+    import msgspec  # not loaded for --help
+
+    return msgspec.convert(record, kind)
+
+
+@cache
+def defaults(kind: Any) -> dict[str, Any]:
+    """The default of each setting."""
+    return {one.name: one.default for one in dataclasses.fields(kind)}
+
+
+@cache
+def _rules(kind: Any) -> dict[str, tuple[Any, str | None, tuple[str, ...]]]:
+    """Default, interval and choices of each setting of a dataclass."""
+    hints = get_type_hints(kind, vars(sys.modules[kind.__module__]))
+    return {
+        one.name: (one.default, one.metadata.get("interval"), _choices(hints[one.name]))
+        for one in dataclasses.fields(kind)
+    }
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    """The values of a Literal, or of a Literal that may be None."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
+
+
+def _limits(interval: str) -> tuple[float, float]:
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high)
+
+
+def _inside(value: float | None, interval: str) -> bool:
+    """Whether a number lies in an interval such as "(0, 1]"; NaN and None lie in none."""
+    if value is None:
+        return False
+    low, high = _limits(interval)
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    return above and below
+
+
+def _in_words(interval: str) -> str:
+    low, high = _limits(interval)
+    if low == -math.inf:
+        return "a number"
+    if high == math.inf:
+        return f"at least {low:g}" if interval[0] == "[" else f"greater than {low:g}"
+    return f"in {interval}"
+
+
+def _or(choices: tuple[str, ...]) -> str:
+    return " or ".join((", ".join(choices[:-1]), choices[-1]))

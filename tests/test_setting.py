@@ -1,0 +1,54 @@
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from charrnn_cli.errors import UsageError
+from charrnn_cli.setting import Checked, defaults, setting
+
+
+@dataclass(frozen=True)
+class Oven(Checked):
+    heat: float = setting(180.0, "Heat.", "Oven", "(0, 300]")
+    pies: int = setting(1, "Pies.", "Oven", "[1, inf)")
+    timer: int | None = setting(None, "Timer.", "Oven", "[0, 60)")
+    mode: Literal["fan", "grill", "both"] = setting("fan", "Mode.", "Oven")
+    offset: float = setting(0.0, "Offset.", "Oven", "(-inf, inf)")
+
+    def check(self) -> None:
+        if self.mode == "grill" and self.pies > 1:
+            raise UsageError("`mode=grill` takes one pie.")
+
+
+@pytest.mark.parametrize(
+    "good",
+    [{"heat": 300}, {"heat": 0.01}, {"timer": 0}, {"timer": None}, {"mode": "both", "pies": 9}, {"offset": -1e9}],
+)
+def test_values_inside_the_range_are_taken(good):
+    assert Oven(**good)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"heat": 0}, "`heat` must be in (0, 300], got 0."),
+        ({"heat": 301}, "`heat` must be in (0, 300], got 301."),
+        ({"heat": math.nan}, "`heat` must be in (0, 300], got nan."),
+        ({"pies": 0}, "`pies` must be at least 1, got 0."),
+        ({"pies": math.inf}, "`pies` must be at least 1, got inf."),
+        ({"timer": 60}, "`timer` must be in [0, 60), got 60."),
+        ({"mode": "steam"}, "`mode` must be fan, grill or both, got 'steam'."),
+        ({"offset": math.inf}, "`offset` must be a number, got inf."),
+        ({"mode": "grill", "pies": 2}, "`mode=grill` takes one pie."),
+        ({"pies": None}, "`pies` must be at least 1, got None."),
+    ],
+)
+def test_values_outside_are_named(bad, message):
+    with pytest.raises(UsageError) as error:
+        Oven(**bad)
+    assert str(error.value) == message
+
+
+def test_defaults_are_those_of_the_fields():
+    assert defaults(Oven) == {"heat": 180.0, "pies": 1, "timer": None, "mode": "fan", "offset": 0.0}
