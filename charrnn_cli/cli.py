@@ -1,4 +1,4 @@
-"""The Typer app; catches our errors once, at the door."""
+"""The Typer app. Errors that a user can fix become a message and an exit code here, and only here."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from charrnn_cli.commands.compare import compare
 from charrnn_cli.commands.evaluate import evaluate
 from charrnn_cli.commands.export import export
+from charrnn_cli.commands.flags import as_flags
 from charrnn_cli.commands.info import info
 from charrnn_cli.commands.models import models
 from charrnn_cli.commands.plot import plot
@@ -24,30 +25,27 @@ from charrnn_cli.machine import choose_kernels
 
 
 class Door(TyperGroup):
-    """Where what a user can mend becomes a message and an exit code; a bug keeps its traceback."""
+    """The list of commands. An error of a known kind becomes a message; a bug keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command."""
         try:
             return super().invoke(ctx)
         except CharrnnError as error:
-            typer.echo(f"charrnn: {error}", err=True)
-            _abandon_stdout()
+            typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
+            _discard_stdout()
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            typer.echo("\ncharrnn: interrupted; nothing was left half-done.", err=True)
+            typer.echo("\ncharrnn: interrupted. No file was left incomplete.", err=True)
             raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader of our output has enough, as head has
-            _abandon_stdout()
+        except BrokenPipeError:  # the reader of our output closed the pipe, as head does
+            _discard_stdout()
             raise typer.Exit(0) from None
 
-
-def _abandon_stdout() -> None:
-    """What stdout still holds and cannot write is nobody's concern at the end of the process."""
-    try:
-        sys.stdout.flush()
-    except (OSError, AttributeError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Lists every command with its whole first sentence."""
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 app = typer.Typer(
@@ -62,8 +60,8 @@ for command in (prepare, train, sample, evaluate, plot, compare, models, info, p
     app.command()(command)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version
 
         typer.echo(f"charrnn {version('charrnn-cli')}")
@@ -79,29 +77,48 @@ def charrnn(
     """Train recurrent language models on your own text, and write new text with them.
 
     \b
-    charrnn sample --prime "Far"     # write at once, with the bundled model
-    charrnn prepare anna.txt         # your own text: its characters become numbers
-    charrnn train                    # learn it; Ctrl-C saves, and the same command goes on
-    charrnn sample --prime "Far"     # write with what was learned
+    charrnn sample --prime "Far"     # write right away, with a bundled model
+    charrnn prepare anna.txt         # turn your own text into numbers
+    charrnn train                    # learn it; Ctrl-C saves, and the same command resumes
+    charrnn sample --prime "Far"     # write with your own model
     """
 
 
 def main() -> None:
     """The `charrnn` command."""
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # closed by whoever called us
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # closed by whoever started us
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # never the locale's
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # not the locale's
     signal.signal(signal.SIGTERM, _terminate)
     choose_kernels()
     try:
         app()
-    except OSError as error:  # the system's word on a file of the user's
-        typer.echo(f"charrnn: {error.strerror}{f': {error.filename}' if error.filename else ''}", err=True)
-        _abandon_stdout()
+    except OSError as error:
+        if not _stdout_is_broken():
+            raise
+        typer.echo(f"charrnn: cannot write standard output: {error.strerror}.", err=True)
+        _discard_stdout()
         sys.exit(1)
 
 
 def _terminate(number: int, frame: object) -> None:
-    """Ends as after Ctrl-C: what is unfinished is removed."""
+    """Exits as after Ctrl-C: unfinished files are removed."""
     sys.exit(128 + number)
+
+
+def _stdout_is_broken() -> bool:
+    """Whether standard output refuses what was printed, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _discard_stdout() -> None:
+    """Drops output that cannot be written, so that Python does not complain about it at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
