@@ -1,57 +1,61 @@
-"""What can go wrong for a user. Every message says what was wrong and what to type next.
+"""The errors that a user can cause. A message says what was wrong, with the value, and what to type next.
 
 CharrnnError            exit code 1
-├── UsageError          flags or arguments that cannot be; exit code 2
-├── TextError           a text that cannot be read or is too short
-├── RunError            a run, model or checkpoint that is missing, in the way or damaged
-├── DiskError           a file that the system would not let us read or write
-└── DeviceError         a GPU that is asked for and not there
+├── UsageError          invalid settings or arguments; exit code 2
+├── TextError           a text that is unreadable or too short
+├── RunError            a run, model or checkpoint that is missing or damaged, or that would be overwritten
+├── DiskError           a file that the operating system did not let us read or write
+└── DeviceError         a GPU that was asked for but cannot be used, or is out of memory
 
-Raised by the library, caught once by the command line. Anything else is a bug and keeps its traceback.
+The library raises them; the command line catches them once. Any other exception is a bug and keeps its traceback.
+A message names settings in backticks (`top_p`, `restart=True`); the command line turns those into flags.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 
 class CharrnnError(Exception):
-    """A mistake or a mishap that its user can mend."""
+    """An error that a user can fix."""
 
     exit_code = 1
 
 
 class UsageError(CharrnnError):
-    """Flags or arguments that cannot be."""
+    """Invalid settings or arguments."""
 
     exit_code = 2
 
 
 class TextError(CharrnnError):
-    """A text that cannot be read, or is too short for what is asked."""
+    """A text that is unreadable or too short."""
 
 
 class RunError(CharrnnError):
-    """A run, model or checkpoint that is missing, in the way or damaged."""
+    """A run, model or checkpoint that is missing or damaged, or that would be overwritten."""
 
 
 class DiskError(CharrnnError):
-    """A file or folder that the system would not let us read or write."""
+    """A file or folder that the operating system did not let us read or write."""
 
 
 class DeviceError(CharrnnError):
-    """A GPU that is asked for and not there."""
+    """A device that was asked for but cannot be used, or that is out of memory."""
 
 
 @contextmanager
-def disk_errors(doing: str, path: Path) -> Iterator[None]:
-    """Turns an OSError of the block into a DiskError: "cannot `doing` `path`: reason"."""
+def disk_errors(action: Literal["read", "write", "remove"], path: Path) -> Iterator[None]:
+    """Turns an OSError inside the block into a DiskError: "cannot `action` `path`: reason"."""
     try:
         yield
-    except BrokenPipeError:  # the reader of our output has enough
+    except BrokenPipeError:  # the reader of our output closed the pipe
         raise
     except OSError as error:
-        where = error.filename or path
-        reason = error.strerror or str(error)
-        advice = "What was saved before is whole; mend this (free space, permissions), then type the command again."
-        raise DiskError(f"cannot {doing} {where}: {reason}.{f' {advice}' if doing == 'write' else ''}") from error
+        message = f"cannot {action} {error.filename or path}: {error.strerror or error}."
+        if action == "write":
+            message += (
+                " Everything saved before is intact. Check free space and permissions, then run the command again."
+            )
+        raise DiskError(message) from error

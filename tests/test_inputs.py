@@ -211,7 +211,7 @@ def test_a_folder_that_becomes_read_only_while_it_trains(fox, monkeypatch):
     fox.checkpoints.chmod(0o700)
     assert result.exit_code == 1
     assert "Permission denied" in result.stderr
-    assert "What was saved before is whole" in result.stderr
+    assert "Everything saved before is intact" in result.stderr
     assert checkpoints(fox)[-1].step == 20
     result = charrnn("train", "fox")
     assert "going on from step 20" in result.stderr
