@@ -1,5 +1,6 @@
 """The Typer app. Errors that a user can fix become a message and an exit code here, and only here."""
 
+import io
 import os
 import signal
 import sys
@@ -15,12 +16,13 @@ from charrnn_cli.commands.export import export
 from charrnn_cli.commands.flags import as_flags
 from charrnn_cli.commands.info import info
 from charrnn_cli.commands.models import models
+from charrnn_cli.commands.options import GroupedCommand
 from charrnn_cli.commands.plot import plot
 from charrnn_cli.commands.prepare import prepare
 from charrnn_cli.commands.presets import presets
 from charrnn_cli.commands.sample import sample
 from charrnn_cli.commands.train import train
-from charrnn_cli.errors import CharrnnError
+from charrnn_cli.errors import CharrnnError, DiskError, disk_errors
 from charrnn_cli.machine import choose_kernels
 
 
@@ -31,8 +33,7 @@ class Door(TyperGroup):
         try:
             return super().invoke(ctx)
         except CharrnnError as error:
-            typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
-            _discard_stdout()
+            _report(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             typer.echo("\ncharrnn: interrupted. No file was left incomplete.", err=True)
@@ -57,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (prepare, train, sample, evaluate, plot, compare, models, info, presets, export):
-    app.command()(command)
+    app.command(cls=GroupedCommand)(command)
 
 
 def _version(asked: bool) -> None:
@@ -84,22 +85,37 @@ def charrnn(
     """
 
 
+class _Stdout(io.FileIO):
+    """Standard output whose failures, such as a full disk, are errors that a user can fix."""
+
+    def write(self, data: Any) -> int:
+        with disk_errors("write", Path("standard output")):
+            return super().write(data)
+
+
 def main() -> None:
     """The `charrnn` command."""
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # closed by whoever started us
+    sys.stdout = _utf8_stdout() if sys.stdout else Path(os.devnull).open("w")  # noqa: SIM115  # closed by whoever started us
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # not the locale's
+    sys.stderr.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminate)
     choose_kernels()
     try:
         app()
-    except OSError as error:
-        if not _stdout_is_broken():
-            raise
-        typer.echo(f"charrnn: cannot write standard output: {error.strerror}.", err=True)
-        _discard_stdout()
-        sys.exit(1)
+    except DiskError as error:  # the help could not be printed
+        _report(error)
+        sys.exit(error.exit_code)
+
+
+def _utf8_stdout() -> io.TextIOWrapper:
+    """Standard output in UTF-8, whatever the locale."""
+    raw = _Stdout(1, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "replace", line_buffering=raw.isatty())
+
+
+def _report(error: CharrnnError) -> None:
+    typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
+    _discard_stdout()
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -107,18 +123,9 @@ def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _stdout_is_broken() -> bool:
-    """Whether standard output refuses what was printed, as on a full disk."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
-
-
 def _discard_stdout() -> None:
     """Drops output that cannot be written, so that Python does not complain about it at exit."""
     try:
         sys.stdout.flush()
-    except (OSError, AttributeError, ValueError):
+    except (CharrnnError, OSError, AttributeError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -30,10 +30,15 @@ HELD_OUT = 0.05  # share of the text for each of validation and test, unless a s
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise
 BY_PRESET = "set by the preset"  # the default of settings that presets choose
 
-SPLITS, VOCABULARY, TEXT = "Splits", "Vocabulary", "Text"  # the groups in the help of `prepare`
-RUN, NETWORK, REGULARIZATION = "Run and time", "Network", "Regularization"  # of `train`
-OPTIMIZER, DEVICE, CHECKPOINTS, OUTPUT = "Optimizer and schedule", "Device", "Checkpoints", "Output"
-LENGTH, CHOICE = "Length and end", "Choice of the next token"  # of `sample`
+# The groups of options in the help, in the order in which it shows them.
+RUN, TEXT, VOCABULARY, SPLITS = "Run and time", "Text", "Vocabulary", "Splits"
+NETWORK, REGULARIZATION, OPTIMIZER = "Network", "Regularization", "Optimizer and schedule"
+PRIME, LENGTH, CHOICE, TEXTS = "Prime", "Length and end", "Choice of the next token", "Number of texts"
+MODEL, DEVICE, CHECKPOINTS, OUTPUT = "Model", "Device", "Checkpoints", "Output"
+GROUPS = (
+    *(RUN, TEXT, VOCABULARY, SPLITS, NETWORK, REGULARIZATION, OPTIMIZER),
+    *(PRIME, LENGTH, CHOICE, TEXTS, MODEL, DEVICE, CHECKPOINTS, OUTPUT),
+)
 
 
 @dataclass(frozen=True)

@@ -1,68 +1,61 @@
 """charrnn prepare: text files to a run that can be trained."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, Documents, Level, PrepareSettings, SplitOn
+from charrnn_cli.commands.completion import complete_runs
+from charrnn_cli.commands.options import with_settings
+from charrnn_cli.config import DEVICE, OUTPUT, SPLITS, PrepareSettings
 
 if TYPE_CHECKING:
     from charrnn_cli.runs.preparation import Prepared
 
-DEFAULT = PrepareSettings()
-SHARE = f"[default: {HELD_OUT}, at most {HELD_OUT_TOKENS:,} tokens]"
 
-
+@with_settings(PrepareSettings)
 def prepare(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT...", help="Files (also .gz, .zst, .zip), folders of .txt, or - for stdin."),
+        typer.Argument(metavar="TEXT...", help="Text files, folders of them, or - for standard input."),
     ] = None,
-    level: Annotated[
-        Level, typer.Option(help="What a token is: a character, a byte (any file), or a word or punctuation mark.")
-    ] = DEFAULT.level,
-    name: Annotated[str | None, typer.Option(help="The run's name.  [default: that of the first file]")] = None,
-    encoding: Annotated[str, typer.Option(help="The files' encoding, such as cp1252 or utf-16.")] = DEFAULT.encoding,
-    valid: Annotated[
-        float | None, typer.Option(help=f"Share of the text held out to see how well it is learned.  {SHARE}")
-    ] = DEFAULT.valid,
-    test: Annotated[
-        float | None, typer.Option(help=f"Share of the text, its end, that training never looks at.  {SHARE}")
-    ] = DEFAULT.test,
     train: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="The training text, where held-out text has its own files.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Training text, if the splits are separate files.", rich_help_panel=SPLITS),
     ] = None,
     valid_file: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="Held-out text, instead of a share of the text.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Validation text, instead of a share of the text.", rich_help_panel=SPLITS),
     ] = None,
     test_file: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="Text that training never looks at, instead of a share.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Test text, instead of a share of the text.", rich_help_panel=SPLITS),
     ] = None,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(help="Keep the so many most frequent tokens; others become <unk>.  [default: all]"),
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run.  [default: the name of the first file]", rich_help_panel=OUTPUT),
     ] = None,
-    min_count: Annotated[int, typer.Option(help="Tokens that occur less often become <unk>.")] = DEFAULT.min_count,
-    split_on: Annotated[
-        SplitOn, typer.Option(help="Where words end: at punctuation too, or at white space alone (tokenised text).")
-    ] = DEFAULT.split_on,
-    lowercase: Annotated[
-        bool, typer.Option("--lowercase", help="Forget the case of letters: a smaller vocabulary, as in the tutorials.")
-    ] = DEFAULT.lowercase,
-    documents: Annotated[
-        Documents | None,
-        typer.Option(help="Learn where each file, line or record (of JSON Lines) ends, and write such documents."),
-    ] = DEFAULT.documents,
-    field: Annotated[
-        str | None, typer.Option(help="Read JSON Lines, and of each record this field.  [default: text, of .jsonl]")
-    ] = DEFAULT.field,
     append: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Add the text to this run; its vocabulary and its model stay.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Add the text to this run, and keep its vocabulary and model.  [default: a new run]",
+            rich_help_panel=OUTPUT,
+            autocompletion=complete_runs,
+        ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a run of that name and its model.", rich_help_panel=OUTPUT)
+    ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that share the work on words.  [default: by cores and text]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of processes, for words.  [default: one per core if the text is large]",
+            rich_help_panel=DEVICE,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run of that name, its model included.")] = False,
+    *,
+    settings: dict[str, Any],
 ) -> None:
     """Prepare a text: count its tokens, number them, and split it.
 
@@ -84,9 +77,7 @@ def prepare(
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console, say
 
-    settings = PrepareSettings(
-        level, encoding, valid, test, min_count, vocab_size, split_on, lowercase, documents, field
-    )
+    wanted = PrepareSettings(**settings)
     if texts and train:
         raise UsageError("the training text is named twice, as TEXT and with --train: give it once.")
     if train and not valid_file:
@@ -96,9 +87,9 @@ def prepare(
     console = new_console()
     named, held_out = texts or train or [], (valid_file or (), test_file or ())
     if append is None:
-        events = prepare_run(named, settings, name, force, *held_out, workers)
+        events = prepare_run(named, wanted, name, force, *held_out, workers)
     else:
-        if name is not None or force or settings != DEFAULT:
+        if name is not None or force or settings:
             raise UsageError(
                 f"--append {append} keeps the name and the settings of that run: leave out all but the texts."
             )
@@ -113,7 +104,7 @@ def prepare(
     if prepared.already:
         say(console, f"{run.folder} is prepared already, from the same text: nothing was changed.")
     else:
-        say(console, _summary(prepared, settings))
+        say(console, _summary(prepared, wanted))
     say(console, f"Next: charrnn train {run.quoted}")
 
 

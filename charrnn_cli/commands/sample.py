@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from charrnn_cli.config import EngineName, SamplingSettings, Unknown
+from charrnn_cli.commands.flags import flag
+from charrnn_cli.commands.options import (
+    CheckpointOption,
+    DeviceOption,
+    EngineOption,
+    GpuOption,
+    ModelOption,
+    with_settings,
+)
+from charrnn_cli.config import OUTPUT, PRIME, TEXTS, SamplingSettings, Unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,104 +27,105 @@ if TYPE_CHECKING:
     from charrnn_cli.text.copies import Original
     from charrnn_cli.text.vocabulary import Vocabulary
 
-DEFAULT = SamplingSettings()
 LINE_TOKENS = 1000  # for each of --lines, where no --length is given
 MOST = 1_000_000  # texts
 LONG = 4096  # tokens of a prime that are worth a bar
 
 
+@with_settings(SamplingSettings)
 def sample(
     prime: Annotated[
-        str | None, typer.Option(help="The text that the model goes on from; part of the output. -: stdin.")
+        str | None,
+        typer.Option(
+            help="Text that the model continues; - reads standard input.  [default: none]", rich_help_panel=PRIME
+        ),
     ] = None,
-    prime_file: Annotated[Path | None, typer.Option(help="The same from a file, of any length.")] = None,
-    escapes: Annotated[
-        bool,
-        typer.Option("--escapes", help=r"Read \n, \t, \x41, \u00e9 in --prime, --stop, --ban ... as what they mean."),
-    ] = False,
+    prime_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the prime from a file, of any length.", rich_help_panel=PRIME),
+    ] = None,
     unknown: Annotated[
         Unknown,
-        typer.Option(help="What of the prime the model has never seen: name it, leave it out, or take the nearest."),
+        typer.Option(
+            help="What to do with parts of the prime that the model does not know: report them, skip them, or use the "
+            "closest known ones.",
+            rich_help_panel=PRIME,
+        ),
     ] = "error",
-    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prime out of the output.")] = False,
-    length: Annotated[
+    escapes: Annotated[
+        bool,
+        typer.Option(
+            "--escapes",
+            help=r"Read \n, \t, \x41 and \u00e9 in --prime, --stop, --ban and --allow-only as characters.",
+            rich_help_panel=PRIME,
+        ),
+    ] = False,
+    no_echo: Annotated[
+        bool, typer.Option("--no-echo", help="Leave the prime out of the output.", rich_help_panel=PRIME)
+    ] = False,
+    num: Annotated[int, typer.Option(help="Number of texts, written in parallel.", rich_help_panel=TEXTS)] = 1,
+    best_of: Annotated[
         int | None,
         typer.Option(
-            help=f"Characters, bytes or words to write after the prime, at most.  [default: {DEFAULT.length}]",
-            show_default=False,
+            metavar="N",
+            help="Write N texts and print only the likeliest per token, as many as --num says.  [default: --num]",
+            rich_help_panel=TEXTS,
         ),
     ] = None,
-    lines: Annotated[int, typer.Option(help="Write so many lines; 0: as many as come.")] = DEFAULT.lines,
-    until_line: Annotated[
-        bool, typer.Option("--until-line", help="After --length, go on to the end of the line.")
-    ] = DEFAULT.until_line,
-    stop: Annotated[list[str] | None, typer.Option(help="End before this text. Can be given several times.")] = None,
-    keep_stop: Annotated[bool, typer.Option("--keep-stop", help="End after the text of --stop.")] = DEFAULT.keep_stop,
-    ban: Annotated[
-        list[str] | None, typer.Option(help="Never write these characters, or words. Can be given several times.")
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed writes the same text.  [default: random]", rich_help_panel=TEXTS),
     ] = None,
-    allow_only: Annotated[
-        list[str] | None, typer.Option(help="Write these characters, or words, alone. Can be given several times.")
+    separator: Annotated[
+        str, typer.Option(help="Line between two texts, unless the output is a terminal.", rich_help_panel=OUTPUT)
+    ] = "---",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per text, for programs.", rich_help_panel=OUTPUT)
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to a new file.  [default: standard output]", rich_help_panel=OUTPUT),
     ] = None,
-    allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Let a model write <unk> where it expects a word it does not know.")
-    ] = DEFAULT.allow_unknown,
-    repetition_penalty: Annotated[
-        float, typer.Option(help="Above 1, make what was written lately less likely: fewer loops. 1: off.")
-    ] = DEFAULT.repetition_penalty,
-    repetition_window: Annotated[
-        int, typer.Option(help="How many tokens back that looks.")
-    ] = DEFAULT.repetition_window,
-    temperature: Annotated[
-        float,
-        typer.Option(help="Higher is more daring, lower more careful; 0: always the likeliest."),
-    ] = DEFAULT.temperature,
-    top_n: Annotated[int, typer.Option(help="Draw among the so many likeliest only; 0: all.")] = DEFAULT.top_n,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            help="Draw among the likeliest that together have this probability, so few words are invented; 1: all."
-        ),
-    ] = DEFAULT.top_p,
-    min_p: Annotated[
-        float, typer.Option(help="Leave out what is less likely than this share of the likeliest; 0: none.")
-    ] = DEFAULT.min_p,
-    seed: Annotated[int | None, typer.Option(help="The same seed writes the same text.  [default: a new one]")] = None,
-    num: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
-    best_of: Annotated[
-        int | None, typer.Option(help="Write so many texts, and print the one (--num: those) likeliest per token.")
-    ] = None,
-    separator: Annotated[str, typer.Option(help="The line between two texts where stdout is no terminal.")] = "---",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each text, for programs.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write into this new file instead of stdout.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --output.", rich_help_panel=OUTPUT)
+    ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="On a terminal, write control characters as they are, not as \\x1b.")
+        bool,
+        typer.Option(
+            "--raw", help="Send control characters to the terminal as they are, not as \\x1b.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     color: Annotated[
-        Literal["none", "surprise"], typer.Option(help="On a terminal, tint what the model found unlikely.")
+        Literal["none", "surprise"],
+        typer.Option(help="On a terminal, color the text by how unlikely it is.", rich_help_panel=OUTPUT),
     ] = "none",
     check_copies: Annotated[
-        bool, typer.Option("--check-copies", help="Say what of the text stands in the training text word for word.")
+        bool,
+        typer.Option(
+            "--check-copies",
+            help="Report passages that occur word for word in the training text.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     copies_from: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="The same in this text, for a model that comes without its own."),
+        typer.Option(
+            metavar="FILE",
+            help="Look for copied passages in this text instead, for a model without its training text. Repeatable.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     interactive: Annotated[
-        bool, typer.Option("--interactive", help="Write in turns: you type, the model goes on.")
+        bool,
+        typer.Option("--interactive", help="Write in turns: you type, the model continues.", rich_help_panel=OUTPUT),
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="A run, a bundled model, or a folder.  [default: the run trained last, or anna]")
-    ] = None,
-    checkpoint: Annotated[
-        int | None, typer.Option(metavar="STEP", help="An earlier checkpoint of the run: see how it learned.")
-    ] = None,
-    engine: Annotated[
-        EngineName, typer.Option(help="What computes it; onnx (8 bits, faster) where that is installed, else numpy.")
-    ] = "auto",
-    gpu: Annotated[bool, typer.Option("--gpu", help="Write on a CUDA GPU: thousands of texts at once.")] = False,
-    device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    engine: EngineOption = "auto",
+    gpu: GpuOption = False,
+    device: DeviceOption = None,
+    *,
+    settings: dict[str, Any],
 ) -> None:
     """Write new text: to stdout as it is made, and nothing else.
 
@@ -133,22 +143,11 @@ def sample(
     from charrnn_cli.generation.prime import texts_of, unescape
     from charrnn_cli.runs.folders import to_sample
 
-    settings = SamplingSettings(
-        length=lines * LINE_TOKENS if lines > 0 and length is None else DEFAULT.length if length is None else length,
-        temperature=temperature,
-        top_n=top_n,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        repetition_window=repetition_window,
-        ban=texts_of("--ban", ban or (), escapes),
-        allow_only=texts_of("--allow-only", allow_only or (), escapes),
-        allow_unknown=allow_unknown,
-        stop=texts_of("--stop", stop or (), escapes),
-        keep_stop=keep_stop,
-        until_line=until_line,
-        lines=lines,
-    )
+    for name in ("ban", "allow_only", "stop"):
+        settings[name] = texts_of(flag(name), settings.get(name, ()), escapes)
+    if settings.get("lines", 0) > 0:
+        settings.setdefault("length", settings["lines"] * LINE_TOKENS)
+    sampling = SamplingSettings(**settings)
     if seed is None:
         seed = secrets.randbelow(2**32)
     elif seed < 0:
@@ -177,17 +176,17 @@ def sample(
     from charrnn_cli.generation.prime import read_prime
     from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
     from charrnn_cli.machine import keep_freed_memory
-    from charrnn_cli.runs.models import load_model
+    from charrnn_cli.network.weights import load_checked_model
     from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream
 
     keep_freed_memory()
-    loaded = load_model(run, checkpoint)
+    loaded = load_checked_model(run, checkpoint)
     ids = read_prime(given, loaded.vocabulary, unknown)
-    allowed_tokens(settings, loaded.vocabulary)  # an error that is told before any work
-    for flag, texts in (("--ban", settings.ban), ("--allow-only", settings.allow_only)):
+    allowed_tokens(sampling, loaded.vocabulary)  # an error that is told before any work
+    for option, texts in (("--ban", sampling.ban), ("--allow-only", sampling.allow_only)):
         if strange := unknown_tokens(texts, loaded.vocabulary):
             typer.echo(
-                f"{flag}: the model does not know {', '.join(map(repr, strange))}, and never writes it", err=True
+                f"{option}: the model does not know {', '.join(map(repr, strange))}, and never writes it", err=True
             )
     writing = load_engine(loaded, engine, gpu, device)
     tint = _tint() if color == "surprise" and output is None and not as_json else None
@@ -196,12 +195,12 @@ def sample(
         from charrnn_cli.generation.conversation import Conversation
         from charrnn_cli.terminal.interactive import converse
 
-        converse(Conversation(writing, loaded.vocabulary, settings, seed, unknown), given, tint)
+        converse(Conversation(writing, loaded.vocabulary, sampling, seed, unknown), given, tint)
         return
     original = _original(run, loaded.vocabulary, check_copies, copies_from)
     state = _read_prime(writing, ids)
     scored = as_json or best_of is not None or tint is not None
-    events = generate(writing, loaded.vocabulary, ids, settings, seed, best_of or num, scored, state)
+    events = generate(writing, loaded.vocabulary, ids, sampling, seed, best_of or num, scored, state)
     with out_stream(output) as stream:
         out = (
             JsonOutput(stream, run.name, seed, original)

@@ -5,11 +5,13 @@ import signal
 import sys
 from contextlib import ExitStack, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn_cli.config import LossPer, ModelSettings, Optimizer, Precision, Schedule, TrainingSettings
+from charrnn_cli.commands.completion import complete_models, complete_presets, complete_runs
+from charrnn_cli.commands.options import CpuOption, DeviceOption, GpuOption, with_settings
+from charrnn_cli.config import OUTPUT, RUN, ModelSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -25,108 +27,61 @@ LESS = (
 )
 
 
+@with_settings(ModelSettings, TrainingSettings, negatable=True)
 def train(
-    ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="The run.  [default: the one prepared last]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The run to train.  [default: the one prepared last]", autocompletion=complete_runs),
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings: auto, or one that charrnn presets lists.  [default: auto]")
+        str | None,
+        typer.Option(
+            help="Named settings: auto, or a name that charrnn presets lists.  [default: auto]",
+            rich_help_panel=RUN,
+            autocompletion=complete_presets,
+        ),
     ] = None,
     origin: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="MODEL", help="Begin with the weights of this model: a run, a bundled model, or a folder."
+            "--from",
+            metavar="MODEL",
+            help="Start with the weights of this model: a run, a bundled model or a folder.  [default: random weights]",
+            rich_help_panel=RUN,
+            autocompletion=complete_models,
         ),
     ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Train for so long; the schedule ends when the time does.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Train for so many passes over the text.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Train for so many steps.")] = None,
-    gpu: Annotated[
-        bool, typer.Option("--gpu", help="Demand a CUDA GPU.  [default: take one where there is one]")
-    ] = False,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off the GPU.")] = False,
-    device: Annotated[str | None, typer.Option(help="Any device that PyTorch knows: cpu, cuda:1, mps, xpu ...")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew; what was trained is lost.")] = False,
-    cell: Annotated[str | None, typer.Option(help="What a layer is: LSTM, GRU or plain (tanh).")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
-    embedding: Annotated[int | None, typer.Option(help="Size of a token's vector; 0: one-hot.")] = None,
-    dropout: Annotated[
-        float | None, typer.Option(help="Share dropped of what layers above the first, and the head, read.")
-    ] = None,
-    input_dropout: Annotated[float | None, typer.Option(help="Share of the embedded input that is dropped.")] = None,
-    locked_dropout: Annotated[
-        bool | None,
-        typer.Option("--locked-dropout/--no-locked-dropout", help="Drop the same units at all tokens of a window."),
-    ] = None,
-    weight_drop: Annotated[float | None, typer.Option(help="Share of the recurrent weights that is dropped.")] = None,
-    residual: Annotated[
-        bool | None, typer.Option("--residual/--no-residual", help="Add a layer's input to its output.")
-    ] = None,
-    layer_norm: Annotated[
-        bool | None, typer.Option("--layer-norm/--no-layer-norm", help="Normalise what layers and head read.")
-    ] = None,
-    tie_weights: Annotated[
-        bool | None,
-        typer.Option("--tie-weights/--no-tie-weights", help="Read and write tokens with one matrix: fewer parameters."),
-    ] = None,
-    forget_bias: Annotated[float | None, typer.Option(help="What an LSTM's forget gates begin with.")] = None,
-    init_scale: Annotated[
-        float | None, typer.Option(help="Weights begin uniform from minus to plus this; 0: by the size of the layer.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Streams of text read side by side.")] = None,
-    seq_length: Annotated[int | None, typer.Option(help="Tokens of a window: how far gradients reach back.")] = None,
-    accumulate: Annotated[
-        int | None, typer.Option(help="Send the streams through in so many parts: less memory, the same step.")
-    ] = None,
-    optimizer: Annotated[Optimizer | None, typer.Option(help="What turns gradients into steps.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="How much adamw shrinks the weights.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The optimizer's rate at its peak.")] = None,
-    schedule: Annotated[
-        Schedule | None,
+    restart: Annotated[
+        bool,
         typer.Option(
-            help="The rate over the run: to 0 as a cosine or a line, constant, decayed each epoch after --max-epoch, "
-            "or cut where validation stalls."
+            "--restart", help="Start over; the trained model and its checkpoints are lost.", rich_help_panel=RUN
         ),
-    ] = None,
-    max_epoch: Annotated[int | None, typer.Option(help="Epochs at the full rate, of the schedule epoch-decay.")] = None,
-    lr_decay: Annotated[float | None, typer.Option(help="Factor of the rate, of epoch-decay and plateau.")] = None,
-    warmup: Annotated[int | None, typer.Option(help="Steps in which the rate rises to its peak.")] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest global norm of the gradients; 0: any.")] = None,
-    clip_value: Annotated[float | None, typer.Option(help="Largest value of each gradient; 0: any.")] = None,
-    loss_per: Annotated[
-        LossPer | None, typer.Option(help="What gradients are of: the mean over tokens, or the sum over a window.")
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Of the products: auto takes bfloat16 where the chip computes that faster.  [default: auto]"),
-    ] = None,
-    calibrate: Annotated[
-        bool | None,
-        typer.Option("--calibrate/--no-calibrate", help="Fit the model's softmax temperature to the held-out text."),
-    ] = None,
-    reset: Annotated[
-        float | None, typer.Option(help="Probability that a stream's hidden state is zeroed before a window.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="End after so many validations without a better loss.  [default: never]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    checkpoint_every: Annotated[
-        int | None, typer.Option(help="Save every so many steps.  [default: as often as costs under 2 % of the time]")
-    ] = None,
-    keep: Annotated[int | None, typer.Option(help="How many of the last checkpoints stay, besides the best.")] = None,
+    ] = False,
+    gpu: GpuOption = False,
+    cpu: CpuOption = False,
+    device: DeviceOption = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write event files too, for tensorboard --logdir runs.")
+        bool,
+        typer.Option(
+            "--tensorboard", help="Also write event files for tensorboard --logdir runs.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     preview: Annotated[
-        bool, typer.Option("--preview/--no-preview", help="Show a short sample at each validation.")
+        bool,
+        typer.Option(
+            "--preview/--no-preview",
+            help="Show a short sample at each validation.  [default: on]",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
     ] = True,
+    *,
+    settings: dict[str, Any],
 ) -> None:
-    """Train on a prepared text, or go on training it.
+    """Train on a prepared text, or resume training.
 
-    Ctrl-C saves; the same command goes on from there, with the settings of the run.
+    Ctrl-C saves. The same command resumes, with the settings of the run.
+    --preset auto fits the network and its training to the text, the time and the device.
 
     \b
     charrnn train
@@ -138,7 +93,8 @@ def train(
 
     run = to_train(name)
     from charrnn_cli.files import locked
-    from charrnn_cli.network.device import memory_errors, pick_device
+    from charrnn_cli.network.device import pick_device
+    from charrnn_cli.network.memory import memory_errors
     from charrnn_cli.network.ranks import joined, started_again
     from charrnn_cli.terminal.bars import TrainingBar
     from charrnn_cli.terminal.console import new_console, say
@@ -148,8 +104,6 @@ def train(
     from charrnn_cli.training.tensorboard import EventFiles
 
     place = pick_device(gpu, cpu, device)
-    fields = ModelSettings.__dataclass_fields__ | TrainingSettings.__dataclass_fields__
-    flags = {field: ctx.params[field] for field in fields if ctx.params.get(field) is not None}
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
         signals = stack.enter_context(_Signals(patient=ranks.size > 1))
@@ -158,7 +112,7 @@ def train(
         def begin() -> Setup:
             stack.enter_context(locked(run.folder))
             model = to_sample(origin) if origin else None
-            return set_up(run, preset, flags, restart and not started_again(), place, model, ranks)
+            return set_up(run, preset, settings, restart and not started_again(), place, model, ranks)
 
         console = new_console(silent=not ranks.first)
         setup = ranks.in_turn(begin, lambda: follow(run, place, ranks))

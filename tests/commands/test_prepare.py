@@ -62,7 +62,7 @@ def test_standard_input_and_bytes(folder):
         (["latin.dat"], 1, "line 1, byte offset 2"),
         (["nul.dat"], 1, "NUL"),
         (["good.dat", "--valid", "1.5"], 2, "1.5"),
-        (["good.dat", "--valid", "0.5", "--test", "0.5"], 2, "below 1"),
+        (["good.dat", "--valid", "0.5", "--test", "0.5"], 2, "must be less than 1"),
         (["good.dat", "--name", "../evil"], 2, "../evil"),
         (["good.dat", "--encoding", "klingon"], 2, "klingon"),
         (["good.dat", "--level", "syllable"], 2, "syllable"),
@@ -156,10 +156,10 @@ def test_files_for_each_split_can_be_named(folder, level):
         (["--train", "good/train.txt", "--valid-file", "one.txt"], 1, "the valid text is too short: it has 1 char"),
         (["--train", "good/train.txt", "--valid-file", "empty.txt"], 1, "there is no text in empty.txt"),
         ([], 2, "there is no text to prepare"),
-        (["good/train.txt", "--split-on", "whitespace"], 2, "add --level word"),
-        (["good/train.txt", "--level", "byte", "--vocab-size", "9"], 2, "--vocab-size has no meaning"),
-        (["good/train.txt", "--level", "byte", "--lowercase"], 2, "--lowercase has no meaning"),
-        (["good/train.txt", "--vocab-size", "1"], 2, "2 or more"),
+        (["good/train.txt", "--split-on", "whitespace"], 2, "Add --level word"),
+        (["good/train.txt", "--level", "byte", "--vocab-size", "9"], 2, "--vocab-size 9 does not apply"),
+        (["good/train.txt", "--level", "byte", "--lowercase"], 2, "--lowercase does not apply"),
+        (["good/train.txt", "--vocab-size", "1"], 2, "--vocab-size must be at least 2"),
     ],
 )
 def test_splits_and_words_that_cannot_be(folder, arguments, code, message):
