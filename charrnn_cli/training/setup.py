@@ -18,9 +18,9 @@ from charrnn_cli.network.device import device_name, free_memory
 from charrnn_cli.network.memory import memory_needed
 from charrnn_cli.network.model import LanguageModel, get_weights
 from charrnn_cli.network.ranks import ALONE, Ranks
+from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints, publish_best
 from charrnn_cli.runs.folders import Run, find
-from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.loop import Data, check_streams
@@ -122,7 +122,7 @@ def _ready(
     if last is not None:
         state.restore(last)
     elif origin:
-        matched = transfer(load_model(origin), origin.name, state.model, vocabulary)
+        matched = transfer(load_checked_model(origin), origin.name, state.model, vocabulary)
         state.transferred = {name: array.copy() for name, array in get_weights(state.model).items()}
     return data, state, matched
 

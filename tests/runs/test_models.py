@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 import torch
@@ -7,7 +6,6 @@ from support import prepare_text
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.network.model import LanguageModel, get_weights
 from charrnn_cli.runs.checkpoints import Config, Summary, save_checkpoint, save_model
 from charrnn_cli.runs.folders import Run
@@ -43,34 +41,7 @@ def test_a_model_and_its_earlier_checkpoints_are_loaded(model):
         load_model(model, step=8)
 
 
-def test_weights_of_another_model_are_refused(model):
-    record = json.loads(model.config.read_text())
-    record["model"]["hidden"] = 17
-    model.config.write_text(json.dumps(record))
-    with pytest.raises(RunError, match=r"head\.weight is \(28, 16\), not \(28, 17\)"):
-        load_model(model)
-
-
-def test_a_vocabulary_that_lost_a_token_is_refused(model):
-    Vocabulary("char", ABC.tokens[:-1]).save(model.vocabulary)
-    with pytest.raises(RunError, match="does not fit"):
-        load_model(model)
-
-
 def test_a_prepared_text_without_weights(folder):
     run = prepare_text(folder, "abc" * 50)
     with pytest.raises(RunError, match=r"config\.json"):
         load_model(run)
-
-
-def test_engines_by_name(model, monkeypatch):
-    loaded = load_model(model)
-    assert load_engine(loaded).name == "ONNX Runtime, 8 bits"
-    assert load_engine(loaded, "numpy").name == "NumPy"
-    assert load_engine(loaded, "torch").name == "torch on cpu"
-    with pytest.raises(UsageError, match="--engine numpy computes on the CPU"):
-        load_engine(loaded, "numpy", gpu=True)
-    monkeypatch.setattr("charrnn_cli.generation.engines.find_spec", lambda name: None)
-    assert load_engine(loaded).name == "NumPy"
-    with pytest.raises(UsageError, match="pip install onnxruntime onnx"):
-        load_engine(loaded, "onnx")
