@@ -68,8 +68,9 @@ def evaluate(
     if files and split:
         raise UsageError(f"--split {split} is a part of the run's own text, and FILE is another: give one of them.")
     from charrnn_cli.generation.scoring import TextScore, score_text
-    from charrnn_cli.network.device import device_name, memory_errors, pick_device
-    from charrnn_cli.runs.models import load_model
+    from charrnn_cli.network.device import device_name, pick_device
+    from charrnn_cli.network.memory import memory_errors
+    from charrnn_cli.network.weights import load_checked_model
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console, say
 
@@ -78,7 +79,7 @@ def evaluate(
         asked = "--gpu" if gpu else f"--device {device}"
         raise UsageError(f"--engine {engine} computes on the CPU, whatever {asked} says: leave out one of them.")
     place = pick_device(gpu, cpu or stepping, device)
-    loaded = load_model(run, checkpoint)
+    loaded = load_checked_model(run, checkpoint)
     console = new_console()
     with memory_errors("Score a shorter text, or try --cpu."), WorkBar(console) as bar:
         if files:

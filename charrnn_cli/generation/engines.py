@@ -21,7 +21,7 @@ def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, devi
         from charrnn_cli.generation.torch_engine import TorchEngine
         from charrnn_cli.network.device import pick_device
 
-        return TorchEngine(model.weights, model.settings, pick_device(gpu, cpu=asked is None, name=device))
+        return TorchEngine(model.weights, model.settings, pick_device(gpu, asked is None, device))
     fast = find_spec("onnxruntime") is not None and find_spec("onnx") is not None
     if name == "onnx" and not fast:
         raise UsageError("--engine onnx needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx")

@@ -17,7 +17,7 @@ from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.numpy_engine import State as StepState
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.loss import LONG_WARM_UP, perplexity, score
+from charrnn_cli.network.loss import LONG_WARM_UP, perplexity, score_streams
 from charrnn_cli.network.model import LanguageModel, State, trained_model
 from charrnn_cli.runs.models import Model
 from charrnn_cli.text.scorable import Reading
@@ -93,7 +93,7 @@ def score_text(
         stepping = load_engine(model, engine)
         network, name = EngineNetwork(stepping, len(model.vocabulary)), stepping.name
     each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
-    result = yield from score(network, reading.ids, device, None if exact else LONG_WARM_UP, each)
+    result = yield from score_streams(network, reading.ids, device, None if exact else LONG_WARM_UP, each)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
     yield TextScore(

@@ -1,13 +1,37 @@
-"""An estimate of the memory that training takes."""
+"""The memory that training needs, and what happens when memory runs out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.errors import DeviceError
+from charrnn_cli.network.loss import MOST_LOGITS, MOST_STREAMS, SCORING_WINDOW
+
+
+@contextmanager
+def memory_errors(advice: str) -> Iterator[None]:
+    """Turns a lack of memory, on the GPU or the CPU, into a DeviceError whose message ends with `advice`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise DeviceError(f"the memory is full. {advice}") from error
+        raise
 
 
 def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_size: int, parameters: int) -> float:
-    """Bytes that a training takes at its peak, within a quarter: found by measuring (tests/benchmarks/README.md)."""
-    V, tokens = vocabulary_size, -(-training.batch_size // training.accumulate) * training.seq_length
+    """The peak memory of training in bytes, to within about 25 %.
+
+    The constants are fitted to measurements (tests/benchmarks/README.md).
+    """
+    V, float_bytes = vocabulary_size, 4
+    streams = -(-training.batch_size // training.accumulate)  # of the largest part of a batch
+    tokens = streams * training.seq_length
     program = 340e6  # Python and torch
-    weights = 28 * parameters  # with gradients, two moments, and copies of all while they are saved
-    layers = 4 * 13 * tokens * model.layers * model.hidden  # what the way back needs
-    logits = 4 * (5 * tokens * V + 4 * min(64 * 64 * V, 1 << 25))  # of a step and of a validation
-    return program + weights + layers + logits
+    weights = 7 * float_bytes * parameters  # with gradients, two moments, and copies of all while they are saved
+    layers = 13 * float_bytes * tokens * model.layers * model.hidden  # kept for the backward pass
+    training_logits = 5 * float_bytes * tokens * V
+    scoring_logits = 4 * float_bytes * min(MOST_STREAMS * SCORING_WINDOW * V, MOST_LOGITS)
+    return program + weights + layers + training_logits + scoring_logits

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from charrnn_cli.network.loss import Score, score
+from charrnn_cli.network.loss import Score, score_streams
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import ALONE, Ranks
 
@@ -28,7 +28,7 @@ def evaluate(
     fits its text too well is too sure of itself on another (Guo et al., arXiv 1706.04599; Melis et al., arXiv
     1707.05589).
     """
-    scoring = score(model, tokens, device, scales=SCALES if calibrate else (1.0,), ranks=ranks)
+    scoring = score_streams(model, tokens, device, scales=SCALES if calibrate else (1.0,), ranks=ranks)
     while True:
         try:
             next(scoring)

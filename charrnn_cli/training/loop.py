@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, DiskError, UsageError
-from charrnn_cli.network.device import free_memory, use_bfloat16
+from charrnn_cli.network.device import free_memory
 from charrnn_cli.network.loss import Score, cross_entropy, perplexity
 from charrnn_cli.network.model import State
+from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.runs.folders import Run
@@ -157,10 +158,10 @@ def _loop(
     network = ranks.parallel(model)
 
     def asked() -> bool:
-        return ranks.agree(stop())
+        return ranks.synchronize(stop())
 
     def new_pace() -> Pace:
-        return Pace(settings, now.numbers, len(batches), 0 if data.valid is None else len(data.valid), ranks.time)
+        return Pace(settings, now.numbers, len(batches), 0 if data.valid is None else len(data.valid), ranks.shared_time)
 
     asked()  # sets the clock
     pace = new_pace()
@@ -176,7 +177,7 @@ def _loop(
             if score := evaluate(model, data.valid, device, settings.calibrate, asked, ranks):
                 yield _note(score, settings, now, pace)
                 finished = finished or out_of_patience(settings, numbers)
-            ranks.agree()
+            ranks.synchronize()
             pace.lap()
         stopping = asked()  # once: a signal that comes now ends the run after the next step
         saving = pace.checkpoint_due(at_once=finished or stopping or numbers.step == numbers.best_step)
@@ -200,7 +201,7 @@ def _loop(
         model.zero_grad()
         loss, state = torch.zeros_like(now.loss_sum), []
         for part in _parts(x, y, begin, settings.accumulate):
-            with nullcontext() if part.last else ranks.apart(network):
+            with nullcontext() if part.last else ranks.local_gradients(network):
                 with autocast:
                     logits, end = network(part.x, part.hidden)  # (B, T, V)
                 losses = cross_entropy(logits, part.y) * (len(part.x) / streams)
@@ -352,7 +353,7 @@ def _note(score: Score, settings: TrainingSettings, now: TrainingState, pace: Pa
 def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) -> Saved:
     """Writes a checkpoint of this moment, on the first rank."""
     numbers, ranks = now.numbers, now.ranks
-    started = ranks.time()
+    started = ranks.shared_time()
     numbers.seconds = pace.seconds()
     if numbers.best_loss is None:  # nothing was measured: the latest is the best
         numbers.best_step = numbers.step
@@ -362,6 +363,6 @@ def _save(run: Run, settings: TrainingSettings, now: TrainingState, pace: Pace) 
             raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If it was moved, go on where it is.")
         save_checkpoint(run, now.summary(pace.epoch()), weights, tensors, record, numbers.best_step)
         drop_checkpoints(run, settings.keep, settings.checkpoint_every, numbers.best_step)
-    ranks.agree()
-    pace.saved(ranks.time() - started)
+    ranks.synchronize()
+    pace.saved(ranks.shared_time() - started)
     return Saved(numbers.step, numbers.best_step == numbers.step, pace.save_seconds, pace.seconds())

@@ -124,7 +124,7 @@ class TrainingState:
 
     def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
         """Weights, tensors and numbers as `Checkpoint.load` gives them back, those of all ranks."""
-        hidden = [self.ranks.whole(part, self.streams) for part in self.hidden]
+        hidden = [self.ranks.gather(part, self.streams) for part in self.hidden]
         tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", hidden, strict=False)}
         tensors["loss_sum"] = _array(self.ranks.sum(self.loss_sum.clone()))
         for moment, values in self.optimizer.state.items():

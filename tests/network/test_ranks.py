@@ -1,4 +1,4 @@
-"""Several processes on this machine, connected by gloo as they would be across machines."""
+"""Starts several processes on this machine, which gloo connects as it would connect machines."""
 
 import os
 import signal
@@ -64,16 +64,16 @@ def losses(run):
 
 @pytest.mark.parametrize("count", [0, 1, 5, 64])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_the_ranks_share_everything_once(count, size):
+def test_every_item_belongs_to_exactly_one_rank(count, size):
     shares = [Ranks(rank, size).share(count) for rank in range(size)]
-    assert [thing for share in shares for thing in range(count)[share]] == list(range(count))
+    assert [item for share in shares for item in range(count)[share]] == list(range(count))
     sizes = [share.stop - share.start for share in shares]
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_alone_unless_somebody_started_several(monkeypatch):
+def test_a_process_is_alone_unless_a_launcher_started_several(monkeypatch):
     assert not launched() and not started_again()
-    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "here"}.items():
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
         monkeypatch.setenv(name, value)
     assert launched()
     monkeypatch.setenv("WORLD_SIZE", "1")
@@ -82,14 +82,33 @@ def test_alone_unless_somebody_started_several(monkeypatch):
     assert started_again()
 
 
-def test_several_ranks_take_the_steps_of_one_and_any_number_goes_on(folder):
+def test_the_clock_of_several_ranks_stands_still_between_two_synchronizations(monkeypatch):
+    ranks = Ranks(0, 2)
+    monkeypatch.setattr(ranks, "sum", lambda tensor: tensor)  # the other rank sends zeros
+    started = ranks.shared_time()
+    assert not ranks.synchronize()
+    later = ranks.shared_time()
+    assert later > started
+    assert ranks.shared_time() == later
+    assert ranks.synchronize(stop=True)
+    assert ranks.shared_time() > later
+
+
+def test_the_clock_of_a_single_process_always_runs():
+    ranks = Ranks()
+    assert ranks.shared_time() < ranks.shared_time()
+    assert ranks.synchronize(stop=True)
+    assert not ranks.synchronize()
+
+
+def test_several_ranks_take_the_same_steps_as_one_and_any_number_can_resume(folder):
     text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 9000)))
     alone, together = prepare_text(folder, text, name="alone"), prepare_text(folder, text, name="together")
     flags = [*SMALL.split(), "--hidden", "16", "--dropout", "0", "--schedule", "constant", "--steps"]
     assert charrnn("train", "alone", *flags, "150").exit_code == 0
     for size, steps in ((2, "70"), (4, "150")):
         first, *others = finish(start_ranks(size, "together", *flags, steps))
-        assert "".join(others) == ""  # one rank speaks
+        assert "".join(others) == ""  # only rank 0 prints
         assert f"{size} processes" in first
     np.testing.assert_allclose(losses(together)[-2:], losses(alone)[-2:], atol=2e-5)
     weights, expected = load_tensors(together.weights), load_tensors(alone.weights)
@@ -97,7 +116,7 @@ def test_several_ranks_take_the_steps_of_one_and_any_number_goes_on(folder):
         np.testing.assert_allclose(weights[name], expected[name], atol=2e-3, err_msg=name)
 
 
-def test_a_rank_that_is_killed_costs_nothing(folder):
+def test_killing_a_rank_loses_nothing(folder):
     runs = [prepare_text(folder, TEXT * 3, name=name) for name in ("whole", "killed")]
     flags = f"{SMALL} --hidden 64 --dropout 0.2 --steps 400 --checkpoint-every 20 --restart".split()
     finish(start_ranks(2, "whole", *flags))
@@ -114,12 +133,12 @@ def test_a_rank_that_is_killed_costs_nothing(folder):
     assert all(np.array_equal(whole[name], killed[name]) for name in whole)
 
 
-def test_ctrl_c_saves_and_two_machines_go_on(fox):
+def test_ctrl_c_saves_and_two_machines_resume(fox):
     flags = f"{SMALL} --hidden 16 --minutes 30".split()
     processes = start_ranks(2, "fox", *flags)
     while not any(record["kind"] == "report" for record in read_log(fox.log)):
         time.sleep(0.05)
-    processes[1].send_signal(signal.SIGTERM)  # one is enough
+    processes[1].send_signal(signal.SIGTERM)  # to one rank only: it stops all of them
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert "saved at step" in outputs[0]
     assert [process.returncode for process in processes] == [0, 128 + signal.SIGTERM]
@@ -134,7 +153,7 @@ def test_ctrl_c_saves_and_two_machines_go_on(fox):
     assert max(record["step"] for record in read_log(fox.log)) == step + 20
 
 
-def test_what_cannot_be_is_said_once_and_ends_all(fox):
+def test_a_wrong_setting_is_reported_once_and_stops_all_ranks(fox):
     for arguments, message in (
         (["--steps", "1", "--batch-size", "1"], "--batch-size 1 is too small for 2 processes"),
         (["--steps", "0"], "--steps"),
