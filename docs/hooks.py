@@ -3,6 +3,7 @@
 MkDocs calls `on_files` and `on_page_markdown` (see mkdocs.yml).
 """
 
+import html
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,9 @@ def _command(command: Any, parent: Any) -> str:
     usage = " ".join(["charrnn", command.name, *command.collect_usage_pieces(context)])
     lines = [f"## {command.name}", "", "```text", usage, "```", "", _description(command.help or "")]
     for title, records in _groups(command, context).items():
-        lines += [f"### {command.name}: {title}", "", "| | | default |", "|---|---|---|", *map(_row, records), ""]
+        kind = "argument" if title == "Arguments" else "option"
+        head = [f"### {command.name}: {title}", "", f"| {kind} | what it does | default |", "|---|---|---|"]
+        lines += [*head, *map(_row, records), ""]
     return "\n".join(lines)
 
 
@@ -92,14 +95,9 @@ def _row(record: tuple[str, str]) -> str:
     text, _, brackets = text.partition("  [")
     default = re.match(r"default: (.*?)\](?:  |$)", brackets)
     value = default[1] if default else "required" if "required]" in brackets else ""
-    return f"| {_cell(f'`{names}`')} | {_cell(_escaped(text))} | {_cell(_escaped(value))} |"
+    return f"| `{names}` | {_plain(text)} | {_plain(value)} |"
 
 
-def _escaped(text: str) -> str:
+def _plain(text: str) -> str:
     """Text that Markdown and HTML show as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#])", r"\\\1", text)
-
-
-def _cell(text: str) -> str:
-    """Text for the cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return re.sub(r"([\\`*_{}\[\]#|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
