@@ -1,4 +1,4 @@
-"""README and docs/ are run: their commands on small texts, their options and links against the program and the files."""
+"""README and docs/ are run: their commands on small texts; their options and links are looked up."""
 
 import gzip
 import importlib.util
@@ -37,9 +37,7 @@ NOT_RUN = {
     r"^tensorboard\b": "is a server that does not end",
     r"^charrnn .*--gpu\b": "needs a CUDA GPU",
     r"^python -m pytest\b": "runs this test",
-    r"^python tests/benchmarks/": "takes minutes; a test of each benchmark would measure nothing",
     r"^charrnn --(install|show)-completion": "changes the shell's settings",
-    r"^mkdocs\b": "is run by .ci/run",
 }
 # Commands that need a package which the test extra does not install: they are run if it is there.
 NEEDS_PACKAGE = {r"^charrnn plot .*--output": "matplotlib", r"^charrnn train .*--tensorboard": "tensorboard"}
@@ -73,12 +71,24 @@ ROMEO: What, shall I groan and tell thee?
 """
 
 
+# Commands whose output is a table with a label at the start of each line: the pages must show the labels of today.
+LABELED = ("prepare", "evaluate", "models", "presets")
+
+
+@dataclass
+class Command:
+    """A command as a page has it, with the output that the page shows for it."""
+
+    text: str
+    shown: list[str] = field(default_factory=list)
+
+
 @dataclass
 class Page:
     """The commands of a page, in their order."""
 
     path: Path
-    commands: list[str] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
 
     def __str__(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
@@ -91,14 +101,18 @@ def blocks(path: Path) -> Iterator[tuple[str, str]]:
 
 def page(path: Path) -> Page:
     """The page with its commands: all lines of `sh` blocks, and those of `console` blocks that start with `$ `."""
-    commands = []
+    found = Page(path)
     for language, block in blocks(path):
         lines = block.replace("\\\n", "").splitlines()
-        if language == "console":
-            commands += [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        elif language == "sh":
-            commands += [line for line in lines if line.strip() and not line.startswith("#")]
-    return Page(path, commands)
+        if language == "sh":
+            found.commands += [Command(line) for line in lines if line.strip() and not line.startswith("#")]
+        elif language == "console":
+            for line in lines:
+                if line.startswith("$ "):
+                    found.commands.append(Command(line.removeprefix("$ ")))
+                elif line.strip():
+                    found.commands[-1].shown.append(line)
+    return found
 
 
 def split(command: str) -> Iterator[tuple[str, list[str]]]:
@@ -146,7 +160,7 @@ def run_page(tested: Page) -> None:
     trainings = 1  # the one that made the runs the page starts with
     for command in tested.commands:
         output = b""
-        for operator, words in split(command):
+        for operator, words in split(command.text):
             if operator == ">":
                 Path(words[0]).write_bytes(output)
                 continue
@@ -158,12 +172,22 @@ def run_page(tested: Page) -> None:
             if words[0] == "charrnn":
                 trainings += words[1] == "train"
                 result = charrnn(*bounded(words[1:], trainings), stdin=stdin)
-                assert result.exit_code == 0, f"{tested}: {command}\n{result.output}\n{result.stderr}"
+                assert result.exit_code == 0, f"{tested}: {command.text}\n{result.output}\n{result.stderr}"
                 output = result.stdout_bytes
+                if words[1] in LABELED:
+                    check_labels(command, result.output)
             else:
                 done = subprocess.run(words, input=stdin, capture_output=True, check=False)
-                assert done.returncode == 0, f"{tested}: {command}\n{done.stderr.decode()}"
+                assert done.returncode == 0, f"{tested}: {command.text}\n{done.stderr.decode()}"
                 output = done.stdout
+
+
+def check_labels(command: Command, output: str) -> None:
+    """Fails if the page shows a line with a label that the command does not print."""
+    labels = {line.split()[0] for line in output.splitlines() if line.strip()}
+    for line in command.shown:
+        label = line.split()[0]
+        assert label in labels or label[0].isdigit(), f"{command.text} does not print {line!r}, but:\n{output}"
 
 
 @pytest.fixture(scope="session")
@@ -214,13 +238,13 @@ def test_the_commands_of_every_page_run(tested: Page, shelf: Path, folder: Path)
 
 
 def test_many_commands_are_run() -> None:
-    commands = [command for path in RUN_PAGES for command in page(path).commands]
+    commands = [command.text for path in RUN_PAGES for command in page(path).commands]
     assert sum(command.startswith("charrnn") and runs_here(command) for command in commands) >= 60
 
 
 def test_every_exception_is_needed() -> None:
     commands = [
-        shlex.join(words) for path in RUN_PAGES for command in page(path).commands for _, words in split(command)
+        shlex.join(words) for path in RUN_PAGES for command in page(path).commands for _, words in split(command.text)
     ]
     for pattern in (*NOT_RUN, *NEEDS_PACKAGE):
         assert any(re.search(pattern, command) for command in commands), pattern
@@ -286,6 +310,16 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_ci_calls_exactly_the_test_command_of_readme() -> None:
     (command,) = re.findall(r"^pip install -e '\.\[test\]' && .*$", README.read_text("utf-8"), re.M)
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_layout_page_names_every_module() -> None:
+    layout = (ROOT / "docs" / "code.md").read_text("utf-8")
+    package = ROOT / "charrnn_cli"
+    for path in package.rglob("*.py"):
+        if path.name != "__init__.py":
+            assert re.search(rf"^ +{path.name}\b", layout, re.M), path.relative_to(package)
+    for name in re.findall(r"^ +(\w+\.py)\b", layout, re.M):
+        assert any(package.rglob(name)), name
 
 
 def test_readme_is_short() -> None:
