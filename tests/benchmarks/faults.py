@@ -1,10 +1,8 @@
-"""Lets every write of `charrnn train` and `charrnn prepare` fail in turn, as on a full disk, looks at what is left, and
-goes on.
+"""Makes every write of `charrnn train` and `charrnn prepare` fail in turn, as on a full disk, checks the files, and resumes.
 
-Everything that changes a file counts: opening one to write, each write, flush, rename, link, new folder. In trial k the
-k-th of them fails, and all that follow. The command has to end with a message and exit code 1; every file of the run is
-whole; the log has no half line that breaks a reader; and what goes on then is what it would have been. Exits with 1 at
-the first failure.
+Every change of a file counts: opening it for writing, each write, flush, rename, link, new folder. In trial k the k-th
+change and all later ones fail. The command must end with a message and exit code 1, every file of the run must be
+intact, and a training that resumes must end with the same result. Exits with 1 at the first failure.
 
     python tests/benchmarks/faults.py
 """
@@ -28,7 +26,7 @@ TRAIN = ["--steps", "14", "--checkpoint-every", "4", "--keep", "1", *SMALL]
 
 
 class Disk:
-    """Counts what changes files, and fails from the k-th on."""
+    """Counts changes of files, and fails from the k-th on."""
 
     def __init__(self, full_at: int, count_file: Path) -> None:
         self.count, self.full_at, self.count_file = 0, full_at, count_file
@@ -55,7 +53,7 @@ class Disk:
         return call
 
     def fill(self) -> None:
-        """Takes the place of the functions that change files, in this process."""
+        """Replaces the functions that change files, in this process."""
         Path.open = self.opened(Path.open)  # type: ignore[method-assign]
         for name in ("replace", "rename", "mkdir", "symlink_to"):
             setattr(Path, name, self.failing(getattr(Path, name)))
@@ -85,7 +83,7 @@ class File:
 
 
 def trial(full_at: int, *arguments: str) -> tuple[int, int, str]:
-    """Runs a command on a disk that gets full: its exit code, how many changes it came to, what it said."""
+    """Runs a command on a disk that gets full. Returns its exit code, the number of changes, and its messages."""
     process, said, counted = None, Path("said.txt"), Path("counted.txt")
 
     def before() -> None:
@@ -124,9 +122,9 @@ def fault_training(every: int) -> None:
         look(run)
         run_for(None, "train", "faulty", *TRAIN)
         if result(run) != whole:
-            fail(f"a training whose disk was full at change {full_at} is not what it would have been")
+            fail(f"a training whose disk was full at change {full_at} ends with another result")
         if left := unfinished():
-            fail(f"left for ever: {', '.join(left)}")
+            fail(f"temporary files were left: {', '.join(left)}")
         shutil.rmtree(run.folder)
         run_for(None, "prepare", "faulty.txt")
     print(f"train: {len(trials)} of {changes} changes of files failed in turn; 0 failures", flush=True)
@@ -148,20 +146,20 @@ def fault_preparing(every: int) -> None:
         run_for(None, "models")
         run = Run(Path("runs/novel"))
         look(run)
-        if code == 0:  # what failed was only the removal of what nobody needs any more
+        if code == 0:  # only the removal of old files failed
             continue
         check(code, said, full_at, "prepare")
         if Corpus(run.corpus).info.sha256 not in shas:
             fail("a prepare on a full disk left a mixture")
     run_for(None, "prepare", "text0.txt", "--name", "novel", "--force")
     if left := unfinished():
-        fail(f"left for ever: {', '.join(left)}")
+        fail(f"temporary files were left: {', '.join(left)}")
     print(f"prepare: {len(trials)} of {changes} changes of files failed in turn; 0 failures", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=1, help="only every so many of the changes")
+    parser.add_argument("--every", type=int, default=1, help="try only every N-th change")
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""What a short text gains from a trained model: the validation loss after a minute, from nothing and from that model.
+"""Measures what a short text gains from a trained model: the validation loss after a minute with and without it.
 
     python tests/benchmarks/fine_tuning.py tinyshakespeare.txt --model anna
 
-Takes the first 100 kB of the text, holds a tenth of it out, and trains it both ways, in turns, with several seeds.
+Takes the first 100 kB of the text, holds out a tenth, and trains both ways, in turns, with several seeds.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def charrnn(*arguments: str) -> str:
-    """What a command prints."""
+    """The output of a command."""
     command = [sys.executable, "-m", "charrnn_cli", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -1,12 +1,12 @@
-"""Damages every file that charrnn reads, in every way that comes to mind, and looks at what each command makes of it.
+"""Damages every file that charrnn reads, in many ways, and runs each command on it.
 
-Files are cut, emptied, swapped, filled with noise; bits flip; in JSON values change their type, size and sign, and keys
-vanish; headers of safetensors claim what is not there. Allowed is right behaviour, or a message and exit code 1 (2 for
-what was typed). Not allowed: a traceback, a hang, a gigabyte of memory, a changed file outside
-the run's folder. Prints every failure, with the seed that makes it again, and exits with 1 where there was one.
+Files are cut, emptied, swapped or filled with noise, bits flip, JSON values change in type, size and sign, keys
+disappear, and safetensors headers lie. A command must work, or end with a message and exit code 1 (2 for usage errors).
+A traceback, a hang, a gigabyte of memory or a changed file outside of the run's folder is a failure. Prints every
+failure with the number of its case, and exits with 1 if there was one.
 
     python tests/benchmarks/fuzz.py --cases 10000
-    python tests/benchmarks/fuzz.py --case 4711          # one again, with all that it said
+    python tests/benchmarks/fuzz.py --case 4711          # repeat one case and show its output
 """
 
 import argparse
@@ -30,7 +30,7 @@ import torch
 
 import charrnn_cli.generation.generate
 import charrnn_cli.generation.scoring
-import charrnn_cli.training.loop  # noqa: F401  # once, before any process is forked
+import charrnn_cli.training.loop  # noqa: F401  # imported before any process is forked
 from charrnn_cli.cli import main
 from charrnn_cli.text.sources import zstd
 
@@ -68,14 +68,14 @@ ODD += ["x" * 1000, "\x1b[31m", "\ud800", [], {}, [[]], {"a": 1}, [1, 2], ["a", 
 
 
 def start(arguments: list[str], said: Path) -> int:
-    """A process that runs a command; its number. Exit code 99: a traceback."""
+    """Forks a process that runs a command. Returns its process id; exit code 99 means a traceback."""
     if process := os.fork():
         return process
     code = 99
     try:
         out, nothing = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
-        os.dup2(nothing if arguments[0] == "sample" else out, 1)  # a text comes as it is
+        os.dup2(nothing if arguments[0] == "sample" else out, 1)  # generated text is not checked
         os.dup2(out, 2)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
@@ -93,7 +93,7 @@ def start(arguments: list[str], said: Path) -> int:
 
 
 def write_texts() -> None:
-    """The texts that are prepared, in every form."""
+    """Writes the texts to prepare, in every format."""
     Path("fox.txt").write_text(TEXT)
     Path("fox.gz").write_bytes(gzip.compress(TEXT.encode()))
     Path("fox.zst").write_bytes(zstd.compress(TEXT.encode()))
@@ -104,7 +104,7 @@ def write_texts() -> None:
 
 
 def run(arguments: list[str], said: Path) -> int | None:
-    """The exit code of a command; None where it takes too long."""
+    """The exit code of a command; None if it takes too long."""
     process, ends = start(arguments, said), time.monotonic() + SECONDS
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
@@ -118,7 +118,7 @@ def run(arguments: list[str], said: Path) -> int | None:
 
 
 def damage(path: Path, chance: random.Random, others: list[Path]) -> str:
-    """Changes a file; says how."""
+    """Damages a file. Returns how."""
     data = path.read_bytes()
     ways = [cut, empty, flip, noise, swap, repeat, vanish, folder, link]
     if path.suffix == ".json":
@@ -203,7 +203,7 @@ def change_header(data: bytes, chance: random.Random) -> bytes:
 
 
 def changed(value: Any, chance: random.Random) -> Any:
-    """The value with something in it odd."""
+    """The value with one odd change."""
     if isinstance(value, dict) and value and chance.random() < 0.9:
         key = chance.choice(list(value))
         if chance.random() < 0.15:
@@ -220,7 +220,7 @@ def changed(value: Any, chance: random.Random) -> Any:
 
 
 def case(number: int, loud: bool) -> tuple[str, str] | None:
-    """Makes a case and tries it: what failed, or None."""
+    """Runs one case. Returns what failed, or None."""
     chance = random.Random(number)
     shutil.rmtree("work", ignore_errors=True)
     shutil.copytree("pristine", "work")

@@ -1,8 +1,9 @@
-"""Kills `charrnn train` and `charrnn prepare` with SIGKILL at random instants, looks at what is left, and goes on.
+"""Kills `charrnn train` and `charrnn prepare` with SIGKILL at random moments, checks the files, and resumes.
 
-After each kill of a training: every file of the run is whole, `sample` and `info` read it, and no other process's lock
-is left. In the end: nothing unfinished lies about, and weights, state and log are those of a run that nobody disturbed.
-After each kill of `prepare --force`: the old run or the new one, never a mixture. Exits with 1 at the first failure.
+After each kill of a training, every file of the run must be intact, and `sample` and `info` must be able to read it. At
+the end no temporary file may be left, and weights, state and log must be those of a run that was never interrupted.
+After each kill of `prepare --force`, there must be the old run or the new one, not a mixture. Exits with 1 at the first
+failure.
 
     python tests/benchmarks/kills.py --kills 200
 """
@@ -20,7 +21,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import torch  # once, before any process is forked: nothing is computed here
+import torch  # imported before any process is forked; nothing is computed here
 
 from charrnn_cli.cli import main
 from charrnn_cli.config import SamplingSettings
@@ -41,7 +42,7 @@ TIMES = ("seconds", "seconds_per_batch", "tokens_per_second", "save_seconds", "s
 
 
 def start(*arguments: str, before: Callable[[], object] = int, after: Callable[[], object] = int) -> int:
-    """A process that runs a command in silence, with something before it and after; its number."""
+    """Forks a process that runs a command without output, between two functions. Returns its process id."""
     if process := os.fork():
         return process
     quiet = os.open(os.devnull, os.O_RDWR)
@@ -64,7 +65,7 @@ def start(*arguments: str, before: Callable[[], object] = int, after: Callable[[
 
 
 def run_for(seconds: float | None, *arguments: str) -> bool:
-    """Runs a command, and kills it after some time; whether it had ended by itself, and well."""
+    """Runs a command and kills it after some time. Returns whether it had finished with success."""
     process, ends = start(*arguments), None if seconds is None else time.perf_counter() + seconds
     while True:
         done, status = os.waitpid(process, 0 if ends is None else os.WNOHANG)
@@ -84,7 +85,7 @@ def fail(message: str) -> None:
 
 
 def look(run: Run) -> None:
-    """What must be true of a run after every kill."""
+    """Checks what must be true of a run after every kill."""
     for found in verify(run):
         if found.problem:
             fail(found.problem)
@@ -93,11 +94,11 @@ def look(run: Run) -> None:
         model = load_model(run)
         events = generate(load_engine(model, "numpy"), model.vocabulary, [0], SamplingSettings(length=3), 0)
         if not list(events):
-            fail("the model does not write")
+            fail("the model writes nothing")
 
 
 def result(run: Run) -> tuple[object, ...]:
-    """What a training made, without times."""
+    """The result of a training, without times."""
     last = checkpoints(run)[-1]
     numbers = json.loads((last.folder / "training.json").read_text())
     arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
@@ -124,9 +125,9 @@ def kill_training(kills: int, chance: random.Random) -> None:
     takes, sittings, made, finished, steps = time.perf_counter() - started, 1, 0, False, []
     run = Run(Path("runs/killed"))
     while made < kills:
-        if finished:  # once more from the beginning
+        if finished:  # start another training
             if result(run) != result(Run(Path("runs/whole"))):
-                fail("a training that was killed and went on is not what it would have been")
+                fail("a training that was killed and resumed differs from one that was not")
             shutil.rmtree(run.folder)
             run_for(None, "prepare", "killed.txt")
             sittings, finished = sittings + 1, False
@@ -137,9 +138,9 @@ def kill_training(kills: int, chance: random.Random) -> None:
     run_for(None, train[0], "killed", *train[1:])
     look(run)
     if result(run) != result(Run(Path("runs/whole"))):
-        fail("a training that was killed and went on is not what it would have been")
+        fail("a training that was killed and resumed differs from one that was not")
     if left := unfinished():
-        fail(f"left for ever: {', '.join(left)}")
+        fail(f"temporary files were left: {', '.join(left)}")
     print(
         f"train: killed {made} times in {sittings} trainings of {STEPS} steps and {STEPS // 2} saves; 0 failures",
         flush=True,
@@ -158,13 +159,13 @@ def kill_preparing(kills: int, chance: random.Random) -> None:
     seen = set()
     for kill in range(kills):
         run_for(chance.uniform(0, 1.2 * takes), "prepare", f"text{kill % 2}.txt", "--name", "novel", "--force")
-        run_for(None, "models")  # any command finishes what a kill left between two renames
+        run_for(None, "models")  # any command completes a rename that a kill interrupted
         run = Run(Path("runs/novel"))
         look(run)
         seen.add(known[Corpus(run.corpus).info.sha256])
     run_for(None, "prepare", "text0.txt", "--name", "novel", "--force")
     if left := unfinished():
-        fail(f"left for ever: {', '.join(left)}")
+        fail(f"temporary files were left: {', '.join(left)}")
     print(f"prepare: killed {kills} times; 0 failures; runs seen afterwards: {len(seen)}", flush=True)
 
 

@@ -1,8 +1,8 @@
-"""Time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, by so many workers, at any level.
+"""Measures time and peak memory of `charrnn prepare` on 1 GB of ASCII and of UTF-8 text, at any level.
 
 python tests/benchmarks/prepare_speed.py
 python tests/benchmarks/prepare_speed.py anna.txt --level word --workers 1 2 --megabytes 200
-python tests/benchmarks/prepare_speed.py --sparse --level byte --megabytes 5000  # a file that is one hole
+python tests/benchmarks/prepare_speed.py --sparse --level byte --megabytes 5000  # a sparse file
 """
 
 import argparse
@@ -21,7 +21,7 @@ UTF8 = "Все счастливые семьи похожи друг на дру
 
 
 def write(path: Path, text: bytes, megabytes: int) -> None:
-    """The text, again and again; without one a hole."""
+    """Writes the text over and over, or a sparse file if the text is empty."""
     with path.open("wb") as file:
         if not text:
             file.truncate(megabytes * 1_000_000)
@@ -66,7 +66,7 @@ def measure(name: str, text: bytes, megabytes: int, level: str, workers: list[in
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("texts", nargs="*", type=Path, help="repeated until they are large enough")
-parser.add_argument("--sparse", action="store_true", help="a file that takes no place on the disk: zeros")
+parser.add_argument("--sparse", action="store_true", help="a file of zeros that takes no space on the disk")
 parser.add_argument("--megabytes", type=int, default=1000)
 parser.add_argument("--level", default="char")
 parser.add_argument("--workers", type=int, nargs="+", default=[1])

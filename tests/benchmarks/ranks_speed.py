@@ -1,9 +1,9 @@
-"""What several processes cost: tokens a second of 2 ranks with a thread each, against 1 process with 2 threads.
+"""Compares the speed of 2 ranks with one thread each with that of 1 process with 2 threads.
 
     python tests/benchmarks/ranks_speed.py TEXT --rounds 3
 
-Both train the same network on the same streams (`--batch-size` is of all ranks together), one after the other, in
-turns; the rate is that of the steps after the first report, by the run's log.
+Both train the same network on the same streams (`--batch-size` counts the streams of all ranks), in turns. The speed is
+that of the steps after the first report in the log.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SHAPES = {
 
 
 def tokens_per_second(launcher: list[str], threads: int, flags: list[str], batch: int) -> float:
-    """Of a run that is begun anew."""
+    """The speed of a run that starts over."""
     command = [sys.executable, *launcher, "-m", "charrnn_cli", "train", "text", "--restart", "--cpu", "--no-preview"]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     subprocess.run(

@@ -1,4 +1,4 @@
-"""What settings of `charrnn sample` do to the text: how many words are invented, how much it repeats itself.
+"""Measures how the settings of `charrnn sample` change the text: how many words are invented, and how much it repeats.
 
 python tests/benchmarks/sampling_settings.py MODEL TEXT      # the text that the model was trained on
 """
@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
 
 
 def report(what: str, texts: list[str], known: set[str]) -> None:
-    """Invented words, and how many of all rows of three words are different ones."""
+    """Prints the share of invented words, and the share of distinct rows of three words."""
     whole = [words(text)[1:-1] for text in texts]
     count = sum(map(len, whole))
     invented = sum(word not in known for text in whole for word in text) / count

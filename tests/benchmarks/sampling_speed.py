@@ -1,8 +1,8 @@
-"""`charrnn sample` beside one nn.LSTM call per character, 2 x 512, 83 characters, one after the other, several times.
+"""Compares the speed of `charrnn sample` with one nn.LSTM call per character: 2 x 512, 83 characters, several rounds.
 
-The baseline is a script that prints "... N characters/s". Ours are everything that `sample` does for each character, by
-each engine, for one text and for many side by side, with the same filter as the baseline. Also, by the bundled model:
-how long the whole command takes for 1,000 characters, and how long after its start the first new one is written.
+The baseline is a script that prints "... N characters/s". For charrnn, everything that `sample` does for each character
+counts, with each engine, for one text and for many in parallel, with the same filter as the baseline. Also measures the
+time of the whole command for 1,000 characters of the bundled model, and the time until its first new character.
 
     python tests/benchmarks/sampling_speed.py naive_sampler.py
 """
@@ -30,7 +30,7 @@ from charrnn_cli.text.vocabulary import Vocabulary
 HIDDEN, EMBEDDING = 512, 64
 VOCABULARY = Vocabulary("char", tuple(chr(33 + i) for i in range(83)))
 SETTINGS = ModelSettings(hidden=HIDDEN, layers=2, embedding=EMBEDDING, residual=False)
-CHARACTERS = {1: 4000, 64: 250, 256: 100}  # of each text, by how many are written side by side
+CHARACTERS = {1: 4000, 64: 250, 256: 100}  # length of each text, by the number of texts in parallel
 
 
 def weights() -> dict[str, np.ndarray]:
@@ -43,7 +43,6 @@ def weights() -> dict[str, np.ndarray]:
 
 
 def engines() -> dict[str, object]:
-    """Each engine by its name."""
     found: dict[str, object] = {"numpy": NumpyEngine(weights(), SETTINGS)}
     try:
         from charrnn_cli.generation.onnx_engine import OnnxEngine
@@ -53,7 +52,7 @@ def engines() -> dict[str, object]:
 
 
 def ours(engine: object, texts: int) -> float:
-    """Characters/s of so many texts."""
+    """Characters per second of charrnn for this number of texts."""
     settings = SamplingSettings(length=CHARACTERS[texts], temperature=1.0, top_n=5, top_p=1.0)
     events = generate(engine, VOCABULARY, [0], settings, 0, texts)
     next(events)

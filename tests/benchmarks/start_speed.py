@@ -1,6 +1,6 @@
-"""How long `charrnn train` takes until it trains, by the size of the corpus: its first step, saved, and out again.
+"""Measures the time until the first step of `charrnn train`, for corpora of different sizes.
 
-The ids are a file with a hole of so many gigabytes, which costs no disk; reading it anywhere gives zeros.
+The ids are a sparse file of that many gigabytes: it takes no space on the disk, and reads as zeros.
 
     python tests/benchmarks/start_speed.py
     python tests/benchmarks/start_speed.py --gigabytes 0.001 10 100 --rounds 5
@@ -21,7 +21,7 @@ TEXT = "It was the hour when lamps are lit, and nobody in the house had yet thou
 
 
 def prepared(tokens: int) -> str:
-    """A run whose training text has so many ids; its name."""
+    """Makes a run with this many training tokens. Returns its name."""
     name = f"of-{tokens}"
     subprocess.run(
         [*CHARRNN, "prepare", "-", "--name", name], input=TEXT * 1000, text=True, check=True, stderr=subprocess.DEVNULL

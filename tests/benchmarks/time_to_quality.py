@@ -1,11 +1,11 @@
-"""How good a text is known after so many minutes: prepare, train and evaluate as a user types them.
+"""Measures the loss after N minutes of training, by the commands prepare, train and evaluate.
 
     python tests/benchmarks/time_to_quality.py tinyshakespeare.txt --minutes 1 10 --prepare "--valid 0.1 --test 0"
 
-Every training gets `--minutes` and `--cpu` (or `--gpu`) and a seed, and no other flag but those in --train. Two scores
-in nats per token: `charrnn evaluate` carries the hidden state through the held-out text; "windows" is nanoGPT's
-protocol, the mean over random windows of 256 tokens that each begin from nothing. With --folder the runs stay, and
-what is cut short goes on from there.
+Every training gets `--minutes`, `--cpu` (or `--gpu`), a seed, and the flags in --train. There are two scores in nats per
+token: "carried" is that of `charrnn evaluate`, which carries the hidden state through the held-out text; "windows" is
+nanoGPT's protocol, the mean over random windows of 256 tokens that each start with an empty state. With --folder the
+runs are kept, and an interrupted measurement resumes.
 """
 
 import argparse
@@ -23,12 +23,12 @@ WINDOW, WINDOWS = 256, 2000
 
 
 def charrnn(*arguments: str) -> str:
-    """What a command prints; how it goes is seen on stderr."""
+    """The output of a command; its progress is shown on stderr."""
     return subprocess.run(["charrnn", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def windows_loss(name: str, split: str) -> float:
-    """The mean loss over random windows of the split, each from a zero state, in nats per token."""
+    """The mean loss over random windows of the split, each with an empty state, in nats per token."""
     import numpy as np
     import torch
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--prepare", default="", help="flags of charrnn prepare")
     parser.add_argument("--train", default="", help="more flags of charrnn train")
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
-    parser.add_argument("--folder", type=Path, help="where the runs go  [default: a temporary folder]")
+    parser.add_argument("--folder", type=Path, help="folder of the runs  [default: a temporary folder]")
     options = parser.parse_args()
     texts = [str(path.resolve()) for path in options.text]
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,4 +1,4 @@
-"""`charrnn train` beside a bare nn.LSTM training loop of the same shape, one after the other, several times.
+"""Compares the speed of `charrnn train` with a bare nn.LSTM training loop of the same shape, in turns.
 
 The baseline is a script that prints "... N tokens/s ..." for --hidden --layers --batch --steps --vocab --repeat.
 
@@ -39,10 +39,10 @@ def ours(layers: int, hidden: int, embedding: int, vocabulary: int, batch: int, 
 
 
 def prepared(vocabulary: int) -> str:
-    """A run of random words of so many kinds."""
+    """Makes a run of random words with a vocabulary of this size. Returns its name."""
     name = f"random{vocabulary}"
     if not Path("runs", name).exists():
-        words = [f"w{i}" for i in range(vocabulary - 1)]  # and <eos>
+        words = [f"w{i}" for i in range(vocabulary - 1)]  # <eos> is one more
         drawn = words + random.Random(0).choices(words, k=2_000_000)
         Path(f"{name}.txt").write_text("\n".join(" ".join(drawn[i : i + 20]) for i in range(0, len(drawn), 20)))
         charrnn("prepare", f"{name}.txt", "--level", "word", "--split-on", "whitespace", "--valid", "0", "--test", "0")

@@ -1,4 +1,4 @@
-"""How many tokens a text takes at word level, beside the tutorials' scheme, which forgets case and spaces.
+"""Counts the tokens of a text at word level, compared with the scheme of the tutorials, which loses case and spaces.
 
 python tests/benchmarks/word_tokens.py anna.txt
 """
@@ -24,7 +24,7 @@ TUTORIALS = {
 
 
 def tutorials(text: str) -> list[str]:
-    """A punctuation mark between two spaces, and then what stands between white space."""
+    """Puts spaces around punctuation marks, and splits at white space."""
     for mark, token in TUTORIALS.items():
         text = text.replace(mark, f" {token} ")
     return text.lower().split()
