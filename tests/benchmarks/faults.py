@@ -1,4 +1,4 @@
-"""Makes every write of `charrnn train` and `charrnn prepare` fail in turn, as on a full disk, checks the files, and resumes.
+"""Makes every write of `charrnn train` and `charrnn prepare` fail in turn, as on a full disk, then resumes.
 
 Every change of a file counts: opening it for writing, each write, flush, rename, link, new folder. In trial k the k-th
 change and all later ones fail. The command must end with a message and exit code 1, every file of the run must be

@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-import charrnn_cli.generation.generate
+import charrnn_cli.generation.texts
 import charrnn_cli.generation.scoring
 import charrnn_cli.training.loop  # noqa: F401  # imported before any process is forked
 from charrnn_cli.cli import main

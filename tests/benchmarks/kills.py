@@ -26,7 +26,8 @@ import torch  # imported before any process is forked; nothing is computed here
 from charrnn_cli.cli import main
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.generate import generate
+from charrnn_cli.generation.reading import read_prime
+from charrnn_cli.generation.texts import write_texts
 from charrnn_cli.runs.checkpoints import checkpoints, load_tensors
 from charrnn_cli.runs.describe import describe
 from charrnn_cli.runs.folders import Run
@@ -92,7 +93,9 @@ def look(run: Run) -> None:
     describe(run)
     if run.trained:
         model = load_model(run)
-        events = generate(load_engine(model, "numpy"), model.vocabulary, [0], SamplingSettings(length=3), 0)
+        engine = load_engine(model, "numpy")
+        prime = read_prime(engine, model.vocabulary, [0])
+        events = write_texts(engine, model.vocabulary, prime, SamplingSettings(length=3), 0)
         if not list(events):
             fail("the model writes nothing")
 
