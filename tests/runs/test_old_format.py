@@ -1,0 +1,44 @@
+"""Runs of release 0.1 load, and resume with the same result as in release 0.1."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support import charrnn
+
+from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.folders import RUNS, Run
+from charrnn_cli.runs.log import read_log
+
+OLD = Path(__file__).parent.parent / "data" / "release-0.1"
+EXPECTED = json.loads((OLD / "expected.json").read_text("utf-8"))
+
+
+@pytest.fixture(params=EXPECTED)
+def old_run(folder, request) -> Run:
+    shutil.copytree(OLD / request.param, RUNS / request.param)
+    return Run(RUNS / request.param)
+
+
+def test_every_file_is_valid(old_run):
+    result = charrnn("info", old_run.name, "--verify")
+    assert result.exit_code == 0, result.stdout
+    assert "corpus.json" in result.stdout
+    assert "step-00000020" in result.stdout
+
+
+def test_the_model_writes_the_same_text(old_run):
+    result = charrnn("sample", "--model", old_run.name, "--seed", "1", "--engine", "numpy", "--length", "100")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == EXPECTED[old_run.name]["sample"]
+
+
+def test_training_resumes_and_ends_with_the_same_loss(old_run):
+    result = charrnn("train", old_run.name, "--cpu", "--no-preview", "--steps", "40")
+    assert result.exit_code == 0, result.stderr
+    assert "from step 20" in result.stderr
+    assert checkpoints(old_run)[-1].step == 40
+    losses = [record["valid_loss"] for record in read_log(old_run.log) if record["kind"] == "validation"]
+    expected = EXPECTED[old_run.name]["valid_loss"]
+    assert losses[-1] == pytest.approx(expected, abs=1e-5)  # other processors round differently
