@@ -20,7 +20,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.files import locked
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.text.corpus import SPLITS, Corpus
+from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import loop
 
@@ -42,7 +42,7 @@ def test_unicode_of_every_kind_is_prepared_trained_and_written(folder, kind, lev
     text = UNICODE[kind] * 60
     run = prepare_text(folder, text, PrepareSettings(level=level), name="text")
     vocabulary = Vocabulary.load(run.vocabulary)
-    ids = [id for split in SPLITS for id in Corpus(run.corpus).split(split).tolist()]
+    ids = [id for split in SPLIT_NAMES for id in Corpus(run.corpus).split(split).tolist()]
     assert join(vocabulary, vocabulary.decode(ids)) == text
     small = "--hidden 8 --layers 1 --embedding 8 --batch-size 2 --seq-length 4 --steps 3"
     result = charrnn("train", "text", "--cpu", *small.split())

@@ -1,7 +1,6 @@
-"""Makes a run of text files: counts, builds the vocabulary, writes the ids, and swaps the whole run in at once."""
+"""Prepares a run from texts: counts tokens, makes the vocabulary, writes the ids, and puts the run in place at once."""
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,12 @@ from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
 from charrnn_cli.machine import available_cores
 from charrnn_cli.runs.folders import RUNS, Run, named, to_train
-from charrnn_cli.text.coding import coder
-from charrnn_cli.text.corpus import (
-    AGAIN,
-    SPLITS,
-    TEXT,
-    Corpus,
-    CorpusInfo,
-    Parts,
-    Progress,
+from charrnn_cli.text.coding import Coder, coder
+from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
+from charrnn_cli.text.corpus_writer import (
+    WHOLE_TEXT,
+    PartSources,
+    PassProgress,
     Survey,
     join_corpora,
     split_sizes,
@@ -27,20 +23,22 @@ from charrnn_cli.text.corpus import (
     total_size,
     write_corpus,
 )
-from charrnn_cli.text.sources import STDIN, Source, find_sources, plain_stem, pre_split, text_decoder
+from charrnn_cli.text.decoding import text_decoder
+from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
-LARGE = 1 << 25  # bytes from which on several processes are worth their start
+LARGE = 1 << 25  # bytes of text for which it pays to start several processes
+NAMED_TOKENS = 5  # number of missing tokens that a message names
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to be trained."""
+    """A run that is ready for training."""
 
     run: Run
     vocabulary: Vocabulary
     corpus: CorpusInfo
-    already: bool  # nothing was changed: the same text had been prepared before
+    unchanged: bool  # the same text was already prepared, so nothing was written
 
 
 def prepare(
@@ -51,40 +49,48 @@ def prepare(
     valid_files: Sequence[str] = (),
     test_files: Sequence[str] = (),
     workers: int | None = None,
-) -> Iterator[Progress | Prepared]:
-    """Prepares files, folders or standard input (`-`) as the run `name`: progress, then the run.
+    root: Path = RUNS,
+) -> Iterator[PassProgress | Prepared]:
+    """Prepares files, folders or standard input (`-`) as the run `name` in `root`: yields progress, then the run.
 
-    Where there are `valid_files`, the arguments are the training text; a single folder with files for each split is
-    taken as such. Two passes over the text in chunks; memory does not grow with the text. So many `workers` share what
-    can be shared, and change nothing in the result; None: a process for each core, where the text is large. Killed at
-    any moment, it leaves the old run or the new one. Raises TextError, RunError, DiskError, UsageError.
+    With `valid_files` the arguments are the training text. A single folder with a file for each split is recognized.
+    Reads the text twice, in chunks, so memory does not grow with it. `workers` is the number of processes; None uses
+    one per core for a large text. It does not change the result. If the process is killed, either the old run or the
+    new one is there. Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
-    files = _parts(arguments, valid_files, test_files)
-    run = named(_name_of(arguments[0], TEXT not in files) if name is None else name)
-    if TEXT not in files and (settings.valid, settings.test) != (None, None):
+    files = _files_of_parts(arguments, valid_files, test_files)
+    run = named(_default_name(arguments[0], WHOLE_TEXT not in files) if name is None else name)
+    if WHOLE_TEXT not in files and (settings.valid, settings.test) != (None, None):
         raise UsageError(
-            "--valid and --test are shares of one text, and here each split has files of its own: leave them out."
+            "`valid` and `test` cut one text into splits, but here each split has its own files. Leave them out."
         )
-    with disk_errors("write", RUNS):
-        remove_leftovers(RUNS)
-        finish_renames(RUNS)
-    with tempfile.TemporaryDirectory(prefix="charrnn-") as spool:
-        parts = {part: find_sources(paths, Path(spool, part)) for part, paths in files.items()}
-        _refuse_to_leak(parts)
-        coding = coder(settings, _processes(parts, workers))
-        found = yield from survey(parts, coding)
-        vocabulary = coding.vocabulary()
-        split_sizes(found, settings)
-        if run.folder.exists() and not (force and run.folder.is_dir()):
-            yield Prepared(run, vocabulary, _the_same(run, found, settings), already=True)
+    with disk_errors("write", root):
+        remove_leftovers(root)
+        finish_renames(root)
+    with temporary_folder() as spool:
+        parts = _sources_of_parts(files, Path(spool))
+        work = coder(settings, _processes(parts, workers))
+        surveyed = yield from survey(parts, work)
+        vocabulary = work.vocabulary()
+        split_sizes(surveyed, settings)  # an error now, before anything is written
+        if _exists(run.folder) and not (force and run.folder.is_dir()):
+            yield Prepared(run, vocabulary, _same_corpus(run, surveyed, settings), unchanged=True)
             return
-        with locked(run.folder) if run.folder.exists() else nullcontext(), new_folder(run.folder) as folder:
-            new = Run(folder)
-            new.corpus.mkdir()
-            info = yield from write_corpus(parts, settings, found, coding, vocabulary, new.corpus)
-            vocabulary.save(new.vocabulary)
-    yield Prepared(run, vocabulary, info, already=False)
+        info = yield from _write_run(run, parts, settings, surveyed, work, vocabulary)
+    yield Prepared(run, vocabulary, info, unchanged=False)
+
+
+def _write_run(
+    run: Run, parts: PartSources, settings: PrepareSettings, surveyed: Survey, work: Coder, vocabulary: Vocabulary
+) -> Generator[PassProgress, None, CorpusInfo]:
+    """Writes a run's corpus and vocabulary, in place of the run that may be there."""
+    with locked(run.folder) if _exists(run.folder) else nullcontext(), new_folder(run.folder) as folder:
+        new_run = Run(folder)
+        new_run.corpus.mkdir()
+        info = yield from write_corpus(parts, settings, surveyed, work, vocabulary, new_run.corpus)
+        vocabulary.save(new_run.vocabulary)
+    return info
 
 
 def append(
@@ -93,95 +99,125 @@ def append(
     valid_files: Sequence[str] = (),
     test_files: Sequence[str] = (),
     workers: int | None = None,
-) -> Iterator[Progress | Prepared]:
-    """Adds files to the corpus of the run `name`, split by split, in the ids of its vocabulary: progress, then the run.
+    root: Path = RUNS,
+) -> Iterator[PassProgress | Prepared]:
+    """Adds files to the corpus of the run `name`, split by split: yields progress, then the run.
 
-    What the run was trained to stays, and goes on. Raises TextError for a text that the vocabulary lacks tokens of,
-    RunError, DiskError, UsageError.
+    Keeps the run's vocabulary, settings and model. Raises TextError if the vocabulary lacks tokens of the text and has
+    no <unk>; RunError, DiskError, UsageError.
     """
     run = to_train(name)
-    files = _parts(arguments, valid_files, test_files)
-    with tempfile.TemporaryDirectory(prefix="charrnn-") as spool, locked(run.folder):
-        parts = {part: find_sources(paths, Path(spool, part)) for part, paths in files.items()}
-        _refuse_to_leak(parts)
+    files = _files_of_parts(arguments, valid_files, test_files)
+    with temporary_folder() as spool, locked(run.folder):
+        parts = _sources_of_parts(files, Path(spool))
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
         settings = old.info.settings
-        coding = coder(settings, _processes(parts, workers))
-        found = yield from survey(parts, coding)
-        if vocabulary.unknown is None and (lacking := coding.lacking(vocabulary)):
-            shown = ", ".join(map(repr, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
-            raise TextError(
-                f"the text has what the vocabulary of {run.name} lacks: {shown}; and it has no <unk> for that. "
-                f"Leave it out of the text, or prepare all texts as one under another name: --name NAME"
-            )
+        work = coder(settings, _processes(parts, workers))
+        surveyed = yield from survey(parts, work)
+        if vocabulary.unknown is None:
+            _check_known(work.lacking(vocabulary), run)
         with new_folder(run.corpus) as folder:
-            added = Path(folder, "added")
+            added = folder / "added"
             added.mkdir()
-            yield from write_corpus(parts, settings, found, coding, vocabulary, added)
+            yield from write_corpus(parts, settings, surveyed, work, vocabulary, added)
             info = join_corpora(old, Corpus(added), vocabulary, folder)
             remove_folder(added)
-    yield Prepared(run, vocabulary, info, already=False)
+    yield Prepared(run, vocabulary, info, unchanged=False)
 
 
-def _processes(parts: Parts, workers: int | None) -> int:
-    """How many processes share the work."""
+def _check_known(lacking: list[str], run: Run) -> None:
+    """Raises TextError if the vocabulary of a run lacks tokens."""
+    if not lacking:
+        return
+    shown = ", ".join(map(repr, lacking[:NAMED_TOKENS]))
+    if len(lacking) > NAMED_TOKENS:
+        shown += f" and {len(lacking) - NAMED_TOKENS} more"
+    raise TextError(
+        f"the vocabulary of {run.name} does not have these parts of the text: {shown}. It has no <unk> for them. "
+        "Remove them from the text, or prepare all texts together as a new run: pass `name=NAME`."
+    )
+
+
+def _processes(parts: PartSources, workers: int | None) -> int:
     if workers is not None:
         return workers
     return available_cores() if total_size(parts) >= LARGE else 1
 
 
-def _parts(
+def _files_of_parts(
     arguments: Sequence[str], valid_files: Sequence[str], test_files: Sequence[str]
 ) -> Mapping[str, Sequence[str]]:
     """The files of each part, as they were named. Raises TextError, UsageError."""
+    if test_files and not valid_files:
+        raise UsageError(
+            "`test_file` needs a `valid_file`, because training measures progress on a text that it does not learn. "
+            "Name one."
+        )
     if valid_files:
-        parts = {"train": arguments, "valid": valid_files, "test": test_files}
-        for folder in (path for path in map(Path, arguments) if path.is_dir() and pre_split(path)):
-            raise UsageError(f"{folder} is split already: leave --valid-file and --test-file out, or name its files.")
-        return {part: paths for part, paths in parts.items() if paths}
-    if test_files:
-        raise UsageError("--test-file needs a --valid-file beside it: training is watched on text that it never sees.")
-    if len(arguments) == 1 and arguments[0] and Path(arguments[0]).is_dir():
-        return pre_split(Path(arguments[0])) or {TEXT: arguments}
-    return {TEXT: arguments}
+        for folder in map(Path, arguments):
+            if _is_folder(folder) and pre_split(folder):
+                raise UsageError(
+                    f"{folder} is already split. Leave out `valid_file` and `test_file`, or name the files in it."
+                )
+        named_files = {"train": arguments, "valid": valid_files, "test": test_files}
+        return {part: files for part, files in named_files.items() if files}
+    if len(arguments) == 1 and arguments[0] and _is_folder(Path(arguments[0])):
+        return pre_split(Path(arguments[0])) or {WHOLE_TEXT: arguments}
+    return {WHOLE_TEXT: arguments}
 
 
-def _refuse_to_leak(parts: Mapping[str, Sequence[Source]]) -> None:
-    """Raises UsageError where one file is in two parts."""
+def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path) -> PartSources:
+    """The sources of each part. Raises UsageError if two parts share a file, so that no test text is learned."""
+    parts = {part: find_sources(names, spool / part) for part, names in files.items()}
     part_of: dict[Path, str] = {}
     for part, sources in parts.items():
         for source in sources:
-            other = part_of.setdefault(source.path.resolve(), part)
+            with disk_errors("read", source.path):
+                path = source.path.resolve()
+            other = part_of.setdefault(path, part)
             if other != part:
-                raise UsageError(f"{source.name} is named as {other} and as {part} text: give it once.")
+                raise UsageError(f"{source.name} is named as {other} and as {part} text. Name it once.")
+    return parts
 
 
-def _name_of(argument: str, is_split: bool) -> str:
-    """The name of a file or folder without its last ending, and of a training text without that of its split."""
+def _default_name(argument: str, is_split: bool) -> str:
+    """The name of a run: that of its file or folder without the ending, and without `.train` if the text is split."""
     if argument == STDIN:
         return "stdin"
     path = Path(argument)
-    stem = plain_stem(path) or path.resolve().stem
+    with disk_errors("read", path):
+        resolved = path.resolve()
+    stem = plain_stem(path) or resolved.stem
     if not is_split:
         return stem
-    return path.resolve().parent.name if stem == "train" else stem.removesuffix(".train")
+    return resolved.parent.name if stem == "train" else stem.removesuffix(".train")
 
 
-def _the_same(run: Run, found: Survey, settings: PrepareSettings) -> CorpusInfo:
-    """What is prepared there already. Raises RunError where it is something else, or damaged."""
+def _same_corpus(run: Run, surveyed: Survey, settings: PrepareSettings) -> CorpusInfo:
+    """The corpus that a run already has. Raises RunError if it is of another text or other settings, or damaged."""
     corpus = Corpus(run.corpus)
-    if run.prepared and corpus.info.sha256 == found.sha256 and corpus.info.settings == settings:
-        for split in SPLITS:
+    if run.prepared and corpus.info.sha256 == surveyed.sha256 and corpus.info.settings == settings:
+        for split in SPLIT_NAMES:
             corpus.split(split)
         try:
             Vocabulary.load(run.vocabulary)
         except RunError as error:
-            raise RunError(f"{error} {AGAIN}") from error
+            raise RunError(f"{error} {PREPARE_AGAIN}") from error
         return corpus.info
     if not run.folder.is_dir():
-        raise RunError(f"{run.folder} is in the way and no run. Move it, or give another name with --name NAME.")
+        raise RunError(f"{run.folder} exists but is not a run. Move it, or choose another name: pass `name=NAME`.")
     lost = "its corpus and its trained model" if run.trained else "its corpus"
     raise RunError(
-        f"{run.folder} holds another text, or the same one prepared otherwise. --name NAME prepares beside it; "
-        f"--force replaces it, and {lost} would be lost."
+        f"{run.folder} already has another text, or the same text with other settings. To keep it, choose another "
+        f"name: pass `name=NAME`. To replace it and delete {lost}, pass `force=True`."
     )
+
+
+def _exists(path: Path) -> bool:
+    with disk_errors("read", path):
+        return path.exists()
+
+
+def _is_folder(path: Path) -> bool:
+    with disk_errors("read", path):
+        return path.is_dir()

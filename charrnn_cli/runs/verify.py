@@ -14,7 +14,7 @@ from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
-from charrnn_cli.text.corpus import SPLITS, Corpus
+from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
 BLOCK = 1 << 24  # ids that are looked at at once
@@ -36,7 +36,7 @@ def verify(run: Run) -> Iterator[Verified]:
     if run.prepared:
         corpus = Corpus(run.corpus)
         yield _look(run.corpus / "corpus.json", lambda: corpus.info)
-        for name in SPLITS:
+        for name in SPLIT_NAMES:
             yield _look(run.corpus / f"{name}.bin", partial(_split, run, corpus, name))
     if run.trained:
         yield _look(run.weights, lambda: load_model(run))

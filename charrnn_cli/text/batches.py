@@ -1,4 +1,4 @@
-"""B parallel streams cut into windows of T tokens: (x, y) in reading order."""
+"""B parallel streams of a text, cut into windows of T tokens: pairs (x, y) in reading order."""
 
 from typing import Generic, Protocol, TypeVar
 
@@ -6,25 +6,26 @@ Array = TypeVar("Array", bound="Sliceable")
 
 
 class Sliceable(Protocol):
-    """What NumPy's arrays and torch's tensors both can do."""
+    """The methods that NumPy arrays and torch tensors have in common and that are used here."""
 
     def __len__(self) -> int: ...
     def __getitem__(self: Array, index: slice | tuple[slice, slice], /) -> Array: ...
-    def reshape(self: Array, *shape: int) -> Array: ...  # noqa: D102
+    def reshape(self: Array, *shape: int) -> Array: ...
 
 
 def stream_length(tokens: int, batch_size: int) -> int:
-    """How many tokens of a text each of B streams reads. Raises ValueError where there are too few."""
+    """Number of tokens of a text that each of B streams reads. Raises ValueError if there are too few."""
     if tokens <= batch_size:
         raise ValueError(f"{tokens} tokens do not fill {batch_size} streams")
     return (tokens - 1) // batch_size
 
 
 class Batches(Generic[Array]):
-    """The windows of an epoch over `tokens` (N,), an array or a tensor; nothing is copied.
+    """The windows of an epoch over `tokens` (N,), an array or a tensor, without copying it.
 
-    The text is cut into B streams of S = (N - 1) // B tokens, read side by side. Window i is x, y (B, T): the next T
-    tokens of every stream (the last window may be shorter), and for each its true next token in the text.
+    The text is cut into B streams of S = (N - 1) // B tokens, which are read in parallel. Window i is x, y (B, T): the
+    next T tokens of every stream (the last window may be shorter), and for each token the one that follows it in the
+    text.
     """
 
     def __init__(self, tokens: Array, batch_size: int, seq_length: int) -> None:
@@ -32,7 +33,7 @@ class Batches(Generic[Array]):
         self.x = tokens[: B * S].reshape(B, S)
         self.y = tokens[1 : B * S + 1].reshape(B, S)
         self.seq_length = seq_length
-        self.windows = -(-S // seq_length)
+        self.windows = -(-S // seq_length)  # rounded up
 
     def __len__(self) -> int:
         return self.windows

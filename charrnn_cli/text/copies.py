@@ -1,10 +1,13 @@
-"""What of a text stands word for word in another: passages of one length are compared by their hashes, all at once.
+"""Finds passages of one text that occur word for word in another.
 
-The hash of a passage is a polynomial of its characters modulo 2 to the 64 (Karp and Rabin 1987), each character first
-mixed to 64 random bits; differences of running sums give it for every position. That is linear in the longer text,
-which is gone through once for each length that is tried.
+All passages of one length are compared at once, by their hashes. The hash of a passage is a polynomial of its
+characters modulo 2 to the 64 (Karp and Rabin 1987), with each character first mixed to 64 random bits; differences of
+running sums give it for every position. This takes time linear in the longer text, which is read once for each length
+that is tried.
 """
 
+import codecs
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,119 +16,164 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.text.sources import find_sources, text_chunks
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.errors import UsageError
+from charrnn_cli.text.reader import chunks_for_model, other_advice
+from charrnn_cli.text.sources import STDIN, Source, find_sources, temporary_folder
 from charrnn_cli.text.tokenizer import tokenizer_of
-from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.vocabulary import END, Vocabulary
 
-RUN = 50  # characters in a row that are no chance
-BLOCK = 1 << 20  # characters of the longer text at once
-KEPT = 1 << 26  # characters of it that are kept in memory, at most
+COPY_LENGTH = 50  # characters; shorter passages may be alike by chance
+PIECE_LENGTH = 1 << 20  # characters of the original that are compared at a time
+MEMORY_LIMIT = 1 << 26  # characters; an original that is longer is read again for each length
 BASE, GOLDEN, MIX = (np.uint64(number) for number in (0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9))
+INVERSE_BASE = np.uint64(pow(int(BASE), -1, 1 << 64))
+FILTER_BITS = 20
 Hashes = NDArray[np.uint64]
-Codes = NDArray[np.uint32]  # code points
+CodePoints = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
 class Copies:
-    """What of a text was copied."""
+    """What one text has in common with another."""
 
-    longest: str  # passage that stands in the other text
-    share: float  # of the characters, those in copied runs of `RUN` or more
+    longest: str  # the longest passage that occurs in the other text
+    share: float  # share of the characters that are in copied passages of at least `COPY_LENGTH`
 
 
 class Original:
     """The text that may have been copied from."""
 
-    def __init__(self, pieces: Callable[[], Iterable[str]]) -> None:
-        """Takes what gives the consecutive pieces of the text, each time it is called."""
-        self._pieces, kept, count = pieces, [_codes("")], 0
-        self._whole: Codes | None = None  # unless there is too much of it
-        for piece in pieces():
-            kept.append(_codes(piece))
-            count += len(piece)
-            if count > KEPT:
+    def __init__(self, read: Callable[[], Iterable[str]]) -> None:
+        """`read` gives the text in pieces, from the start each time it is called."""
+        self._read = read
+        self._whole: CodePoints | None = None  # stays None if the text is too long
+        pieces = [_code_points("")]
+        length = 0
+        for piece in read():
+            pieces.append(_code_points(piece))
+            length += len(piece)
+            if length > MEMORY_LIMIT:
                 return
-        self._whole = np.concatenate(kept)
+        self._whole = np.concatenate(pieces)
 
-    def blocks(self) -> Iterator[Codes]:
-        """The code points of the text, block after block."""
+    @classmethod
+    def from_split(cls, ids: Sequence[int] | NDArray[Any], vocabulary: Vocabulary) -> "Original":
+        """The text of a split."""
+
+        def read() -> Iterator[str]:
+            joiner = tokenizer_of(vocabulary).joiner()
+            for start in range(0, len(ids), PIECE_LENGTH):
+                tokens = vocabulary.decode(np.asarray(ids[start : start + PIECE_LENGTH]).tolist())
+                yield "".join(map(joiner.add, tokens))
+            yield joiner.end()
+
+        return cls(read)
+
+    @classmethod
+    def from_files(cls, files: Sequence[str], settings: PrepareSettings) -> "Original":
+        """The text of files, for a model whose own text was read with `settings`.
+
+        Raises UsageError, TextError, DiskError.
+        """
+        if STDIN in files:
+            raise UsageError("`copies_from` cannot be standard input, because it is read several times. Name a file.")
+        spool = temporary_folder()
+        try:
+            sources = find_sources(files, Path(spool.name))
+            original = cls(lambda: _texts(sources, settings))
+        except BaseException:
+            spool.cleanup()
+            raise
+        weakref.finalize(original, spool.cleanup)  # the files are read again if the text is long
+        return original
+
+    def pieces(self) -> Iterator[CodePoints]:
+        """The text as code points, piece by piece."""
         if self._whole is None:
-            yield from map(_codes, self._pieces())
+            yield from map(_code_points, self._read())
             return
-        for start in range(0, len(self._whole), BLOCK):
-            yield self._whole[start : start + BLOCK]
+        for start in range(0, len(self._whole), PIECE_LENGTH):
+            yield self._whole[start : start + PIECE_LENGTH]
+
+
+def _texts(sources: Sequence[Source], settings: PrepareSettings) -> Iterator[str]:
+    """The texts of files as a model writes them: without marks between documents, in lower case if it learned that."""
+    for source in sources:
+        if settings.level == "byte":
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            for data, _ in source.chunks():
+                yield decoder.decode(data)
+            yield decoder.decode(b"", final=True)
+            continue
+        with other_advice(f"Convert it to {settings.encoding}."):
+            for text, _ in chunks_for_model(source, settings):
+                text = text.replace(END, "")
+                yield text.lower() if settings.lowercase else text
 
 
 def find_copies(text: str, original: Original) -> Copies:
-    """What of `text` stands in the original."""
-    codes = _codes(text)
-    runs = _standing(codes, RUN, original)
-    low, high = (RUN, len(codes)) if runs.any() else (0, min(RUN - 1, len(codes)))
-    at = int(runs.argmax()) if runs.any() else 0
-    while low < high:  # a passage of `low` stands there, none of more than `high` does
-        middle = min(2 * low or high, (low + high + 1) // 2)
-        found = _standing(codes, middle, original)
-        if found.any():
-            low, at = middle, int(found.argmax())
+    """The passages of `text` that occur in the original."""
+    codes = _code_points(text)
+    is_copied = _occurring(codes, COPY_LENGTH, original)
+    start, length = _longest(codes, is_copied, original)
+    return Copies(text[start : start + length], _share_in_passages(is_copied, len(codes)))
+
+
+def _longest(codes: CodePoints, is_copied: NDArray[np.bool_], original: Original) -> tuple[int, int]:
+    """Start and length of the longest passage that occurs in the original.
+
+    `is_copied` says where a passage of `COPY_LENGTH` starts that does. Halves the range of possible lengths, but at
+    most doubles the length, as most copies are short.
+    """
+    if is_copied.any():
+        start, low, high = int(is_copied.argmax()), COPY_LENGTH, len(codes)
+    else:
+        start, low, high = 0, 0, min(COPY_LENGTH - 1, len(codes))
+    while low < high:  # a passage of `low` characters was found, and none longer than `high` is possible
+        middle = (low + high + 1) // 2
+        if low > 0:
+            middle = min(middle, 2 * low)
+        occurs = _occurring(codes, middle, original)
+        if occurs.any():
+            start, low = int(occurs.argmax()), middle
         else:
             high = middle - 1
-    ends = np.zeros(len(codes) + 1, np.int64)
-    ends[: len(runs)] += runs
-    ends[RUN : RUN + len(runs)] -= runs
-    return Copies(text[at : at + low], float((ends.cumsum()[:-1] > 0).mean()) if len(codes) else 0.0)
+    return start, low
 
 
-def of_split(ids: Sequence[int] | NDArray[Any], vocabulary: Vocabulary) -> Original:
-    """The text of a split."""
-
-    def pieces() -> Iterator[str]:
-        joiner = tokenizer_of(vocabulary).joiner()
-        for start in range(0, len(ids), BLOCK):
-            yield "".join(map(joiner.add, vocabulary.decode(np.asarray(ids[start : start + BLOCK]).tolist())))
-        yield joiner.end()
-
-    return Original(pieces)
+def _share_in_passages(is_copied: NDArray[np.bool_], characters: int) -> float:
+    """The share of characters in passages of `COPY_LENGTH` that start where `is_copied` says."""
+    if characters == 0:
+        return 0.0
+    changes = np.zeros(characters + 1, np.int64)  # in the number of passages that cover a character
+    changes[: len(is_copied)] += is_copied
+    changes[COPY_LENGTH : COPY_LENGTH + len(is_copied)] -= is_copied
+    return float((changes.cumsum()[:-1] > 0).mean())
 
 
-def of_files(files: Sequence[str], lowercase: bool) -> Original:
-    """The text of some files in UTF-8. Raises UsageError, TextError, DiskError."""
-    if "-" in files:
-        raise UsageError("--copies-from - : stdin can be read once only. Give the name of a file.")
-    sources = find_sources(files, Path())
-
-    def pieces() -> Iterator[str]:
-        for source in sources:
-            for text, _ in text_chunks(source, "utf-8"):
-                yield text.lower() if lowercase else text
-
-    try:
-        return Original(pieces)
-    except TextError as error:
-        raise TextError(f"--copies-from reads UTF-8, and {str(error).split('. ')[0]}.") from error
-
-
-def _standing(codes: Codes, length: int, original: Original) -> NDArray[np.bool_]:
-    """At which positions of `codes` a passage of `length` begins that stands in the original."""
+def _occurring(codes: CodePoints, length: int, original: Original) -> NDArray[np.bool_]:
+    """For each passage of `length` in `codes`, whether it occurs in the original."""
     count = len(codes) - length + 1
     if count <= 0:
         return np.zeros(0, bool)
-    ours = _hashes(codes, length)
-    shelf = np.zeros(1 << 20, bool)  # whether a hash with these first bits is looked for
-    shelf[ours >> np.uint64(44)] = True
-    found = np.zeros(count, bool)
-    before = _codes("")
-    for block in original.blocks():
-        joined = np.concatenate([before, block])
+    hashes = _hashes(codes, length)
+    shift = np.uint64(64 - FILTER_BITS)
+    may_occur = np.zeros(1 << FILTER_BITS, bool)  # by the first bits of a hash: skips most of the original
+    may_occur[hashes >> shift] = True
+    occurs = np.zeros(count, bool)
+    overlap = _code_points("")  # the end of the pieces before, as passages cross their borders
+    for piece in original.pieces():
+        joined = np.concatenate([overlap, piece])
         if len(joined) >= length:
-            theirs = _hashes(joined, length)
-            found |= np.isin(ours, theirs[shelf[theirs >> np.uint64(44)]])
-        before = joined[max(0, len(joined) - length + 1) :]
-    return found
+            original_hashes = _hashes(joined, length)
+            occurs |= np.isin(hashes, original_hashes[may_occur[original_hashes >> shift]])
+        overlap = joined[max(0, len(joined) - length + 1) :]
+    return occurs
 
 
-def _hashes(codes: Codes, length: int) -> Hashes:
-    """Of all passages of so many code points: sum over t of mixed[i + t] times BASE to the t."""
+def _hashes(codes: CodePoints, length: int) -> Hashes:
+    """The hash of every passage of `length`: the sum over t of mixed[i + t] times BASE to the t."""
     mixed = (codes.astype(np.uint64) + np.uint64(1)) * GOLDEN
     mixed ^= mixed >> np.uint64(29)
     mixed *= MIX
@@ -135,15 +183,12 @@ def _hashes(codes: Codes, length: int) -> Hashes:
     np.multiply.accumulate(powers, out=powers)
     sums = np.zeros(len(codes) + 1, np.uint64)
     np.add.accumulate(mixed * powers, out=sums[1:])
-    inverse = np.full(len(codes) - length + 1, _INVERSE)
-    inverse[0] = 1
-    np.multiply.accumulate(inverse, out=inverse)
-    hashes: Hashes = (sums[length:] - sums[: len(sums) - length]) * inverse
+    inverse_powers = np.full(len(codes) - length + 1, INVERSE_BASE)
+    inverse_powers[0] = 1
+    np.multiply.accumulate(inverse_powers, out=inverse_powers)
+    hashes: Hashes = (sums[length:] - sums[: len(sums) - length]) * inverse_powers
     return hashes
 
 
-def _codes(text: str) -> Codes:
+def _code_points(text: str) -> CodePoints:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
-_INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))

@@ -1,29 +1,38 @@
-"""Files as documents: JSON Lines, and a mark where each document ends."""
+"""Files as clean text, with a mark where a document ends. Training, scoring, primes and copy checks all read here.
 
+At level "byte" a file is its unpacked bytes, without documents: use `Source.chunks`.
+"""
+
+import dataclasses
 import re
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import Documents, PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.sources import Source, text_chunks, unpacked_name
-from charrnn_cli.text.vocabulary import END
-
-JSON_LINES = (".jsonl", ".ndjson")
-FIELD = "text"  # of a record, where none is named
-Chunks = Iterator[tuple[str, int]]
+from charrnn_cli.text.decoding import Chunks, DecodingError, text_chunks
+from charrnn_cli.text.formats import Records, content_of, endings
+from charrnn_cli.text.json_lines import has_text_field, json_records
+from charrnn_cli.text.sources import Source, find_sources, temporary_folder
+from charrnn_cli.text.vocabulary import END, Vocabulary
 
 
 def document_chunks(source: Source, settings: PrepareSettings) -> Chunks:
-    """(clean text, bytes of the file's size read for it), with `END` where a document ends. Raises TextError."""
+    """The clean text of a file, with `END` where a document ends, and the bytes that were read for it.
+
+    Raises TextError, DiskError.
+    """
     chunks = text_chunks(source, settings.encoding)
-    if settings.field is not None or is_json_lines(source):
-        chunks = _records(source, chunks, settings.field or FIELD, END if settings.documents == "record" else "\n")
+    records = _records_of(source, settings)
+    if records is not None:
+        record_end = END if settings.documents == "record" else "\n"
+        chunks = _joined(records(source.name, chunks, settings.field), record_end)
     elif settings.documents == "record":
         raise TextError(
-            f"{source.name} is no .jsonl file and has no records. Name their field, such as --field text, or take "
-            "--documents line or --documents file."
+            f"{source.name} has no records: it is not a {endings(lambda format: format.records)} file. If its lines "
+            "are JSON objects, choose a field, for example `field=text`. If not, pass `documents=line` or "
+            "`documents=file`."
         )
     if settings.documents == "line":
         chunks = _lines(chunks)
@@ -32,65 +41,92 @@ def document_chunks(source: Source, settings: PrepareSettings) -> Chunks:
         yield END, 0
 
 
-def is_json_lines(source: Source) -> bool:
-    """Whether a file is one by its name."""
-    return unpacked_name(source.name).endswith(JSON_LINES)
+def chunks_for_model(source: Source, settings: PrepareSettings) -> Chunks:
+    """Like `document_chunks`, for a model whose own text was read with `settings`.
+
+    The model's own text is read exactly as it was for training. A model that learned from records also reads plain
+    text: the whole file is then one record. Raises TextError, DiskError.
+    """
+    has_records = content_of(source.name).records is not None
+    if not has_records and settings.field is not None:
+        has_records = has_text_field(_first_line(source, settings.encoding), settings.field)
+    if not has_records:
+        documents = "file" if settings.documents == "record" else settings.documents
+        settings = dataclasses.replace(settings, field=None, documents=documents)
+    return document_chunks(source, settings)
+
+
+def settings_from_vocabulary(vocabulary: Vocabulary) -> PrepareSettings:
+    """How a model's text was read, as far as its vocabulary tells: for models that do not store the settings."""
+    documents: Documents | None = None if vocabulary.end is None else "file"
+    return PrepareSettings(
+        level=vocabulary.level,
+        split_on=vocabulary.split_on,
+        lowercase=vocabulary.lowercase,
+        documents=documents,
+    )
+
+
+def read_whole_text(path: Path | str, settings: PrepareSettings) -> str:
+    """The text of a file, or of standard input (`-`), for a model whose own text was read with `settings`.
+
+    `END` separates documents, and the last one stays open. At level "byte", bytes that are not UTF-8 become lone
+    surrogates, and nothing else changes. Raises TextError, UsageError, DiskError.
+    """
+    with temporary_folder() as spool, other_advice(f"Convert it to {settings.encoding}."):
+        sources = find_sources([str(path)], Path(spool))
+        if settings.level == "byte":
+            data = b"".join(chunk for source in sources for chunk, _ in source.chunks())
+            return data.decode("utf-8", "surrogateescape")
+        text = "".join(chunk for source in sources for chunk, _ in chunks_for_model(source, settings))
+        return text.removesuffix(END)
+
+
+@contextmanager
+def other_advice(advice: str) -> Iterator[None]:
+    """Replaces the advice of a DecodingError, which is for preparing a text."""
+    try:
+        yield
+    except DecodingError as error:
+        raise TextError(f"{error.problem} {advice}") from error
+
+
+def _records_of(source: Source, settings: PrepareSettings) -> Records | None:
+    """The function that splits a file into records; None for plain text."""
+    records = content_of(source.name).records
+    if records is None and settings.field is not None:
+        return json_records
+    return records
+
+
+def _joined(records: Iterable[tuple[list[str], int]], record_end: str) -> Chunks:
+    """The texts of records as one text, with `record_end` after each."""
+    for texts, size in records:
+        yield "".join(_ended(text, record_end) for text in texts), size
+
+
+def _ended(text: str, record_end: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if record_end == "\n" and text.endswith("\n") else text + record_end
 
 
 def _lines(chunks: Chunks) -> Chunks:
-    """Every line that is not empty, and its end."""
-    open_line = False
+    """Every line that is not empty, with `END` after it."""
+    in_line = False
     for text, size in chunks:
-        marked = re.sub(r"\n+", END, text if open_line else text.lstrip("\n"))
+        marked = re.sub(r"\n+", END, text if in_line else text.lstrip("\n"))
         if marked:
-            open_line = marked[-1] != END
+            in_line = marked[-1] != END
         yield marked, size
-    if open_line:
+    if in_line:
         yield END, 0
 
 
-def _records(source: Source, chunks: Chunks, field: str, end: str) -> Chunks:
-    """The text of each record, and `end` behind it."""
-    text_of, number, rest = _decoder(field), 0, ""
-    for text, size in chunks:
-        *lines, rest = (rest + text).split("\n")
-        records = []
-        for line in lines:
-            number += 1
-            if line.strip():
-                records.append(_record(source, line, number, field, text_of, end))
-        yield "".join(records), size
-    if rest.strip():
-        yield _record(source, rest, number + 1, field, text_of, end), 0
-
-
-def _record(source: Source, line: str, number: int, field: str, text_of: Callable[[str], str], end: str) -> str:
-    """The text of one record. Raises TextError."""
-    import msgspec
-
-    try:
-        text = text_of(line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        try:
-            record = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeError):
-            record = {}
-        fields = ", ".join(name for name, value in record.items() if isinstance(value, str))
-        advice = f"It has text in: {fields}. Name one: --field {fields.split(',')[0]}" if fields else "Leave it out."
-        raise TextError(
-            f"{source.name} has no text in the field {field!r} in line {number}: {error}. {advice}"
-        ) from error
-    if END in text:
-        raise TextError(f"{source.name} has a NUL character in the record of line {number}: it is no plain text.")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if end == "\n" and text.endswith("\n") else text + end
-
-
-@lru_cache(maxsize=1)
-def _decoder(field: str) -> Callable[[str], str]:
-    """Reads one field of a JSON object; what else is in it is passed over."""
-    import msgspec
-
-    kind = msgspec.defstruct("Record", [("text", str)], rename={"text": field})
-    decode = msgspec.json.Decoder(kind).decode
-    return lambda line: str(decode(line).text)  # type: ignore[attr-defined]
+def _first_line(source: Source, encoding: str) -> str:
+    """The first line of a file that is not blank."""
+    text = ""
+    for chunk, _ in text_chunks(source, encoding):
+        text = (text + chunk).lstrip()
+        if "\n" in text:
+            break
+    return text.partition("\n")[0]

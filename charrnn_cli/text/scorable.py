@@ -1,4 +1,4 @@
-"""A text as the ids of a vocabulary, with what scoring it needs: its characters, its lines, what is unknown."""
+"""A text in the form that scoring needs: ids, the number of characters, lines, and the number of unknown tokens."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -6,93 +6,104 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.coding import Ids
-from charrnn_cli.text.sources import Source, text_chunks
+from charrnn_cli.text.reader import chunks_for_model, other_advice
+from charrnn_cli.text.sources import Source
+from charrnn_cli.text.token_ids import TokenIds
 from charrnn_cli.text.tokenizer import Joiner, line_end, tokenizer, tokenizer_of, word_tokenizer
 from charrnn_cli.text.vocabulary import EOD, Vocabulary
 
-PIECE = 1 << 16  # ids that are turned into tokens at once
+DECODED_TOKENS = 1 << 16  # number of ids that are decoded in one piece
+NAMED_TOKENS = 5  # number of unknown tokens that a message names
 
 
 @dataclass(frozen=True)
-class Line:
+class ScorableLine:
     """A line of a text: its last token is the one before `end`."""
 
     end: int
-    characters: int  # of its tokens that can be scored: all, but for the first one of the text
+    characters: int  # of the tokens that can be scored: all of them, except the first token of the text
     text: str
 
 
-@dataclass
-class Reading:
-    """N tokens of a text. What follows the first one can be scored."""
+@dataclass(frozen=True)
+class ScorableText:
+    """N tokens of a text. All but the first can be scored."""
 
     ids: NDArray[np.int32]  # (N,)
     characters: int  # of all tokens but the first
-    unknown: int  # tokens that the vocabulary lacks: as the unknown token, or left out
-    lines: list[Line] = field(default_factory=list)
+    unknown: int  # number of tokens that the vocabulary does not have, whether kept as <unk> or skipped
+    lines: list[ScorableLine] = field(default_factory=list)
 
 
-def read_split(ids: Ids, vocabulary: Vocabulary, by_line: bool, characters: int | None = None) -> Reading:
-    """Ids of a prepared text of so many `characters`, or of those of its tokens. Raises TextError.
+def read_split(ids: TokenIds, vocabulary: Vocabulary, by_line: bool, characters: int | None = None) -> ScorableText:
+    """A split of a prepared text, whose number of `characters` was counted then. Raises TextError, RunError.
 
-    The length of a word that stands as the unknown token is known in all of a split alone: a line counts the token's.
+    A word that is stored as <unk> has lost its length: `characters` includes it, lines count the length of "<unk>".
     """
-    pieces = (ids[start : start + PIECE] for start in range(0, len(ids), PIECE))
-    decoded = ((vocabulary.decode(piece.tolist()), piece) for piece in pieces)
-    reading = _reading(decoded, tokenizer_of(vocabulary).joiner(), vocabulary, by_line)
-    if characters is not None:
-        first = len(tokenizer_of(vocabulary).joiner().add(vocabulary.tokens[ids[0]]))
-        reading.characters = characters - first
-    return reading
+    joiner = tokenizer_of(vocabulary).joiner()
+    collector = _Collector(vocabulary, joiner, by_line)
+    for start in range(0, len(ids), DECODED_TOKENS):
+        piece = ids[start : start + DECODED_TOKENS]
+        collector.add(vocabulary.decode(piece.tolist()), piece.astype(np.int32))
+    text = collector.finish()
+    if characters is None:
+        return text
+    first = tokenizer_of(vocabulary).joiner().add(vocabulary.tokens[ids[0]])
+    return replace(text, characters=characters - len(first))
 
 
 def read_text(
-    sources: Iterable[Source], vocabulary: Vocabulary, encoding: str, skip_unknown: bool, by_line: bool
-) -> Reading:
-    """Files as the tokens of `vocabulary`. Raises TextError, DiskError.
+    sources: Iterable[Source], vocabulary: Vocabulary, settings: PrepareSettings, skip_unknown: bool, by_line: bool
+) -> ScorableText:
+    """Files in the tokens of `vocabulary`, for a model whose own text was read with `settings`.
 
-    What the vocabulary lacks is its unknown token. Where it has none, that is left out with `skip_unknown`, and refused
-    without.
+    A token that the vocabulary does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is
+    set, and an error otherwise. Raises TextError, DiskError.
     """
-
-    def pieces() -> Iterator[tuple[list[str], NDArray[np.int32]]]:
-        for tokens in _tokens(sources, vocabulary, encoding, marks):
-            if vocabulary.unknown is None and (lacks := vocabulary.lacks(tokens)):
-                if not skip_unknown:
-                    shown = ", ".join([repr(token) for token in dict.fromkeys(tokens[at] for at in lacks)][:5])
-                    raise TextError(
-                        f"the text has what the model has never seen: {shown}. To score it without that: --unknown skip"
-                    )
-                left_out.append(len(lacks))
-                tokens = [token for token in tokens if token in vocabulary.ids]
-            yield tokens, np.array([vocabulary.ids.get(token, vocabulary.unknown or 0) for token in tokens], np.int32)
-
-    left_out: list[int] = []
-    marks = dict(vocabulary.marks)  # and those that the text has besides
+    marks = dict(vocabulary.marks)  # grows by the marks that only this text has
     joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
-    reading = _reading(pieces(), joiner, vocabulary, by_line)
-    reading.unknown += sum(left_out)
-    return reading
+    collector = _Collector(vocabulary, joiner, by_line)
+    skipped = 0
+    with other_advice("Choose its encoding, for example `encoding=cp1252` or `encoding=utf-16`."):
+        for tokens in _tokens(sources, vocabulary, settings, marks):
+            known = tokens if vocabulary.unknown is not None else _known(tokens, vocabulary, skip_unknown)
+            ids = [vocabulary.ids.get(token, vocabulary.unknown or 0) for token in known]
+            collector.add(known, np.array(ids, np.int32))
+            skipped += len(tokens) - len(known)
+    text = collector.finish()
+    return replace(text, unknown=text.unknown + skipped)
+
+
+def _known(tokens: list[str], vocabulary: Vocabulary, skip_unknown: bool) -> list[str]:
+    """The tokens that the vocabulary has. Raises TextError if it lacks some and they are not skipped."""
+    positions = vocabulary.lacks(tokens)
+    if positions and not skip_unknown:
+        unknown = list(dict.fromkeys(tokens[position] for position in positions))
+        raise TextError(
+            f"the model does not know these parts of the text: {', '.join(map(repr, unknown[:NAMED_TOKENS]))}. To "
+            "score the text without them, pass `unknown=skip`."
+        )
+    return [token for token in tokens if token in vocabulary.ids] if positions else tokens
 
 
 def _tokens(
-    sources: Iterable[Source], vocabulary: Vocabulary, encoding: str, marks: dict[str, str]
+    sources: Iterable[Source], vocabulary: Vocabulary, settings: PrepareSettings, marks: dict[str, str]
 ) -> Iterator[list[str]]:
-    """The tokens of files, which are one text; what their marks stand for is added to `marks`."""
+    """The tokens of files, which are one text. Adds to `marks` what their punctuation tokens stand for."""
     if vocabulary.level == "byte":
         for source in sources:
             for data, _ in source.chunks():
                 yield [f"{byte:02x}" for byte in data]
     elif vocabulary.level == "char":
         for source in sources:
-            for text, _ in text_chunks(source, encoding):
+            for text, _ in chunks_for_model(source, settings):
                 yield tokenizer_of(vocabulary).split(text)
     else:
         splitter = word_tokenizer(vocabulary.split_on, vocabulary.lowercase).splitter()
         for source in sources:
-            for text, _ in text_chunks(source, encoding):
+            for text, _ in chunks_for_model(source, settings):
                 tokens = splitter.add(text)
                 marks |= splitter.marks
                 yield tokens
@@ -101,41 +112,52 @@ def _tokens(
             yield tokens
 
 
-def _reading(
-    pieces: Iterable[tuple[list[str], NDArray[np.integer]]], joiner: Joiner, vocabulary: Vocabulary, by_line: bool
-) -> Reading:
-    """Joins the tokens to count their characters, and to find the lines."""
-    ends_line = (line_end(vocabulary), *([EOD] if vocabulary.end is not None else []))
-    ids: list[NDArray[np.int32]] = []
-    lines: list[Line] = []
-    count, unknown, characters, first = 0, 0, 0, 0
-    line: list[str] = []
-    for tokens, piece in pieces:
+class _Collector:
+    """Collects tokens, joins them to text to count its characters, and finds the lines if `by_line` is set."""
+
+    def __init__(self, vocabulary: Vocabulary, joiner: Joiner, by_line: bool) -> None:
+        self._joiner, self._by_line = joiner, by_line
+        self._unknown_id = vocabulary.unknown
+        self._line_ends = {line_end(vocabulary)} | ({EOD} if vocabulary.end is not None else set())
+        self._ids: list[NDArray[np.int32]] = []
+        self._tokens = self._unknown = self._characters = 0
+        self._first_characters = 0  # of the first token
+        self._lines: list[ScorableLine] = []
+        self._line: list[str] = []  # the texts of the tokens of the line that is not finished
+
+    def add(self, tokens: list[str], ids: NDArray[np.int32]) -> None:
+        """Adds tokens and their ids."""
         for token in tokens:
-            text = joiner.add(token)
-            characters += len(text)
-            if count == 0:
-                first = len(text)
-            count += 1
-            if by_line:
-                line.append(text)
-                if token in ends_line:
-                    lines.append(_line(count, line))
-                    line = []
-        ids.append(piece.astype(np.int32))
-        if vocabulary.unknown is not None:
-            unknown += int(np.count_nonzero(piece == vocabulary.unknown))
-    characters += len(rest := joiner.end())
-    if by_line and (line or rest):
-        lines.append(_line(count, [*line, rest]))
-    if lines:
-        lines[0] = replace(lines[0], characters=lines[0].characters - first)
-    if count < 2:
-        had = "no token" if count == 0 else "one token, which is given"
-        raise TextError(f"the text has {had}: there is nothing to score. Name a longer one: charrnn evaluate FILE.txt")
-    return Reading(np.concatenate(ids), characters - first, unknown, lines)
+            text = self._joiner.add(token)
+            self._characters += len(text)
+            if self._tokens == 0:
+                self._first_characters = len(text)
+            self._tokens += 1
+            if self._by_line:
+                self._line.append(text)
+                if token in self._line_ends:
+                    self._end_line()
+        self._ids.append(ids)
+        if self._unknown_id is not None:
+            self._unknown += int(np.count_nonzero(ids == self._unknown_id))
 
+    def finish(self) -> ScorableText:
+        """The collected text. Raises TextError if it has fewer than two tokens."""
+        rest = self._joiner.end()
+        self._characters += len(rest)
+        if self._by_line and (self._line or rest):
+            self._line.append(rest)
+            self._end_line()
+        if self._lines:
+            first = self._lines[0]
+            self._lines[0] = replace(first, characters=first.characters - self._first_characters)
+        if self._tokens < 2:
+            size = "only one token, and the first token is not scored" if self._tokens else "no tokens"
+            raise TextError(f"the text has {size}. Name a longer one: charrnn evaluate FILE.txt")
+        characters = self._characters - self._first_characters
+        return ScorableText(np.concatenate(self._ids), characters, self._unknown, self._lines)
 
-def _line(end: int, texts: list[str]) -> Line:
-    text = "".join(texts)
-    return Line(end, len(text), text.rstrip("\n"))
+    def _end_line(self) -> None:
+        text = "".join(self._line)
+        self._lines.append(ScorableLine(self._tokens, len(text), text.rstrip("\n")))
+        self._line = []

@@ -8,24 +8,24 @@ from charrnn_cli.config import Level, SplitOn
 from charrnn_cli.text.vocabulary import END, EOD, EOS, UNKNOWN, Vocabulary
 from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 
-UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # what a person calls the tokens
+UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # the tokens of a level in words
 
 
 class Joiner(Protocol):
-    """Turns tokens into text as they come."""
+    """Turns tokens into text, one at a time."""
 
     def add(self, token: str) -> str:
-        """The text that `token` completes; may be empty."""
+        """The text that is complete with `token`; may be empty."""
 
     def end(self) -> str:
-        """What is left when no token follows."""
+        """The rest of the text, after the last token."""
 
 
 class Tokenizer(Protocol):
-    """Splits a text into tokens, and joins tokens to a text."""
+    """Splits texts into tokens, and joins tokens to text."""
 
     def split(self, text: str, unfinished: bool = False) -> list[str]:
-        """The tokens of `text`; of an `unfinished` one, such as a prime, those before what will follow."""
+        """The tokens of `text`. If it is `unfinished`, such as a prime, more text will follow it."""
 
     def joiner(self) -> Joiner:
         """A new joiner, for one text."""
@@ -38,11 +38,12 @@ class CharTokenizer:
         self.lowercase = lowercase
 
     def split(self, text: str, unfinished: bool = False) -> list[str]:
-        """The characters of `text`."""
-        return list(text.lower() if self.lowercase else text)
+        characters = list(text.lower() if self.lowercase else text)
+        if END in text:
+            return [EOD if character == END else character for character in characters]
+        return characters
 
     def joiner(self) -> "CharJoiner":
-        """A new joiner, for one text."""
         return CharJoiner()
 
 
@@ -50,13 +51,12 @@ class CharJoiner:
     """Characters to text."""
 
     def add(self, token: str) -> str:
-        """The character itself; the replacement character for unknown ones, nothing for the end of a document."""
+        """The character itself; the replacement character for <unk>, nothing for <eod>."""
         if token == EOD:
             return ""
         return "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
 
     def end(self) -> str:
-        """Nothing: characters are whole."""
         return ""
 
 
@@ -64,33 +64,31 @@ class ByteTokenizer:
     """A token is a byte of the UTF-8 text, written as two hexadecimal digits."""
 
     def split(self, text: str, unfinished: bool = False) -> list[str]:
-        """The bytes of `text`; lone surrogates that stand for raw bytes of an argument become those again."""
+        """The bytes of `text`. A lone surrogate that stands for a raw byte of an argument becomes that byte again."""
         return [f"{byte:02x}" for byte in text.encode("utf-8", "surrogateescape")]
 
     def joiner(self) -> "ByteJoiner":
-        """A new joiner, for one text."""
         return ByteJoiner()
 
 
 class ByteJoiner:
-    """Bytes to text: a character comes out with its last byte, bytes that are no UTF-8 as replacement characters."""
+    """Bytes to text. A character appears with its last byte; invalid UTF-8 becomes replacement characters."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: str) -> str:
-        """The characters that the byte completes."""
         return self._decoder.decode(bytes.fromhex(token))
 
     def end(self) -> str:
-        """A replacement character where the last character is not complete."""
+        """A replacement character if the last character is not complete."""
         return self._decoder.decode(b"", final=True)
 
 
 class WhitespaceTokenizer:
-    """A token is what stands between white space, for text that is tokenised already; a line ends with `<eos>`.
+    """A token is what stands between white space, for text that is already tokenized; a line ends with `<eos>`.
 
-    Runs of white space are not kept, and an `<eos>` that the text has already is a line's end like any other.
+    Joining gives one space between tokens. An `<eos>` in the text itself ends a line like any other.
     """
 
     def __init__(self, lowercase: bool = False) -> None:
@@ -101,31 +99,30 @@ class WhitespaceTokenizer:
         return WhitespaceSplitter(self.lowercase)
 
     def split(self, text: str, unfinished: bool = False) -> list[str]:
-        """The tokens of `text`; the last line of an `unfinished` one goes on."""
+        """The tokens of `text`. The last line of an `unfinished` text does not end."""
         splitter = self.splitter()
         return splitter.add(text) + splitter.end(unfinished)
 
     def joiner(self) -> "WhitespaceJoiner":
-        """A new joiner, for one text."""
         return WhitespaceJoiner()
 
 
 class WhitespaceSplitter:
-    """One text to what stands between its white space, piece by piece."""
+    """Splits one text at white space, piece by piece."""
 
     def __init__(self, lowercase: bool) -> None:
-        self.marks: dict[str, str] = {}  # every token is its own text
+        self.marks: dict[str, str] = {}  # empty: every token is its own text
         self.lengths: list[int] = []  # characters of each token, with the space before it
         self._lowercase = lowercase
         self._words = WholeWords()
         self._in_line = False
 
     def add(self, text: str) -> list[str]:
-        """The tokens that are sure once `text` is there."""
+        """The tokens that are complete with `text`."""
         return self._split(self._words.add(text))
 
     def end(self, unfinished: bool = False) -> list[str]:
-        """The tokens that are left; the last line ends here unless the text is `unfinished`."""
+        """The remaining tokens. The last line ends here, unless the text is `unfinished`."""
         tokens = self._split(self._words.end())
         if self._in_line and not unfinished:
             tokens.append(EOS)
@@ -144,50 +141,57 @@ class WhitespaceSplitter:
     def _note_lengths(self, tokens: list[str]) -> None:
         in_line = self._in_line
         for token in tokens:
-            ends = token in (EOS, EOD)
-            self.lengths.append(int(token == EOS) if ends else len(token) + in_line)
-            in_line = not ends
+            if token == EOS:
+                length = 1
+            elif token == EOD:
+                length = 0
+            else:
+                length = len(token) + in_line  # with a space before it, except at the start of a line
+            self.lengths.append(length)
+            in_line = token not in (EOS, EOD)
 
 
 class WhitespaceJoiner:
-    """Tokens to lines, one space between two."""
+    """Joins tokens with one space, and lines with a line break."""
 
     def __init__(self) -> None:
         self._space = ""
 
     def add(self, token: str) -> str:
         """The token with the space before it; a line break for `<eos>`, nothing for `<eod>`."""
-        space, self._space = self._space, "" if token in (EOS, EOD) else " "
-        return {EOS: "\n", EOD: ""}.get(token, space + token)
+        space = self._space
+        self._space = "" if token in (EOS, EOD) else " "
+        if token == EOS:
+            return "\n"
+        return "" if token == EOD else space + token
 
     def end(self) -> str:
-        """Nothing: tokens are whole."""
         return ""
 
 
 def tokenizer(
     level: Level, split_on: SplitOn = "punctuation", lowercase: bool = False, marks: Mapping[str, str] | None = None
 ) -> Tokenizer:
-    """The tokenizer of a level; `marks` says what the punctuation tokens of a vocabulary stand for."""
+    """The tokenizer of a level. `marks` maps the punctuation tokens of a vocabulary to their text."""
     if level == "byte":
         return ByteTokenizer()
     return CharTokenizer(lowercase) if level == "char" else word_tokenizer(split_on, lowercase, marks)
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
-    """The tokenizer whose tokens are those of a vocabulary."""
+    """The tokenizer that gives the tokens of a vocabulary."""
     return tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, vocabulary.marks)
-
-
-def line_end(vocabulary: Vocabulary) -> str:
-    """The token that ends a line; the vocabulary may lack it."""
-    if vocabulary.level == "word":
-        return EOS if vocabulary.split_on == "whitespace" else RETURN
-    return "0a" if vocabulary.level == "byte" else "\n"
 
 
 def word_tokenizer(
     split_on: SplitOn, lowercase: bool, marks: Mapping[str, str] | None = None
 ) -> WordTokenizer | WhitespaceTokenizer:
-    """The tokenizer of level "word", whose splitters take a text piece by piece."""
+    """The tokenizer of level "word", which can also split a text piece by piece."""
     return WhitespaceTokenizer(lowercase) if split_on == "whitespace" else WordTokenizer(lowercase, marks)
+
+
+def line_end(vocabulary: Vocabulary) -> str:
+    """The token that ends a line. The vocabulary may not have it."""
+    if vocabulary.level == "word":
+        return EOS if vocabulary.split_on == "whitespace" else RETURN
+    return "0a" if vocabulary.level == "byte" else "\n"

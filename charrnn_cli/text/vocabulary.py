@@ -1,4 +1,4 @@
-"""Tokens to ids and back, and their JSON."""
+"""Tokens to ids and back, and vocabulary.json."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,10 +12,10 @@ from charrnn_cli.errors import RunError
 from charrnn_cli.files import read_json, write_json
 
 UNKNOWN = "<unk>"
-EOS = "<eos>"  # the end of a line where words stand between white space
-EOD = "<eod>"  # the end of a document
-END = "\0"  # the same in a clean text, which has no such character of its own
-FORMS: Mapping[str, Callable[[str], object]] = {  # what tokens look like, but for special ones
+EOS = "<eos>"  # ends a line if words are split at white space
+EOD = "<eod>"  # ends a document
+END = "\0"  # ends a document in a clean text, which never contains this character otherwise
+TOKEN_FORMS: Mapping[str, Callable[[str], object]] = {  # tests whether a token that is not special fits a level
     "char": lambda token: len(token) == 1,
     "byte": re.compile("[0-9a-f]{2}").fullmatch,
 }
@@ -26,8 +26,8 @@ class Vocabulary:
     """The V tokens of a model in the order of their ids.
 
     At level "char" a token is one character, at level "byte" two hexadecimal digits, at level "word" a word or the name
-    of a punctuation mark, whose text is in `marks`. `unknown` is the id of the token that stands for all that the
-    vocabulary lacks, `end` that of the token that ends a document, where there are such.
+    of a punctuation mark, whose text is in `marks`. `unknown` is the id of the token for everything that the vocabulary
+    does not have, `end` the id of the token that ends a document; None if there is no such token.
     """
 
     level: Level
@@ -47,21 +47,22 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Ids of `tokens`; raises KeyError for one that the vocabulary lacks."""
+        """The ids of `tokens`. Raises KeyError for a token that the vocabulary does not have."""
         return [self.ids[token] for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The tokens of `ids`. Raises RunError for one that there is not."""
+        """The tokens of `ids`. Raises RunError for an id that is too large."""
         try:
             return [self.tokens[id] for id in ids]
         except IndexError as error:
             raise RunError(
-                f"the prepared text is damaged: it has ids that are none of the {len(self)} tokens. To see which file "
-                "it is: charrnn info --verify. Then prepare the text again, with --force."
+                f"the prepared text is damaged: it has ids that are too large for a vocabulary of {len(self)} tokens. "
+                "To find the damaged file, type: charrnn info, with `verify=True`. Then prepare the text again with "
+                "`force=True`."
             ) from error
 
     def lacks(self, tokens: Sequence[str]) -> list[int]:
-        """The positions of the `tokens` that the vocabulary lacks."""
+        """The positions of the `tokens` that the vocabulary does not have."""
         return [position for position, token in enumerate(tokens) if token not in self.ids]
 
     def save(self, path: Path) -> None:
@@ -77,25 +78,40 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Reads vocabulary.json. Raises RunError where it is missing or damaged."""
+        """Reads vocabulary.json. Raises RunError if it is missing or damaged, DiskError."""
         record = read_json(path)
-        level, tokens, special = record.get("level"), record.get("tokens"), record.get("special", {})
-        split_on, marks = record.get("split_on", "punctuation"), record.get("punctuation", {})
-        if level not in get_args(Level) or level is None or split_on not in get_args(SplitOn):
-            known = f"{', '.join(get_args(Level))} and splits on {', '.join(get_args(SplitOn))}"
-            raise RunError(f"{path}: this charrnn knows the levels {known}, not {level!r} and {split_on!r}.")
-        if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
-            raise RunError(f"{path} is damaged: `tokens` is no list of strings.")
-        if len(set(tokens)) < len(tokens):
-            raise RunError(f"{path} is damaged: a token stands in it twice.")
+        level, split_on = record.get("level"), record.get("split_on", "punctuation")
+        if level is None or level not in get_args(Level) or split_on not in get_args(SplitOn):
+            raise RunError(
+                f"{path} has the level {level!r} and splits words on {split_on!r}. This version knows the levels "
+                f"{', '.join(get_args(Level))} and splits on {' or '.join(get_args(SplitOn))}."
+            )
+        tokens: Any = record.get("tokens")
+        marks, special = record.get("punctuation", {}), record.get("special", {})
+        _check_tokens(tokens, path)
         if not isinstance(marks, dict) or not all(isinstance(text, str) for text in marks.values()):
-            raise RunError(f"{path} is damaged: `punctuation` does not say what tokens stand for.")
+            raise RunError(f"{path} is damaged: its punctuation is not an object of strings.")
         unknown, end = (special.get(name) if isinstance(special, dict) else None for name in ("unknown", "end"))
         for name, id in (("unknown", unknown), ("end-of-document", end)):
             if id is not None and not (isinstance(id, int) and 0 <= id < len(tokens)):
-                raise RunError(f"{path} is damaged: the {name} token's id is {id!r}.")
-        form = FORMS.get(level)
-        odd = [token for id, token in enumerate(tokens) if form and id not in (unknown, end) and not form(token)]
-        if odd:
-            raise RunError(f"{path} is damaged: {odd[0]!r} is no {level}.")
+                raise RunError(f"{path} is damaged: {id!r} is not a valid id for the {name} token.")
+        _check_forms(level, [token for id, token in enumerate(tokens) if id not in (unknown, end)], path)
         return cls(level, tuple(tokens), unknown, split_on, record.get("lowercase") is True, marks, end)
+
+
+def _check_tokens(tokens: Any, path: Path) -> None:
+    """Raises RunError for anything but a list of different strings."""
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
+        raise RunError(f"{path} is damaged: its tokens are not a list of strings.")
+    if len(set(tokens)) < len(tokens):
+        raise RunError(f"{path} is damaged: it has the same token twice.")
+
+
+def _check_forms(level: Level, tokens: list[str], path: Path) -> None:
+    """Raises RunError for a token that does not fit its level."""
+    fits = TOKEN_FORMS.get(level)
+    if fits is None:
+        return
+    for token in tokens:
+        if not fits(token):
+            raise RunError(f"{path} is damaged: {token!r} is not a {level}.")

@@ -1,9 +1,8 @@
-"""Words and punctuation tokens, and back to the same text to the last space.
+"""Text to words and punctuation tokens, and back to exactly the same text.
 
-A token is a word, a punctuation mark under a name of its own (`||Comma||`), a line break (`||Return||`), or what is
-neither, such as an emoji. Most spaces need no token: a rule says whether one stands between two tokens, and where a
-text has something else, a token for the gap says so: `||NoSpace||`, `||Space||`, `||4Spaces||`. The same rule
-joins the tokens again.
+A token is a word, a punctuation mark by its name (`||Comma||`), a line break (`||Return||`), or any other character,
+such as an emoji. Most spaces need no token: a rule decides whether there is one between two tokens. Where a text
+differs from the rule, a token says so: `||NoSpace||`, `||Space||`, `||4Spaces||`. Joining uses the same rule.
 """
 
 import unicodedata
@@ -14,12 +13,12 @@ import regex
 
 from charrnn_cli.text.vocabulary import END, EOD
 
-PART = r"[\p{L}\p{M}\p{N}]+"
+WORD_PART = r"[\p{L}\p{M}\p{N}]+"
 INNER = r"(?:['\u2019_\u2010\u2011\-]|(?<=\p{Nd})[.,:](?=\p{Nd}))"  # don't, snake_case, twenty-one, 3.14
-PIECES = regex.compile(rf" +|\s|--|{PART}(?:{INNER}{PART})*|\p{{Cf}}|\X", regex.V1)
-WORD_LIMIT = 1 << 20  # characters without white space after which a text is cut: memory stays bounded
+PIECES = regex.compile(rf" +|\s|--|{WORD_PART}(?:{INNER}{WORD_PART})*|\p{{Cf}}|\X", regex.V1)
+WORD_LIMIT = 1 << 20  # characters without white space after which a text is cut; bounds memory
 
-NAMES = {  # as the tutorials name them
+NAMES = {  # as in the TV-script tutorials
     ".": "Period",
     ",": "Comma",
     '"': "QuotationMark",
@@ -34,16 +33,16 @@ NAMES = {  # as the tutorials name them
     "\r": "CarriageReturn",
 }
 RETURN = "||Return||"
-GAP = regex.compile(r"\|\|(?:NoSpace|Space|\d+Spaces)\|\|")
-SPACES = 16  # that one token stands for, at most
-PAIRED = ('"', "_")  # the same mark opens and closes
-BETWEEN = frozenset(("-", "--", "\u2010", "\u2011", "\u2013", "\u2014", "/"))  # no space on either side of a dash
+GAP_TOKEN = regex.compile(r"\|\|(?:NoSpace|Space|\d+Spaces)\|\|")
+MAX_GAP = 16  # spaces that one token can stand for
+PAIRED = ('"', "_")  # marks that both open and close
+UNSPACED = frozenset(("-", "--", "\u2010", "\u2011", "\u2013", "\u2014", "/"))  # no space on either side
 OPENING = frozenset("'¿¡#$£€@")
 CLOSING = frozenset(".,:;!?%…")
 
 
 def mark(text: str) -> str | None:
-    """The token of a punctuation mark, a symbol or white space; None for what is its own token."""
+    """The token of a punctuation mark, a symbol or white space; None for a text that is its own token."""
     name = NAMES.get(text)
     category = unicodedata.category(text) if len(text) == 1 else "So"
     if name is None and category[0] in "PSZ" and category != "So":
@@ -52,27 +51,27 @@ def mark(text: str) -> str | None:
 
 
 def gap_marks(gap: str) -> dict[str, str]:
-    """The tokens of a gap of spaces, or of none where the rule wants one, with what they stand for."""
+    """The token of a gap between words that differs from the rule, with the spaces that it stands for."""
     if not gap:
         return {"||NoSpace||": ""}
     return {"||Space||" if len(gap) == 1 else f"||{len(gap)}Spaces||": gap}
 
 
 def is_gap(token: str) -> bool:
-    """Whether a token stands for spaces, or for none, and for nothing else."""
-    return GAP.fullmatch(token) is not None
+    """Whether a token stands for a gap."""
+    return GAP_TOKEN.fullmatch(token) is not None
 
 
 class Spacing:
-    """Whether one space stands between two tokens where no token says otherwise; told every token's text in turn."""
+    """The rule for spaces: whether there is one between two tokens. It is told the text of every token in turn."""
 
     def __init__(self) -> None:
-        self._after = False  # whether what came last wants a space after it
+        self._after = False  # whether the last token wants a space after it
         self._open = dict.fromkeys(PAIRED, False)
         self._line_ended = False
 
     def before(self, text: str) -> bool:
-        """Whether a space stands before `text`, which comes next."""
+        """Whether there is a space before `text`, the next token."""
         if text.isalnum():
             wants_before, wants_after = True, True
         elif text in self._open:
@@ -83,7 +82,7 @@ class Spacing:
             wants_before, wants_after = _wants(text)
         space = self._after and wants_before
         self._after = wants_after
-        if text == END or (text == "\n" and self._line_ended):  # a paragraph ends: what is open in it is never closed
+        if text == END or (text == "\n" and self._line_ended):  # a paragraph ends, and with it any open quotation
             self._open = dict.fromkeys(PAIRED, False)
         self._line_ended = text == "\n"
         return space
@@ -91,9 +90,9 @@ class Spacing:
 
 @lru_cache(maxsize=1 << 14)
 def _wants(text: str) -> tuple[bool, bool]:
-    """Whether a mark wants a space before it, and after it."""
+    """Whether a punctuation mark wants a space before it, and after it."""
     category = unicodedata.category(text[0])
-    if text.isspace() or text in BETWEEN or text == END:
+    if text.isspace() or text in UNSPACED or text == END:
         return False, False
     if text in OPENING or category in ("Ps", "Pi"):
         return True, False
@@ -103,13 +102,13 @@ def _wants(text: str) -> tuple[bool, bool]:
 
 
 class WholeWords:
-    """Holds back the end of a text that comes piece by piece: its last word may go on."""
+    """Takes a text piece by piece, and holds back the last word, which may continue in the next piece."""
 
     def __init__(self) -> None:
         self._rest = ""
 
     def add(self, text: str) -> str:
-        """What is sure of the text so far, up to white space."""
+        """The text up to the last white space."""
         text = self._rest + text
         cut = max(text.rfind(" "), text.rfind("\n"), text.rfind(END)) + 1
         if len(text) - cut > WORD_LIMIT:
@@ -118,32 +117,33 @@ class WholeWords:
         return text[:cut]
 
     def end(self) -> str:
-        """What is left."""
+        """The rest of the text."""
         text, self._rest = self._rest, ""
         return text
 
 
 class WordSplitter:
-    """One text to tokens, piece by piece; `marks` collects what each token stands for that is not its own text.
+    """Splits one text into tokens, piece by piece.
 
-    `lengths` collects the characters of each token in the text, with the space that the rule puts before it.
+    `marks` collects the text of each token that is not its own text, `lengths` the number of characters of each token,
+    with the space that the rule puts before it.
     """
 
     def __init__(self, lowercase: bool) -> None:
         self.marks: dict[str, str] = {}
         self.lengths: list[int] = []
         self._lowercase = lowercase
-        self._token: dict[str, str] = {}  # of each mark so far
+        self._token_of: dict[str, str] = {}  # of each mark so far
         self._spacing = Spacing()
         self._gap = ""
         self._words = WholeWords()
 
     def add(self, text: str) -> list[str]:
-        """The tokens that are sure once `text` is there."""
+        """The tokens that are complete with `text`."""
         return self._split(self._words.add(text))
 
     def end(self, unfinished: bool = False) -> list[str]:
-        """The tokens that are left; spaces at the end of an `unfinished` text belong to what will follow it."""
+        """The remaining tokens. Spaces at the end of an `unfinished` text belong to the text that will follow."""
         tokens = self._split(self._words.end())
         if self._gap and not unfinished:
             self._add_gap(tokens)
@@ -152,7 +152,7 @@ class WordSplitter:
 
     def _split(self, text: str) -> list[str]:
         tokens: list[str] = []
-        before, known, lengths = self._spacing.before, self._token, self.lengths
+        before, known, lengths = self._spacing.before, self._token_of, self.lengths
         for piece in PIECES.findall(text.lower() if self._lowercase else text):
             if piece[0] == " ":
                 self._gap += piece
@@ -171,8 +171,8 @@ class WordSplitter:
         return tokens
 
     def _add_gap(self, tokens: list[str]) -> None:
-        for start in range(0, max(len(self._gap), 1), SPACES):
-            gap = self._gap[start : start + SPACES]
+        for start in range(0, max(len(self._gap), 1), MAX_GAP):
+            gap = self._gap[start : start + MAX_GAP]
             marks = gap_marks(gap)
             self.marks |= marks
             tokens += marks
@@ -180,9 +180,9 @@ class WordSplitter:
 
     def _learn(self, piece: str) -> str:
         token = EOD if piece == END else mark(piece)
-        if token is None:  # a word with an apostrophe or a hyphen, an emoji
+        if token is None:  # such as a word with an apostrophe, or an emoji
             return piece
-        self._token[piece] = token
+        self._token_of[piece] = token
         self.marks[token] = piece
         return token
 
@@ -193,22 +193,21 @@ class WordJoiner:
     def __init__(self, marks: Mapping[str, str]) -> None:
         self._marks = marks
         self._spacing = Spacing()
-        self._gap_is_told = False
+        self._after_gap = False
 
     def add(self, token: str) -> str:
         """The token's text, with the space before it."""
         text = self._marks.get(token, token)
         if not text.strip(" "):
-            self._gap_is_told = True
+            self._after_gap = True
             return text
-        space = self._spacing.before(text) and not self._gap_is_told
-        self._gap_is_told = False
+        space = self._spacing.before(text) and not self._after_gap
+        self._after_gap = False
         if text == END:
             return ""
         return f" {text}" if space else text
 
     def end(self) -> str:
-        """Nothing: tokens are whole."""
         return ""
 
 
@@ -224,10 +223,9 @@ class WordTokenizer:
         return WordSplitter(self.lowercase)
 
     def split(self, text: str, unfinished: bool = False) -> list[str]:
-        """The tokens of `text`; of an `unfinished` one, such as a prime, those before what will follow."""
+        """The tokens of `text`, without the spaces at its end if it is `unfinished`, such as a prime."""
         splitter = self.splitter()
         return splitter.add(text) + splitter.end(unfinished)
 
     def joiner(self) -> WordJoiner:
-        """A new joiner, for one text."""
         return WordJoiner(self.marks)

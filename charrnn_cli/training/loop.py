@@ -23,7 +23,7 @@ from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, save_che
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import Log
 from charrnn_cli.text.batches import Batches, stream_length
-from charrnn_cli.text.coding import Ids
+from charrnn_cli.text.token_ids import TokenIds
 from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.training.evaluation import evaluate
 from charrnn_cli.training.noise import reset, seed_dropout
@@ -110,8 +110,8 @@ ROOM = 0.5  # of a GPU's free memory, for ids
 class Data:
     """The ids that training reads, memory maps that stay on disk until windows of them are cut."""
 
-    train: Ids
-    valid: Ids | None
+    train: TokenIds
+    valid: TokenIds | None
 
 
 def train(

@@ -32,7 +32,7 @@ import charrnn_cli.generation.texts
 import charrnn_cli.generation.scoring
 import charrnn_cli.training.loop  # noqa: F401  # imported before any process is forked
 from charrnn_cli.cli import main
-from charrnn_cli.text.sources import zstd
+from charrnn_cli.text.formats import zstd
 
 TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 30
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--no-preview"]

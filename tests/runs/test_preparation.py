@@ -9,7 +9,7 @@ from charrnn_cli.errors import CharrnnError, RunError, TextError
 from charrnn_cli.runs import preparation
 from charrnn_cli.runs.folders import RUNS
 from charrnn_cli.runs.preparation import Prepared, append, prepare
-from charrnn_cli.text.corpus import SPLITS, Corpus
+from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
 
@@ -21,14 +21,14 @@ def test_the_same_text_again_changes_nothing(folder, fox):
     before = everything(RUNS)
     *_, again = prepare(["fox.txt"], PrepareSettings())
     assert isinstance(again, Prepared)
-    assert again.already
+    assert again.unchanged
     assert everything(RUNS) == before
 
 
 @pytest.mark.parametrize("settings", [PrepareSettings(valid=0.1), PrepareSettings(level="byte")])
 def test_the_same_text_otherwise_is_refused(fox, settings):
     before = everything(RUNS)
-    with pytest.raises(RunError, match="--force"):
+    with pytest.raises(RunError, match="`force=True`"):
         list(prepare(["fox.txt"], settings))
     assert everything(RUNS) == before
 
@@ -36,10 +36,10 @@ def test_the_same_text_otherwise_is_refused(fox, settings):
 def test_another_text_is_refused_and_force_replaces_it(folder, fox):
     fox.weights.touch()
     (folder / "fox.txt").write_text(TEXT * 2)
-    with pytest.raises(RunError, match="trained model would be lost"):
+    with pytest.raises(RunError, match="delete its corpus and its trained model, pass `force=True`"):
         list(prepare(["fox.txt"], PrepareSettings()))
     *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
-    assert not last.already
+    assert not last.unchanged
     assert not fox.trained
     assert [path.name for path in RUNS.iterdir()] == ["fox"]
 
@@ -47,12 +47,12 @@ def test_another_text_is_refused_and_force_replaces_it(folder, fox):
 def test_a_damaged_corpus_is_named_and_force_mends_it(folder, fox):
     for damage in ((fox.corpus / "train.bin"), (fox.corpus / "corpus.json")):
         damage.write_bytes(b"x")
-        with pytest.raises(RunError, match=f"{damage.name} is damaged.*--force"):
+        with pytest.raises(RunError, match=f"{damage.name} is damaged.*`force=True`"):
             list(prepare(["fox.txt"], PrepareSettings()))
         *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
-        assert not last.already
+        assert not last.unchanged
         *_, last = prepare(["fox.txt"], PrepareSettings())
-        assert last.already
+        assert last.unchanged
 
 
 def test_a_name_of_its_own(folder, fox):
@@ -63,7 +63,7 @@ def test_a_name_of_its_own(folder, fox):
 def test_line_ends_do_not_make_another_text(folder, fox):
     (folder / "fox.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
     *_, last = prepare(["fox.txt"], PrepareSettings())
-    assert last.already
+    assert last.unchanged
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\xff\xff", b"nul \0"])
@@ -128,7 +128,7 @@ def test_several_files_in_a_row(folder):
 
 def splits(run):
     corpus = Corpus(run.corpus)
-    return {name: corpus.split(name).tolist() for name in SPLITS}
+    return {name: corpus.split(name).tolist() for name in SPLIT_NAMES}
 
 
 def appended(name, *arguments, **named):
@@ -170,7 +170,7 @@ def test_what_was_trained_goes_on_with_what_was_appended(folder, fox):
 def test_an_appended_text_of_other_tokens_is_refused_or_unknown(folder, fox):
     (folder / "more.txt").write_text("naïve café " * 30)
     before = everything(RUNS)
-    with pytest.raises(TextError, match="vocabulary of fox lacks: 'é', 'ï'; and it has no <unk>"):
+    with pytest.raises(TextError, match="vocabulary of fox does not have .*: 'é', 'ï'. It has no <unk>"):
         appended("fox", "more.txt")
     assert everything(RUNS) == before
     prepare_text(folder, f"{TEXT} once", PrepareSettings(level="word", min_count=2), name="words")

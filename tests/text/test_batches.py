@@ -19,7 +19,7 @@ def test_windows_cover_each_stream_once_in_order_with_true_next_tokens(B, T, mor
     assert all(part.shape == (B, T) for part, _ in windows[:-1])
 
 
-def test_tensors_are_cut_as_arrays_are():
+def test_tensors_are_cut_like_arrays():
     array = np.arange(50)
     for (x, y), (u, v) in zip(Batches(array, 3, 4), Batches(torch.from_numpy(array), 3, 4), strict=True):
         assert (x.tolist(), y.tolist()) == (u.tolist(), v.tolist())

@@ -1,4 +1,5 @@
 import gzip
+import io
 import json
 
 import numpy as np
@@ -10,8 +11,15 @@ from support import charrnn
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text import sources
-from charrnn_cli.text.reader import document_chunks
+from charrnn_cli.text.reader import (
+    chunks_for_model,
+    document_chunks,
+    read_whole_text,
+    settings_from_vocabulary,
+)
 from charrnn_cli.text.sources import Source
+from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.vocabulary import Vocabulary
 
 
 def read(path, **settings):
@@ -19,7 +27,7 @@ def read(path, **settings):
 
 
 @given(st.lists(st.text(st.sampled_from("ab \n\r"), max_size=12), max_size=5), st.integers(1, 5))
-def test_lines_are_documents_but_for_empty_ones(tmp_path_factory, lines, size):
+def test_lines_are_documents_unless_they_are_empty(tmp_path_factory, lines, size):
     path = tmp_path_factory.getbasetemp() / "lines.txt"
     path.write_bytes("\n".join(lines).encode())
     with pytest.MonkeyPatch.context() as patch:
@@ -29,55 +37,97 @@ def test_lines_are_documents_but_for_empty_ones(tmp_path_factory, lines, size):
     assert found == "".join(f"{line}\0" for line in clean.split("\n") if line)
 
 
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)), st.integers(1, 9)
-)
-def test_records_are_documents(tmp_path_factory, texts, size):
-    path = tmp_path_factory.getbasetemp() / "data.jsonl"
-    path.write_text("\n".join(json.dumps({"id": 1, "text": text, "more": [{}]}) for text in texts), "utf-8")
-    clean = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "CHUNK", size)
-        assert read(path, documents="record") == "".join(f"{text}\0" for text in clean)
-        assert read(path) == "".join(text if text.endswith("\n") else f"{text}\n" for text in clean)
+@pytest.mark.parametrize(("documents", "ends"), [("record", ["\0"] * 3), (None, ["\n", "\n", ""])])
+def test_records_are_documents_or_joined_with_line_breaks(folder, documents, ends):
+    texts = ["one", "two\r\nlines", "three\n"]
+    (folder / "data.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    clean = [text.replace("\r\n", "\n") for text in texts]
+    assert read(folder / "data.jsonl", documents=documents) == "".join(map(str.__add__, clean, ends))
 
 
-def test_a_file_is_a_document_where_that_is_asked_for(folder):
+def test_a_file_can_be_a_document(folder):
     (folder / "a.txt").write_text("one\n")
     assert read(folder / "a.txt", documents="file") == "one\n\0"
     assert read(folder / "a.txt") == "one\n"
 
 
-def test_any_field_of_any_file_packed_or_not(folder):
+def test_any_field_of_any_file_compressed_or_not(folder):
     for name, pack in (("a.ndjson", bytes), ("a.jsonl.gz", gzip.compress), ("a.log", bytes)):
         (folder / name).write_bytes(pack(b'{"body": "one"}\n\n{"body": "two", "id": 2}\n'))
         assert read(folder / name, field="body") == "one\ntwo\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"body": "x", "id": 1}', r"no text in the field 'text' in line 2.*It has text in: body.*--field body"),
-        ('{"text": 5}', "line 2"),
-        ("[1]", "line 2"),
-        ("no json", "line 2"),
-        ('{"text": "a\\u0000b"}', "NUL character in the record of line 2"),
-        ('{"text": "\\ud800"}', "line 2"),
-    ],
-)
-def test_a_record_without_text_is_located(folder, line, message):
-    (folder / "a.jsonl").write_text(f'{{"text": "x"}}\n{line}\n')
-    with pytest.raises(TextError, match=message):
-        read(folder / "a.jsonl")
-
-
-def test_records_where_there_are_none(folder):
+def test_a_file_without_records_has_no_records(folder):
     (folder / "a.txt").write_text("one\n")
-    with pytest.raises(TextError, match=r"--field text.*--documents line"):
+    with pytest.raises(TextError, match=r"not a \.jsonl or \.ndjson file.*`field=text`.*`documents=line`"):
         read(folder / "a.txt", documents="record")
-    for flag in ({"documents": "line"}, {"field": "text"}):
-        with pytest.raises(UsageError, match="--level byte"):
-            PrepareSettings(level="byte", **flag)
+    for setting in ({"documents": "line"}, {"field": "text"}):
+        with pytest.raises(UsageError, match="`level=byte`"):
+            PrepareSettings(level="byte", **setting)
+
+
+def read_for_model(path, **settings):
+    return "".join(text for text, _ in chunks_for_model(Source(path.name, path), PrepareSettings(**settings)))
+
+
+RECORDS = '{"body": "one"}\n{"body": "two"}\n'
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.log", "a.txt"])
+@pytest.mark.parametrize("documents", [None, "file", "line", "record"])
+def test_a_model_reads_its_own_text_as_it_was_prepared(folder, name, documents):
+    (folder / name).write_text("\n \n" + RECORDS)
+    settings = {"field": "body", "documents": documents}
+    assert read_for_model(folder / name, **settings) == read(folder / name, **settings)
+
+
+def test_a_model_of_records_reads_plain_text_as_one_record(folder):
+    (folder / "a.txt").write_text("one\ntwo")
+    assert read_for_model(folder / "a.txt", field="body", documents="record") == "one\ntwo\0"
+    assert read_for_model(folder / "a.txt", documents="record") == "one\ntwo\0"
+    assert read_for_model(folder / "a.txt", field="body") == "one\ntwo"
+    assert read_for_model(folder / "a.txt", field="body", documents="line") == "one\0two\0"
+
+
+def test_the_settings_that_a_vocabulary_tells():
+    words = Vocabulary("word", ("a", "<eod>"), None, "whitespace", True, end=1)
+    expected = PrepareSettings(level="word", split_on="whitespace", lowercase=True, documents="file")
+    assert settings_from_vocabulary(words) == expected
+    assert settings_from_vocabulary(Vocabulary("byte", ("00",))) == PrepareSettings(level="byte")
+
+
+@pytest.mark.parametrize(
+    ("documents", "text"),
+    [(None, "one\ntwo\n"), ("line", "one\0two"), ("file", "one\ntwo\n"), ("record", "one\ntwo\n")],
+)
+def test_the_last_document_of_a_whole_text_is_open(folder, documents, text):
+    settings = PrepareSettings(documents=documents)
+    (folder / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfone\r\ntwo\r\n"))
+    assert read_whole_text("a.txt.gz", settings) == text
+
+
+def test_the_whole_text_of_records(folder):
+    (folder / "a.jsonl").write_text(RECORDS)
+    assert read_whole_text("a.jsonl", PrepareSettings(field="body")) == "one\ntwo\n"
+    assert read_whole_text("a.jsonl", PrepareSettings(field="body", documents="record")) == "one\0two"
+
+
+def test_the_whole_text_of_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Far")))
+    assert read_whole_text("-", PrepareSettings()) == "Far"
+
+
+def test_the_whole_text_of_bytes_has_all_of_them(folder):
+    data = bytes(range(256)) + b"\r\n"
+    (folder / "a.txt").write_bytes(data)
+    text = read_whole_text("a.txt", PrepareSettings(level="byte"))
+    assert bytes.fromhex("".join(tokenizer("byte").split(text))) == data
+
+
+def test_a_whole_text_in_another_encoding_is_refused(folder):
+    (folder / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(TextError, match=r"a\.txt is not utf-8: line 1, byte offset 3 .*Convert it to utf-8"):
+        read_whole_text("a.txt", PrepareSettings())
 
 
 @pytest.mark.parametrize("level", ["char", "word"])

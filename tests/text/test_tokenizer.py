@@ -13,15 +13,17 @@ def join(how: Tokenizer, tokens: list[str]) -> str:
 @given(st.text())
 @pytest.mark.parametrize("level", ["char", "byte"])
 def test_joined_tokens_are_the_text(level, text):
+    if level == "char":
+        text = text.replace("\0", "")  # which ends a document
     assert join(tokenizer(level), tokenizer(level).split(text)) == text
 
 
-def test_lower_case_is_all_that_lowercase_forgets():
+def test_lowercase_changes_only_the_case():
     assert tokenizer("char", lowercase=True).split("Ab C") == ["a", "b", " ", "c"]
 
 
 @given(st.text("ab \t\n<>", max_size=30), st.lists(st.integers(0, 30), max_size=4))
-def test_between_white_space_every_line_ends_with_eos_however_the_text_comes(text, cuts):
+def test_split_at_white_space_every_line_ends_with_eos(text, cuts):
     splitter, pieces, start = WhitespaceTokenizer().splitter(), [], 0
     for cut in sorted(cuts):
         pieces += splitter.add(text[start:cut])
@@ -32,24 +34,37 @@ def test_between_white_space_every_line_ends_with_eos_however_the_text_comes(tex
     assert pieces == [token for line in ended for token in (*line, "<eos>")] + ([*last, "<eos>"] if last else [])
 
 
-def test_between_white_space_runs_of_it_become_one_space():
+def test_split_at_white_space_several_spaces_become_one():
     how = WhitespaceTokenizer()
     assert join(how, how.split(" the  N-th <unk> \n\n of\t it")) == "the N-th <unk>\n\nof it\n"
 
 
-def test_a_prime_between_white_space_goes_on():
+def test_split_at_white_space_the_last_line_of_a_prime_does_not_end():
     assert WhitespaceTokenizer().split("a b", unfinished=True) == ["a", "b"]
     assert WhitespaceTokenizer().split("a b\n", unfinished=True) == ["a", "b", "<eos>"]
 
 
 @given(st.binary())
-def test_bytes_of_an_argument_that_is_no_utf8_are_kept(data):
+def test_bytes_of_an_argument_that_is_not_utf8_are_kept(data):
     tokens = tokenizer("byte").split(data.decode("utf-8", "surrogateescape"))
     assert bytes.fromhex("".join(tokens)) == data
-    join(tokenizer("byte"), tokens)  # and what is no text does not stop the joiner
+    join(tokenizer("byte"), tokens)  # joins what is not text, too
 
 
-def test_a_character_comes_out_with_its_last_byte():
+def test_a_character_appears_with_its_last_byte():
     joiner = tokenizer("byte").joiner()
     assert [joiner.add(token) for token in ("c3", "a9", "e2", "82")] == ["", "é", "", ""]
     assert joiner.end() == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize(
+    ("how", "tokens"),
+    [
+        (tokenizer("char"), ["a", "<eod>", "b"]),
+        (tokenizer("word", marks={"<eod>": "\0"}), ["a", "<eod>", "b"]),
+        (tokenizer("word", "whitespace"), ["a", "<eod>", "b"]),
+    ],
+)
+def test_the_end_of_a_document_is_a_token_without_text(how, tokens):
+    assert how.split("a\0b", unfinished=True) == tokens
+    assert join(how, tokens) == "ab"

@@ -8,7 +8,7 @@ from charrnn_cli.text.vocabulary import Vocabulary
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", "a", "é", "😀"), unknown=0)
 
 
-def test_ids_and_tokens_are_each_others_inverse():
+def test_decode_is_the_inverse_of_encode():
     assert VOCABULARY.decode(VOCABULARY.encode(VOCABULARY.tokens)) == list(VOCABULARY.tokens)
     assert VOCABULARY.lacks(["a", "b", "é", "c"]) == [1, 3]
 
@@ -48,6 +48,6 @@ def test_a_damaged_file_is_named(folder, change):
         Vocabulary.load(folder / "vocabulary.json")
 
 
-def test_ids_that_are_none_are_refused():
-    with pytest.raises(RunError, match="none of the 2 tokens"):
+def test_ids_that_are_too_large_are_refused():
+    with pytest.raises(RunError, match=r"too large for a vocabulary of 2 tokens.*`verify=True`"):
         Vocabulary("char", ("a", "b")).decode([0, 2])

@@ -1,0 +1,168 @@
+"""Words as ids. Words are Python strings in dictionaries, so large texts are split into blocks that processes share."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.config import PrepareSettings, SplitOn
+from charrnn_cli.errors import TextError
+from charrnn_cli.text.blocks import TextBlock, cut_into_blocks
+from charrnn_cli.text.reader import document_chunks
+from charrnn_cli.text.sources import Source
+from charrnn_cli.text.token_ids import EncodedTokens, TokenIds, id_type
+from charrnn_cli.text.tokenizer import WhitespaceSplitter, word_tokenizer
+from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary
+from charrnn_cli.text.words import WordSplitter
+from charrnn_cli.text.workers import work_in_order
+
+if TYPE_CHECKING:
+    from charrnn_cli.text.coding import TextHash
+
+MAX_DISTINCT = 1 << 20  # different words that are counted at the same time; bounds memory
+Splitter = WordSplitter | WhitespaceSplitter
+
+
+class WordCoder:
+    """The coder of the level "word".
+
+    If a text has more than a million different words, the rarest are forgotten: whenever there are too many, every
+    count is lowered by one (Misra and Gries 1982). So memory does not grow with the text.
+    """
+
+    def __init__(self, settings: PrepareSettings, processes: int) -> None:
+        self.settings = settings
+        self._processes = processes
+        self._counts: Counter[str] = Counter()
+        self._held_out: set[str] = set()
+        self._lowered = 0  # how often every count was lowered
+        self._marks: dict[str, str] = {}
+
+    def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[tuple[int, int]]:
+        work = partial(_count_words, self.settings.split_on, self.settings.lowercase)
+        for block, counted in work_in_order(work, self._blocks(sources, text_hash), self._processes):
+            self._marks |= counted.marks
+            if not held_out:
+                self._counts.update(counted.words)
+            elif len(self._held_out) < MAX_DISTINCT:
+                self._held_out.update(counted.words)
+            while len(self._counts) > MAX_DISTINCT:
+                self._lowered += 1
+                self._counts = Counter({word: count - 1 for word, count in self._counts.items() if count > 1})
+            yield counted.words.total(), block.size
+
+    def vocabulary(self) -> Vocabulary:
+        """The words by descending count; words of the same count by code point. Raises TextError."""
+        words = self._with_document_end(self._with_unknown(self._frequent()))
+        return Vocabulary(
+            "word",
+            tuple(words),
+            unknown=words.index(UNKNOWN) if UNKNOWN in words else None,
+            split_on=self.settings.split_on,
+            lowercase=self.settings.lowercase,
+            marks={word: self._marks[word] for word in words if word in self._marks},
+            end=words.index(EOD) if self.settings.documents is not None else None,
+        )
+
+    def _frequent(self) -> list[str]:
+        """The words that `min_count` and `vocab_size` keep, the most frequent first. Raises TextError."""
+        min_count, vocab_size, counts = self.settings.min_count, self.settings.vocab_size, self._counts
+        if self._lowered >= min_count and vocab_size is None:
+            raise TextError(
+                f"the text has more than {MAX_DISTINCT:,} different words, too many for a model. Limit the vocabulary "
+                "to the most frequent, for example `vocab_size=50000`."
+            )
+        words = [word for word, count in counts.items() if count >= min_count]
+        if not words:
+            raise TextError(
+                f"`min_count={min_count}` leaves no word: the text has {counts.total():,} in all. Pass a smaller "
+                "`min_count`."
+            )
+        words.sort(key=lambda word: (-counts[word], word))
+        return words[:vocab_size]
+
+    def _with_unknown(self, words: list[str]) -> list[str]:
+        """The words, after <unk> if the text has other words too."""
+        if UNKNOWN in words:
+            return words
+        has_others = len(words) < len(self._counts) or self._lowered > 0 or not self._held_out <= set(words)
+        return [UNKNOWN, *words][: self.settings.vocab_size] if has_others else words
+
+    def _with_document_end(self, words: list[str]) -> list[str]:
+        """The words, and <eod> if the text has documents; it takes the place of the rarest if there is no room."""
+        if self.settings.documents is None or EOD in words:
+            return words
+        if len(words) == self.settings.vocab_size:
+            words = words[:-1]
+        return [*words, EOD]
+
+    @property
+    def distinct(self) -> int:
+        return len(self._counts)
+
+    def rarest(self, number: int) -> list[tuple[str, int]]:
+        return heapq.nsmallest(number, self._counts.items(), key=lambda item: (item[1], item[0]))
+
+    def lacking(self, vocabulary: Vocabulary) -> list[str]:
+        return sorted((self._counts.keys() | self._held_out) - vocabulary.ids.keys())
+
+    def encode(
+        self, sources: Sequence[Source], text_hash: "TextHash", vocabulary: Vocabulary
+    ) -> Iterator[EncodedTokens]:
+        work = partial(_encode_words, self.settings.split_on, self.settings.lowercase, vocabulary)
+        for block, (ids, characters) in work_in_order(work, self._blocks(sources, text_hash), self._processes):
+            yield EncodedTokens(ids, characters, block.size)
+
+    def _blocks(self, sources: Sequence[Source], text_hash: "TextHash") -> Iterator[TextBlock]:
+        """One text in blocks that can be split into words independently."""
+
+        def chunks(number: int, source: Source) -> Iterator[tuple[str, int]]:
+            if number > 0:
+                text_hash.update(b"\0")  # a word ends where a file ends, so this is part of the text
+            for text, size in document_chunks(source, self.settings):
+                text_hash.update(text.encode("utf-8", "surrogatepass"))
+                yield text, size
+
+        on_whitespace = self.settings.split_on == "whitespace"
+        block_ends = ("\n" if on_whitespace else "\n\n", END)
+        files = (chunks(number, source) for number, source in enumerate(sources))
+        return cut_into_blocks(files, block_ends, files_are_independent=on_whitespace)
+
+
+class _CountedWords(NamedTuple):
+    words: Counter[str]
+    marks: Mapping[str, str]  # what punctuation tokens stand for
+
+
+def _count_words(
+    split_on: SplitOn, lowercase: bool, block: TextBlock, splitter: Splitter | None
+) -> tuple[_CountedWords, Splitter]:
+    """The words of a block, counted, and the splitter as the next block may need it."""
+    splitter = splitter or word_tokenizer(split_on, lowercase).splitter()
+    return _CountedWords(Counter(_words(block, splitter)), splitter.marks), splitter
+
+
+def _encode_words(
+    split_on: SplitOn, lowercase: bool, vocabulary: Vocabulary, block: TextBlock, splitter: Splitter | None
+) -> tuple[tuple[TokenIds, NDArray[np.uint32]], Splitter]:
+    """The ids of the words of a block with their numbers of characters, and the splitter."""
+    splitter = splitter or word_tokenizer(split_on, lowercase).splitter()
+    words = _words(block, splitter)
+    id_of, unknown = vocabulary.ids.get, vocabulary.unknown or 0
+    ids = np.array([id_of(word, unknown) for word in words], id_type(vocabulary))
+    return (ids, np.array(splitter.lengths, np.uint32)), splitter
+
+
+def _words(block: TextBlock, splitter: Splitter) -> list[str]:
+    """The words of a block. Their numbers of characters are in `splitter.lengths`, with the spaces before them."""
+    words: list[str] = []
+    splitter.lengths.clear()
+    for number, text in enumerate(block.texts, 1):
+        words += splitter.add(text)
+        if number < len(block.texts) or block.ends_file:
+            words += splitter.end()
+    return words
