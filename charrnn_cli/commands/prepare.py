@@ -1,15 +1,12 @@
 """charrnn prepare: text files to a run that can be trained."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from charrnn_cli.commands.completion import complete_runs
 from charrnn_cli.commands.options import with_settings
 from charrnn_cli.config import DEVICE, OUTPUT, SPLITS, PrepareSettings
-
-if TYPE_CHECKING:
-    from charrnn_cli.runs.preparation import Prepared
 
 
 @with_settings(PrepareSettings)
@@ -71,65 +68,38 @@ def prepare(
     charrnn prepare chapter9.txt --append anna
     """
     from charrnn_cli.errors import UsageError
-    from charrnn_cli.runs.preparation import Prepared
-    from charrnn_cli.runs.preparation import append as append_to
-    from charrnn_cli.runs.preparation import prepare as prepare_run
+    from charrnn_cli.runs import preparation
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console, say
+    from charrnn_cli.terminal.summaries import preparation_summary
 
-    wanted = PrepareSettings(**settings)
     if texts and train:
-        raise UsageError("the training text is named twice, as TEXT and with --train: give it once.")
+        raise UsageError("the training text is named twice, as TEXT and with --train. Name it once.")
     if train and not valid_file:
-        raise UsageError("--train needs a --valid-file beside it: training is watched on text that it never sees.")
-    if not texts and not train:
-        raise UsageError("there is no text to prepare. Name it: charrnn prepare FILE.txt")
-    console = new_console()
-    named, held_out = texts or train or [], (valid_file or (), test_file or ())
+        raise UsageError(
+            "--train needs a --valid-file, because training measures progress on a text that it does not learn."
+        )
+    named = texts or train
+    if not named:
+        raise UsageError("there is no text to prepare. Name one: charrnn prepare FILE.txt")
+    held_out = (valid_file or (), test_file or ())
     if append is None:
-        events = prepare_run(named, wanted, name, force, *held_out, workers)
+        events = preparation.prepare(named, PrepareSettings(**settings), name, force, *held_out, workers)
+    elif name is not None or force or settings:
+        raise UsageError(
+            f"--append {append} keeps the name and the settings of that run. Leave out everything but the texts."
+        )
     else:
-        if name is not None or force or settings:
-            raise UsageError(
-                f"--append {append} keeps the name and the settings of that run: leave out all but the texts."
-            )
-        events = append_to(named, append, *held_out, workers)
+        events = preparation.append(named, append, *held_out, workers)
+    console = new_console()
     with WorkBar(console, in_bytes=True) as bar:
         for event in events:
-            if isinstance(event, Prepared):
+            if isinstance(event, preparation.Prepared):
                 prepared = event
             else:
                 bar.show(event.doing, event.done, event.total)
-    run = prepared.run
-    if prepared.already:
-        say(console, f"{run.folder} is prepared already, from the same text: nothing was changed.")
+    if prepared.unchanged:
+        say(console, f"{prepared.run.folder} is already prepared from the same text. Nothing was changed.")
     else:
-        say(console, _summary(prepared, wanted))
-    say(console, f"Next: charrnn train {run.quoted}")
-
-
-def _summary(prepared: "Prepared", settings: PrepareSettings) -> str:
-    """What was found and written."""
-    from charrnn_cli.terminal.console import aligned
-    from charrnn_cli.text.tokenizer import UNITS
-    from charrnn_cli.wording import size
-
-    info, run, V, wanted = prepared.corpus, prepared.run, len(prepared.vocabulary), settings.vocab_size
-    unit, total = UNITS[settings.level], sum(info.tokens.values())
-    disk = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
-    pairs = [("files", f"{len(info.files):,}"), (unit, f"{total:,}"), ("distinct", f"{info.distinct:,}")]
-    if wanted is not None and wanted > info.distinct:
-        kept = "" if settings.min_count > 1 else ", all are kept"
-        pairs.append(("vocabulary", f"{V:,}: the text has no {wanted:,} different {unit}{kept}"))
-    elif info.distinct != V and settings.level != "byte":
-        pairs.append(("vocabulary", f"{V:,}"))
-    if prepared.vocabulary.unknown is not None:
-        pairs.append(("unknown", f"{info.unknown:,} {unit} ({info.unknown / total:.3%}) are <unk>"))
-    pairs += [(split, f"{tokens:,}") for split, tokens in info.tokens.items()]
-    pairs.append(("rarest", "  ".join(f"{_shown(token)} {count:,}" for token, count in info.rarest)))
-    pairs.append(("on disk", f"{size(disk)} in {run.folder} ({info.dtype})"))
-    return aligned(pairs)
-
-
-def _shown(token: str) -> str:
-    return token if token.isprintable() and not token.isspace() else repr(token)[1:-1] if token != " " else "space"
+        say(console, preparation_summary(prepared))
+    say(console, f"Next: charrnn train {prepared.run.quoted}")

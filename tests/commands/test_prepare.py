@@ -9,7 +9,7 @@ from charrnn_cli.runs.folders import RUNS
 from charrnn_cli.text.corpus import Corpus
 
 
-def test_the_summary_says_what_was_made_and_what_comes_next(folder):
+def test_the_summary_shows_sizes_and_the_next_command(folder):
     (folder / "fox.txt").write_bytes(TEXT.replace("\n", "\r\n").encode())
     result = charrnn("prepare", "fox.txt")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -25,13 +25,13 @@ def test_the_summary_says_what_was_made_and_what_comes_next(folder):
     }  # fmt: skip
 
 
-def test_again_and_another_text(folder):
+def test_the_same_text_and_another_one(folder):
     (folder / "fox.txt").write_text(TEXT)
     charrnn("prepare", "fox.txt")
     again = charrnn("prepare", "fox.txt")
     assert (again.exit_code, again.stderr.splitlines()[0]) == (
         0,
-        "runs/fox is prepared already, from the same text: nothing was changed.",
+        "runs/fox is already prepared from the same text. Nothing was changed.",
     )
     (folder / "fox.txt").write_text(TEXT + "!")
     other = charrnn("prepare", "fox.txt")
@@ -42,7 +42,7 @@ def test_again_and_another_text(folder):
     assert charrnn("prepare", "fox.txt", "--name", "second").exit_code == 0
 
 
-def test_standard_input_and_bytes(folder):
+def test_bytes_from_standard_input(folder):
     result = charrnn("prepare", "-", "--level", "byte", "--name", "blob", stdin=bytes(range(256)) * 4)
     assert result.exit_code == 0
     assert "bytes     1,024" in result.stderr
@@ -84,7 +84,7 @@ def test_bad_input_is_named_and_leaves_nothing(folder, arguments, code, message)
     assert not RUNS.exists() or list(RUNS.iterdir()) == []
 
 
-def test_a_name_with_escapes_does_not_steer_the_terminal(folder):
+def test_escapes_in_a_name_do_not_reach_the_terminal(folder):
     (folder / "a\x1b[31m.txt").write_text(TEXT)
     result = charrnn("prepare", "a\x1b[31m.txt")
     assert result.exit_code == 2
@@ -117,7 +117,7 @@ SPLIT = {"train": "a b c\n" * 5, "valid": "a b\n" * 3, "test": "c d\n" * 2}
 
 
 @pytest.mark.parametrize("stem", ["", "ptb."])
-def test_a_folder_that_is_split_already(folder, stem):
+def test_a_folder_that_is_already_split(folder, stem):
     write_split(folder / "data", stem, **SPLIT)
     result = charrnn("prepare", "data", "--level", "word", "--split-on", "whitespace")
     assert result.exit_code == 0, result.stderr
@@ -145,14 +145,14 @@ def test_files_for_each_split_can_be_named(folder, level):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["broken"], 1, "the folder broken is split already (ptb.train.txt, ptb.test.txt), and has no valid.txt"),
+        (["broken"], 1, "the folder broken is already split (ptb.train.txt, ptb.test.txt), but it has no valid.txt"),
         (["twice"], 1, "ptb.char.train.txt and ptb.train.txt"),
-        (["good", "--valid", "0.1"], 2, "leave them out"),
+        (["good", "--valid", "0.1"], 2, "Leave them out"),
         (["--train", "good/train.txt"], 2, "--train needs a --valid-file"),
         (["good/train.txt", "--train", "good/train.txt"], 2, "named twice"),
         (["good/train.txt", "--test-file", "good/test.txt"], 2, "--test-file needs a --valid-file"),
         (["--train", "good/train.txt", "--valid-file", "./good/train.txt"], 2, "named as train and as valid text"),
-        (["good/../good", "--valid-file", "good/valid.txt"], 2, "is split already: leave --valid-file"),
+        (["good/../good", "--valid-file", "good/valid.txt"], 2, "is already split. Leave out --valid-file"),
         (["--train", "good/train.txt", "--valid-file", "one.txt"], 1, "the valid text is too short: it has 1 char"),
         (["--train", "good/train.txt", "--valid-file", "empty.txt"], 1, "there is no text in empty.txt"),
         ([], 2, "there is no text to prepare"),
@@ -162,7 +162,7 @@ def test_files_for_each_split_can_be_named(folder, level):
         (["good/train.txt", "--vocab-size", "1"], 2, "--vocab-size must be at least 2"),
     ],
 )
-def test_splits_and_words_that_cannot_be(folder, arguments, code, message):
+def test_splits_and_settings_that_do_not_fit(folder, arguments, code, message):
     write_split(folder / "good", **SPLIT)
     write_split(folder / "broken", "ptb.", train="a b", test="a b")
     write_split(folder / "twice", "ptb.", **SPLIT)
@@ -175,7 +175,7 @@ def test_splits_and_words_that_cannot_be(folder, arguments, code, message):
     assert not RUNS.exists() or not list(RUNS.iterdir())
 
 
-def test_words_of_two_files_are_not_glued(folder):
+def test_words_of_two_files_stay_apart(folder):
     (folder / "a.txt").write_text("to be\nor not")
     (folder / "b.txt").write_text("to be\n")
     charrnn("prepare", "a.txt", "b.txt", "--level", "word", "--split-on", "whitespace", "--valid", "0", "--test", "0")
@@ -195,11 +195,11 @@ def test_words_and_the_table_of_punctuation(folder):
     assert "romeo" in json.loads((RUNS / "low" / "vocabulary.json").read_text("utf-8"))["tokens"]
 
 
-def test_a_vocabulary_larger_than_the_text_has_is_said_to_be_all_of_it(folder):
+def test_a_vocabulary_that_is_larger_than_the_text_needs_has_all_words(folder):
     (folder / "play.txt").write_text("to be or not to be\n" * 30)
     large = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "50000")
     assert large.exit_code == 0
-    assert "vocabulary  5: the text has no 50,000 different words, all are kept" in large.stderr
+    assert "vocabulary  5: the text has fewer than 50,000 different words, all are kept" in large.stderr
     small = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "3", "--name", "small")
     assert "vocabulary  3\n" in small.stderr
     assert "unknown     90 words (42.857%) are <unk>" in small.stderr
