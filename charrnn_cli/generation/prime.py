@@ -1,128 +1,104 @@
-"""What a model goes on from: a text in its tokens, and what to do with what it has never seen."""
-
-import difflib
-import re
-import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+"""A prime as token ids, and what to do with tokens that the model does not know."""
 
 from charrnn_cli.config import Unknown
 from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.closest import closest_known
 from charrnn_cli.text.tokenizer import line_end, tokenizer_of
-from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
 from charrnn_cli.text.words import is_gap, mark
 
-SHOWN = 5  # unknown tokens that a message names
-LONG = 4  # letters of a word whose spelling says something
-ALIKE = 0.75  # share of two words that is the same, at least, for one to stand for the other
-ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
-ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.?))", re.S)
+NAMED_UNKNOWN = 5  # number of unknown tokens that an error names
 
 
-def read_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error") -> list[int]:
-    """The ids of a prime. Raises UsageError that names what the vocabulary lacks, unless that is skipped or replaced.
+class UnknownTokensError(UsageError):
+    """A prime has tokens that the model does not know. `fact` says which, without advice."""
 
-    At level "word" its last word is whole, and spaces after it belong to what will be written.
+    def __init__(self, fact: str, advice: str) -> None:
+        super().__init__(f"{fact} {advice}")
+        self.fact = fact
+
+
+def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", before: str = "") -> list[int]:
+    """The ids of a prime, which is `before` and then `text`.
+
+    At level "word" the last word of a prime is a whole word, and spaces after it are ignored. Raises
+    UnknownTokensError if the vocabulary does not have all tokens, unless `unknown` says to skip or replace them.
+    Positions in the error count from the start of `text`.
     """
-    if vocabulary.level != "byte":
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
-    if vocabulary.level == "word":  # unusual spaces that the model does not know are the usual ones to it
-        tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
-    lacks = vocabulary.lacks(tokens)
-    written = {name: char for char in set(text) if (name := mark(char))} if vocabulary.level == "word" else {}
-    if lacks and unknown == "replace":
-        lost = dict.fromkeys(tokens[at] for at in lacks)
-        near = {token: nearest(written.get(token, token), vocabulary) for token in lost}
-        if vocabulary.unknown is not None:
-            near = {token: found or [vocabulary.tokens[vocabulary.unknown]] for token, found in near.items()}
-        tokens = [known for token in tokens for known in near.get(token) or [token]]
-        lacks = vocabulary.lacks(tokens)
-    if lacks and unknown != "skip":
-        shown = [(at, written.get(tokens[at], tokens[at])) for at in lacks[:SHOWN]]
-        raise UsageError(_message(shown, len(lacks), vocabulary, unknown))
+    tokens = _tokens(before + text, vocabulary)
+    spelled = _spellings(before + text, vocabulary)
+    if unknown == "replace" and vocabulary.lacks(tokens):
+        tokens = _replaced(tokens, spelled, vocabulary)
+    lacking = vocabulary.lacks(tokens)
+    if lacking and unknown != "skip":
+        skipped = len(_tokens(before, vocabulary))
+        named = [(max(position - skipped, 0), spelled.get(tokens[position], tokens[position])) for position in lacking]
+        raise _error(named, vocabulary, unknown)
     return vocabulary.encode(token for token in tokens if token in vocabulary.ids)
 
 
 def first_token(vocabulary: Vocabulary) -> int:
-    """What stands before a text that has no prime: the end of another document, or a line break, where it knows one."""
+    """The token that a model reads before a text without a prime.
+
+    It is the end of another document or a line break; if the model knows neither, its last token.
+    """
     if vocabulary.end is not None:
         return vocabulary.end
     return vocabulary.ids.get(line_end(vocabulary), len(vocabulary) - 1)
 
 
-def nearest(text: str, vocabulary: Vocabulary) -> list[str]:
-    """The known tokens that stand best for a character or a word that is not known; none where nothing is like it.
-
-    The same without accents and typographic forms, in Latin letters, or in the other case; a word otherwise the one
-    that is spelled most alike.
-    """
-    plain = _plain(text)
-    if vocabulary.level == "byte" or not plain:
-        return []
-    by_plain, tokenizer = _by_plain(vocabulary.tokens, tuple(vocabulary.marks.items())), tokenizer_of(vocabulary)
-    for spelling in (plain, plain.lower(), plain.capitalize(), plain.upper()):
-        tokens = tokenizer.split(spelling, unfinished=True)
-        if vocabulary.ids.keys() >= set(tokens):
-            return tokens
-        if spelling in by_plain:
-            return [by_plain[spelling]]
-    if vocabulary.level == "char" or not text.isalpha() or len(text) < LONG:
-        return []
-    return difflib.get_close_matches(text, vocabulary.tokens, 1, ALIKE)
+def _tokens(text: str, vocabulary: Vocabulary) -> list[str]:
+    """The tokens of a prime; those that only stand for unusual spaces are left out if the model does not know them."""
+    if vocabulary.level != "byte":
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
+    if vocabulary.level == "char" and vocabulary.end is not None:
+        tokens = [EOD if token == END else token for token in tokens]
+    if vocabulary.level == "word":
+        tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
+    return tokens
 
 
-def unescape(flag: str, text: str) -> str:
-    r"""The text with \n, \t, \r, \\, \", \', \xHH, \uHHHH and \UHHHHHHHH for what they stand. Raises UsageError."""
-
-    def meant(match: re.Match[str]) -> str:
-        code, letter = match[1] or match[2] or match[3], match[4]
-        if code and int(code, 16) < 0x110000:
-            return chr(int(code, 16))
-        if letter not in ESCAPES:
-            known = "\\n \\t \\r \\\\ \\\" \\' \\xHH \\uHHHH \\UHHHHHHHH"
-            raise UsageError(f"{flag} {text!r}: {match[0]} is no escape. Known are {known}.")
-        return ESCAPES[letter]
-
-    return ESCAPE.sub(meant, text)
+def _spellings(text: str, vocabulary: Vocabulary) -> dict[str, str]:
+    """What tokens of punctuation marks stand for in a text."""
+    if vocabulary.level != "word":
+        return {}
+    return {name: character for character in set(text) if (name := mark(character))}
 
 
-def _plain(text: str) -> str:
-    """The text in ASCII as far as that goes: without accents, with straight quotes; nothing where that is a symbol."""
-    from anyascii import anyascii
-
-    stripped = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    if any(unicodedata.category(c) == "So" for c in stripped):
-        return ""
-    return str(anyascii(stripped.replace("\N{EM DASH}", "--")))
-
-
-@lru_cache(maxsize=1)
-def _by_plain(tokens: tuple[str, ...], marks: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Known tokens by how they look in ASCII, where they are not that."""
-    texts = dict(marks)
-    written = {token: texts.get(token, token) for token in reversed(tokens)}
-    return {plain: token for token, text in written.items() if not text.isascii() and (plain := _plain(text))}
+def _replaced(tokens: list[str], spelled: dict[str, str], vocabulary: Vocabulary) -> list[str]:
+    """The tokens, each unknown one replaced by the closest known ones, or by <unk>; if there are none, as it is."""
+    closest: dict[str, list[str]] = {}
+    for token in dict.fromkeys(tokens[position] for position in vocabulary.lacks(tokens)):
+        closest[token] = closest_known(spelled.get(token, token), vocabulary)
+        if not closest[token]:
+            closest[token] = [token] if vocabulary.unknown is None else [vocabulary.tokens[vocabulary.unknown]]
+    return [known for token in tokens for known in closest.get(token, [token])]
 
 
-def _message(shown: list[tuple[int, str]], count: int, vocabulary: Vocabulary, unknown: Unknown) -> str:
-    """What is unknown and where it stands, what is nearest, and what to type."""
-
-    def named(at: int, text: str) -> str:
-        near = nearest(text, vocabulary) if unknown == "error" else []
-        known = ("" if vocabulary.level == "char" else " ").join(vocabulary.marks.get(token, token) for token in near)
-        return f"{text!r} at position {at + 1}" + (f" (nearest known: {known!r})" if near else "")
-
-    all_named = ", ".join(named(at, text) for at, text in shown)
-    all_named += f" and {count - len(shown)} more" if count > len(shown) else ""
+def _error(lacking: list[tuple[int, str]], vocabulary: Vocabulary, unknown: Unknown) -> UnknownTokensError:
+    """The error about unknown tokens, given with their positions."""
+    more = f" and {len(lacking) - NAMED_UNKNOWN} more" if len(lacking) > NAMED_UNKNOWN else ""
+    skip = "`unknown=skip` to leave out what the model does not know."
     if unknown == "replace":
-        return f"nothing that the model knows is like {all_named}. Write it otherwise, or leave it out: --unknown skip"
-    return (
-        f"the prime has what the model has never seen: {all_named}. Write it otherwise, or take the nearest: "
-        "--unknown replace, or leave it out: --unknown skip"
+        listed = ", ".join(_at_position(position, text) for position, text in lacking[:NAMED_UNKNOWN])
+        return UnknownTokensError(
+            f"the model knows nothing similar to {listed}{more}.", f"Change the text, or pass {skip}"
+        )
+    closest = [_closest_text(text, vocabulary) for _, text in lacking[:NAMED_UNKNOWN]]
+    listed = ", ".join(
+        _at_position(position, text) + (f" (closest known: {known!r})" if known else "")
+        for (position, text), known in zip(lacking, closest, strict=False)
     )
+    replace = "`unknown=replace` to use the closest known, or " if any(closest) else ""
+    return UnknownTokensError(f"the model does not know {listed}{more}.", f"Change the text, or pass {replace}{skip}")
 
 
-def texts_of(flag: str, texts: Iterable[str], escapes: bool) -> tuple[str, ...]:
-    """The texts of a flag that can be given several times, with their escapes read where that is asked for."""
-    return tuple(unescape(flag, text) if escapes else text for text in texts)
+def _at_position(position: int, text: str) -> str:
+    return f"{text!r} at position {position + 1}"
+
+
+def _closest_text(text: str, vocabulary: Vocabulary) -> str:
+    """The closest known tokens as text; empty if nothing is similar."""
+    between = "" if vocabulary.level == "char" else " "
+    return between.join(vocabulary.marks.get(token, token) for token in closest_known(text, vocabulary))

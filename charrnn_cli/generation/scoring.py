@@ -1,4 +1,4 @@
-"""How well a model predicts a text: the whole of it, and each of its lines."""
+"""How well a model predicts a text: the whole text, and each of its lines."""
 
 import math
 import time
@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn_cli.config import EngineName
-from charrnn_cli.errors import RunError
+from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.numpy_engine import State as StepState
+from charrnn_cli.generation.numpy_engine import StepState
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.loss import LONG_WARM_UP, perplexity, score_streams
-from charrnn_cli.network.model import LanguageModel, State, trained_model
+from charrnn_cli.network.device import pick_device
+from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
+from charrnn_cli.network.model import State, trained_model
 from charrnn_cli.runs.models import Model
-from charrnn_cli.text.scorable import Reading
+from charrnn_cli.text.scorable import ScorableText
 
 
 @dataclass(frozen=True)
 class LineScore:
-    """How well one line is predicted, after all the lines before it."""
+    """How well a line is predicted after all lines before it."""
 
     line: int  # from 1
     loss: float  # nats per token
@@ -37,7 +38,7 @@ class LineScore:
 
 @dataclass(frozen=True)
 class TextScore:
-    """How well a text is predicted. Its first token is given, and every other one counted once."""
+    """How well a text is predicted. Its first token is given; every other token counts once."""
 
     loss: float  # nats per token
     bits_per_character: float
@@ -45,13 +46,13 @@ class TextScore:
     tokens: int  # predicted
     characters: int  # of those tokens
     unknown: int
-    engine: str  # what computed it
+    engine: str  # name of what computed it
     seconds: float
     lines: list[LineScore]
 
 
 class EngineNetwork:
-    """An engine that steps, with what scoring asks of a `LanguageModel`."""
+    """An engine in the form that scoring expects: that of a `LanguageModel`."""
 
     training = False
 
@@ -60,40 +61,46 @@ class EngineNetwork:
         self._engine = engine
 
     def train(self, mode: bool = True) -> None:
-        """Nothing: an engine does not learn."""
+        """Does nothing: an engine has no dropout."""
 
     def zero_state(self, streams: int) -> State:
-        """The state before any token, h and c (L, B, H)."""
         layers = self._engine.start(streams).parts
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*layers, strict=True))
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Ids (B, T), state to logits (B, T, V), state."""
-        now, logits = StepState(tuple(zip(*(part.numpy() for part in state), strict=True))), []
+        engine_state = StepState(tuple(zip(*(part.numpy() for part in state), strict=True)))
+        steps = []
         for ids in x.numpy().T:
-            step, now = self._engine.step(ids, now)
-            logits.append(torch.from_numpy(step))
-        ends = tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*now.parts, strict=True))
-        return torch.stack(logits, 1), ends
+            logits, engine_state = self._engine.step(ids, engine_state)  # (B, V)
+            steps.append(torch.from_numpy(logits))
+        end_state = tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*engine_state.parts, strict=True))
+        return torch.stack(steps, 1), end_state  # (B, T, V)
+
+
+def scoring_device(engine: EngineName, gpu: bool, cpu: bool, device: str | None) -> torch.device:
+    """The device that scores: for torch as `pick_device` says, for other engines the CPU.
+
+    Raises UsageError, DeviceError.
+    """
+    only_cpu = engine in ("numpy", "onnx")
+    if only_cpu and (gpu or device):
+        setting = "`gpu`" if gpu else f"`device={device}`"
+        raise UsageError(f"`engine={engine}` computes on the CPU only. Leave out {setting}, or pass `engine=torch`.")
+    return pick_device(gpu, cpu or only_cpu, device)
 
 
 def score_text(
-    model: Model, reading: Reading, device: torch.device, exact: bool = False, engine: EngineName = "torch"
+    model: Model, reading: ScorableText, device: torch.device, exact: bool = False, engine: EngineName = "torch"
 ) -> Iterator[float | TextScore]:
-    """Scores a text: yields the share that is done, then the result. The state is carried through the whole text.
+    """Scores a text: yields the share that is done, then the score. The state is carried through the whole text.
 
-    An engine other than torch computes as it does when it writes, in many streams. Raises UsageError where it is not
-    installed, RunError where the weights are broken.
+    A long text is read in parallel streams, unless `exact` is set. Raises UsageError if the engine is not installed,
+    RunError if the weights are corrupt.
     """
     started = time.perf_counter()
-    network: LanguageModel | EngineNetwork
-    if engine in ("auto", "torch"):
-        network, name = trained_model(model.settings, model.weights, device), "torch"
-    else:
-        stepping = load_engine(model, engine)
-        network, name = EngineNetwork(stepping, len(model.vocabulary)), stepping.name
-    each = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
-    result = yield from score_streams(network, reading.ids, device, None if exact else LONG_WARM_UP, each)
+    network, name = _network(model, device, engine)
+    token_losses = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
+    result = yield from score_streams(network, reading.ids, device, None if exact else LONG_WARM_UP, token_losses)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
     yield TextScore(
@@ -105,14 +112,23 @@ def score_text(
         unknown=reading.unknown,
         engine=name,
         seconds=time.perf_counter() - started,
-        lines=[] if each is None else list(_line_scores(reading, each.astype(np.float64))),
+        lines=[] if token_losses is None else list(_line_scores(reading, token_losses.astype(np.float64))),
     )
 
 
-def _line_scores(reading: Reading, each: NDArray[np.float64]) -> Iterator[LineScore]:
+def _network(model: Model, device: torch.device, engine: EngineName) -> tuple[Network, str]:
+    """What computes the logits, and its name."""
+    if engine in ("auto", "torch"):
+        return trained_model(model.settings, model.weights, device), "torch"
+    stepping = load_engine(model, engine)
+    return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
+
+
+def _line_scores(reading: ScorableText, token_losses: NDArray[np.float64]) -> Iterator[LineScore]:
+    """The score of each line, without lines that have no predicted token."""
     start = 0
     for number, line in enumerate(reading.lines, 1):
-        losses = each[max(start - 1, 0) : line.end - 1]  # token k is the target k - 1
+        losses = token_losses[max(start - 1, 0) : line.end - 1]  # the loss at n is that of the token at n + 1
         start = line.end
         if len(losses):
             loss = float(losses.mean())
@@ -121,5 +137,5 @@ def _line_scores(reading: Reading, each: NDArray[np.float64]) -> Iterator[LineSc
 
 
 def _bits(nats: float, characters: int) -> float:
-    """Bits per character; tokens without a character count as one."""
+    """Bits per character; a text without characters counts as one."""
     return nats / math.log(2) / max(characters, 1)

@@ -1,4 +1,4 @@
-"""One text as its tokens come: joined, cut where it ends, held back where a stop string may have begun."""
+"""Turns the tokens of one text into text, finds its end, and holds back what may be the start of a stop text."""
 
 import itertools
 import math
@@ -9,96 +9,105 @@ from charrnn_cli.config import SamplingSettings
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 
-# why a text ends: by --length, --stop, --lines, --until-line, or because the model ends its document
+# Why a text ends: the settings `length`, `stop`, `lines` or `until_line`, or the model ends its document.
 Ending = Literal["length", "stop", "lines", "line", "document"]
-LINE_TOKENS = 1000  # that a line may have after the length is reached, before the text is cut in it
+UNTIL_LINE_TOKENS = 1000  # tokens after `length` within which `until_line` waits for a line break
 
 
-class Part(NamedTuple):
-    """What a token adds to the text."""
+class TokenText(NamedTuple):
+    """The text that a token adds."""
 
     text: str
-    log_probability: float  # of the token, in nats; NaN where it was not asked for
+    log_probability: float  # of the token, in nats; NaN if not scored
 
 
 class Writer:
-    """Turns the tokens of one text into parts of it."""
+    """Turns the tokens of one text into pieces of text until the text ends."""
 
-    def __init__(self, vocabulary: Vocabulary, settings: SamplingSettings, prime: list[int]) -> None:
+    def __init__(self, vocabulary: Vocabulary, settings: SamplingSettings, prime: Sequence[int]) -> None:
+        """`prime` are the ids before the text; the last few are enough."""
         self.ending: Ending | None = "length" if settings.length == 0 else None
         self.tokens = 0  # after the prime
-        self.log_probability = 0.0  # of those
+        self.log_probability = 0.0  # of those tokens
         self._tokens, self._settings = vocabulary.tokens, settings
         self._joiner = tokenizer_of(vocabulary).joiner()
-        self._lines = 0
-        self._last = vocabulary.end
-        self._plain = not (settings.stop or settings.lines or settings.until_line or self._last is not None)
-        self._held: list[Part] = []
-        for token in vocabulary.decode(prime):  # its end is enough
+        self._line_breaks = 0
+        self._end_id = vocabulary.end
+        ends_at_length_only = not (settings.stop or settings.lines or settings.until_line)
+        self._simple = ends_at_length_only and self._end_id is None
+        self._held: list[TokenText] = []  # may be the start of a stop text
+        for token in vocabulary.decode(prime):
             self._joiner.add(token)
 
-    def add(self, ids: Sequence[int], scores: Sequence[float] | None = None) -> Iterator[Part]:
-        """The parts that are sure once some more tokens are there; sets `ending` where the text ends with them.
+    def add(self, ids: Sequence[int], scores: Sequence[float] | None = None) -> Iterator[TokenText]:
+        """Yields the text that is certain after more tokens; sets `ending` if the text ends with one of them.
 
-        What comes after the end is passed over. `scores` are the tokens' log-probabilities, in nats.
+        Ignores tokens after the end. `scores` are the log-probabilities of the tokens, in nats.
         """
-        if self._plain and scores is None and self.tokens + len(ids) < self._settings.length:
+        if self._simple and scores is None and self.tokens + len(ids) < self._settings.length:
             self.tokens += len(ids)
             if text := "".join([self._joiner.add(self._tokens[id]) for id in ids]):
-                yield Part(text, math.nan)
+                yield TokenText(text, math.nan)
             return
         for id, score in zip(ids, scores or itertools.repeat(math.nan), strict=False):
             yield from self._add(id, score)
             if self.ending:
                 return
 
-    def _add(self, id: int, log_probability: float) -> Iterator[Part]:
-        """The parts that are sure once the token `id` is there."""
+    def _add(self, id: int, log_probability: float) -> Iterator[TokenText]:
+        """Yields the text that is certain after one more token."""
         self.tokens += 1
         self.log_probability += log_probability
         text = self._joiner.add(self._tokens[id])
-        self._held.append(Part(text, log_probability))
-        joined = "".join(part.text for part in self._held)
-        cut = self._end(joined, len(joined) - len(text))
-        if cut is None and (id == self._last or self._spent()):
-            self.ending = "document" if id == self._last else "length"
-            self._held.append(Part(self._joiner.end(), log_probability))
+        self._held.append(TokenText(text, log_probability))
+        held = "".join(part.text for part in self._held)
+        cut = self._end_position(held, len(held) - len(text))
+        if cut is None and (id == self._end_id or self._is_full()):
+            self.ending = "document" if id == self._end_id else "length"
+            self._held.append(TokenText(self._joiner.end(), log_probability))
             cut = sum(len(part.text) for part in self._held)
-        yield from self._take(len(joined) - self._begun(joined) if cut is None else cut)
+        if cut is None:
+            cut = len(held) - self._started_stop(held)
+        yield from self._release(cut)
 
-    def _end(self, joined: str, new: int) -> int | None:
-        """Where what is held back, new from `new` on, is cut, if it is: at the first reason for it."""
-        ends: list[tuple[int, int, Ending]] = []
+    def _end_position(self, held: str, new: int) -> int | None:
+        """Where the text ends in `held`, whose characters from `new` on are new; None if it does not end there.
+
+        If several settings end it, the earliest position counts.
+        """
+        ends: list[tuple[int, int, Ending]] = []  # where the reason starts, where the text is cut, and the reason
         for stop in self._settings.stop:
-            if (at := joined.find(stop)) >= 0:
-                ends.append((at, at + len(stop) if self._settings.keep_stop else at, "stop"))
-        at = joined.find("\n", new)
-        while at >= 0:
-            self._lines += 1
-            if self._lines == self._settings.lines:
-                ends.append((at, at + 1, "lines"))
+            start = held.find(stop)
+            if start >= 0:
+                ends.append((start, start + len(stop) if self._settings.keep_stop else start, "stop"))
+        line_break = held.find("\n", new)
+        while line_break >= 0:
+            self._line_breaks += 1
+            if self._line_breaks == self._settings.lines:
+                ends.append((line_break, line_break + 1, "lines"))
             if self._settings.until_line and self.tokens >= self._settings.length:
-                ends.append((at, at + 1, "line"))
-            at = joined.find("\n", at + 1)
+                ends.append((line_break, line_break + 1, "line"))
+            line_break = held.find("\n", line_break + 1)
         if not ends:
             return None
         _, cut, self.ending = min(ends)
         return cut
 
-    def _spent(self) -> bool:
+    def _is_full(self) -> bool:
         """Whether the text is as long as it may be."""
-        return self.tokens >= self._settings.length + (LINE_TOKENS if self._settings.until_line else 0)
+        extra = UNTIL_LINE_TOKENS if self._settings.until_line else 0
+        return self.tokens >= self._settings.length + extra
 
-    def _begun(self, joined: str) -> int:
-        """How many of the last characters may be the beginning of a stop string."""
+    def _started_stop(self, held: str) -> int:
+        """How many of the last characters may be the start of a stop text."""
         longest = max((len(stop) for stop in self._settings.stop), default=1) - 1
-        for size in range(min(longest, len(joined)), 0, -1):
-            if any(stop.startswith(joined[-size:]) for stop in self._settings.stop):
+        for size in range(min(longest, len(held)), 0, -1):
+            if any(stop.startswith(held[-size:]) for stop in self._settings.stop):
                 return size
         return 0
 
-    def _take(self, size: int) -> Iterator[Part]:
-        """The first `size` characters that are held back."""
+    def _release(self, size: int) -> Iterator[TokenText]:
+        """Yields the first `size` characters that are held back."""
         while self._held and len(self._held[0].text) <= size:
             part = self._held.pop(0)
             size -= len(part.text)
@@ -106,5 +115,5 @@ class Writer:
                 yield part
         if self._held and size:
             text, log_probability = self._held[0]
-            self._held[0] = Part(text[size:], log_probability)
-            yield Part(text[:size], log_probability)
+            self._held[0] = TokenText(text[size:], log_probability)
+            yield TokenText(text[:size], log_probability)

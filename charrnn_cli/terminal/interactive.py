@@ -1,5 +1,6 @@
-"""Writing in turns: a person types, the model goes on."""
+"""Writing in turns: a person types, and the model continues."""
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -7,54 +8,68 @@ from typing import TYPE_CHECKING
 import typer
 
 from charrnn_cli.errors import CharrnnError, UsageError
-from charrnn_cli.generation.conversation import SETTINGS, Conversation
+from charrnn_cli.generation.conversation import CHANGEABLE, Conversation
 from charrnn_cli.wording import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-WARMER = 0.1  # the step of the keys for the temperature
-SHOWN = 300  # characters of the text after a turn was taken back
+TEMPERATURE_STEP = 0.1  # of the keys PgUp and PgDn
+SHOWN_AFTER_UNDO = 300  # characters at the end of the text
+NAMED_SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")  # as errors name settings: `top_p` or `top_p=0.9`
+COMMANDS = {f"/{name.replace('_', '-')}": name for name in CHANGEABLE}  # that change a setting
 HELP = f"""\
-Type text and Enter: it is added, and the model goes on. Enter alone: it goes on.
-/again  the last turn anew    /undo  take it back
-/text   all of the text       /new   begin another
-/set    show the settings; change one: /temperature 0.8
-        ({", ".join(SETTINGS)})
-/help   this                  /quit, Ctrl-D or Ctrl-C  the end
-While it writes, Ctrl-C stops it there."""
+Type text and press Enter: the model continues it. Enter alone: the model continues.
+/again  write the last turn again    /undo  remove the last turn
+/text   show the whole text          /new   start a new text
+/set    show the settings; to change one, type for example: /temperature 0.8
+        ({", ".join(command[1:] for command in COMMANDS)})
+/help   show this                    /quit, Ctrl-D or Ctrl-C  quit
+Ctrl-C while the model writes stops only the writing."""
 KEYS = "Enter write  Tab again  Ctrl-Z undo  PgUp/PgDn temperature"
 
 
-def converse(conversation: Conversation, prime: str, tint: "Console | None") -> None:
-    """Takes turns until the person has enough: from a terminal with keys, else line by line from stdin."""
+def converse(conversation: Conversation, prime: str, colors: "Console | None") -> None:
+    """Takes turns until the person quits: with keys in a terminal, otherwise line by line from standard input."""
     if prime:
-        _answer(conversation, "", prime, tint)
+        _write_turn(conversation, prime, colors)
     if sys.stdin is None:
-        raise UsageError("stdin is closed: nobody can type. Leave out --interactive, or type in a terminal.")
-    lines = (
-        _typed(conversation)
-        if sys.stdin.isatty() and sys.stdout.isatty()
-        else (line.rstrip("\n") for line in sys.stdin)
-    )
-    for line in lines:
-        command, _, value = line.partition(" ")
-        if command in ("/quit", "/exit"):
+        raise UsageError("standard input is closed, so you cannot type. Use a terminal, or leave out --interactive.")
+    for line in _lines(conversation):
+        if line.split(" ")[0] in ("/quit", "/exit"):
             break
         try:
-            _answer(conversation, command, value if command.startswith("/") else line, tint)
+            _answer(conversation, line, colors)
         except CharrnnError as error:
-            typer.echo(str(error), err=True)
+            typer.echo(as_commands(str(error)), err=True)
 
 
-def _answer(conversation: Conversation, command: str, value: str, tint: "Console | None") -> None:
-    """Does what was typed. Raises UsageError."""
+def as_commands(message: str) -> str:
+    """The message with settings as they are typed here: `top_p` is /top-p, `top_p=0.9` is /top-p 0.9."""
+
+    def typed(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        command = f"/{name.replace('_', '-')}" if name in CHANGEABLE else name
+        return command if value is None else f"{command} {value}"
+
+    return NAMED_SETTING.sub(typed, message)
+
+
+def _lines(conversation: Conversation) -> Iterator[str]:
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return _typed_lines(conversation)
+    return (line.rstrip("\n") for line in sys.stdin)
+
+
+def _answer(conversation: Conversation, line: str, colors: "Console | None") -> None:
+    """Runs a command, or adds the line to the text. Raises UsageError."""
+    command, _, value = line.partition(" ")
     match command:
         case "/again":
-            _write(conversation, conversation.undo(), tint)
+            _write_turn(conversation, conversation.undo(), colors)
         case "/undo":
             conversation.undo()
-            typer.echo(visible(conversation.text[-SHOWN:]))
+            typer.echo(visible(conversation.text[-SHOWN_AFTER_UNDO:]))
         case "/text":
             typer.echo(visible(conversation.text))
         case "/new":
@@ -62,26 +77,30 @@ def _answer(conversation: Conversation, command: str, value: str, tint: "Console
         case "/help":
             typer.echo(HELP, err=True)
         case "/set":
-            typer.echo(conversation.shown_settings(), err=True)
-        case _ if command[1:] in SETTINGS and command.startswith("/"):
-            conversation.set(command[1:], value)
+            typer.echo(_settings_in_words(conversation), err=True)
+        case _ if command in COMMANDS:
+            conversation.set(COMMANDS[command], value)
         case _ if command.startswith("/"):
-            raise UsageError(f"{command} is no command. Known are:\n{HELP}")
+            raise UsageError(f"{command} is not a command.\n{HELP}")
         case _:
-            _write(conversation, value, tint)
+            _write_turn(conversation, line, colors)
 
 
-def _write(conversation: Conversation, typed: str, tint: "Console | None") -> None:
-    """Shows what was typed and what the model goes on with; Ctrl-C stops it there. Raises UsageError."""
+def _settings_in_words(conversation: Conversation) -> str:
+    return "  ".join(f"{command[1:]} {getattr(conversation.settings, name):g}" for command, name in COMMANDS.items())
+
+
+def _write_turn(conversation: Conversation, typed: str, colors: "Console | None") -> None:
+    """Shows what was typed and what the model writes after it; Ctrl-C stops the writing. Raises UsageError."""
     try:
         for number, piece in enumerate(conversation.add(typed)):
             if number == 0:
                 sys.stdout.write(typed)
             shown = visible(piece.text) if sys.stdout.isatty() else piece.text
-            if tint:
+            if colors:
                 from charrnn_cli.terminal.colors import tinted
 
-                tint.print(tinted(shown, piece.log_probability), end="", soft_wrap=True)
+                colors.print(tinted(shown, piece.log_probability), end="", soft_wrap=True)
             else:
                 sys.stdout.write(shown)
             sys.stdout.flush()
@@ -91,8 +110,8 @@ def _write(conversation: Conversation, typed: str, tint: "Console | None") -> No
     sys.stdout.flush()
 
 
-def _typed(conversation: Conversation) -> Iterator[str]:
-    """What a person types in a terminal: a line, or a key for a command. Ends with Ctrl-D or Ctrl-C."""
+def _typed_lines(conversation: Conversation) -> Iterator[str]:
+    """The lines that a person types in a terminal; keys give commands. Ends with Ctrl-D or Ctrl-C."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -108,11 +127,11 @@ def _typed(conversation: Conversation) -> Iterator[str]:
 
     @keys.add("pageup")
     def warmer(event: KeyPressEvent) -> None:
-        conversation.warm(WARMER)
+        conversation.change_temperature(TEMPERATURE_STEP)
 
     @keys.add("pagedown")
     def cooler(event: KeyPressEvent) -> None:
-        conversation.warm(-WARMER)
+        conversation.change_temperature(-TEMPERATURE_STEP)
 
     session: PromptSession[str] = PromptSession(
         key_bindings=keys, bottom_toolbar=lambda: f"{KEYS} {conversation.settings.temperature:g}  /help"

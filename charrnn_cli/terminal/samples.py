@@ -1,11 +1,11 @@
-"""Samples on their way out: as text, as tinted text, as JSON records."""
+"""Written texts as output: plain, colored, or as JSON records."""
 
 import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +15,9 @@ import typer
 
 from charrnn_cli.errors import UsageError, disk_errors
 from charrnn_cli.files import write_bytes
-from charrnn_cli.generation.generate import Piece, Sample
-from charrnn_cli.text.copies import RUN, find_copies
+from charrnn_cli.generation.reading import ReadProgress, ignore_progress
+from charrnn_cli.generation.texts import Piece, Sample
+from charrnn_cli.text.copies import COPY_LENGTH, find_copies
 from charrnn_cli.wording import visible
 
 if TYPE_CHECKING:
@@ -24,98 +25,139 @@ if TYPE_CHECKING:
 
     from charrnn_cli.text.copies import Copies, Original
 
-SHOWN = 60  # characters of a copied passage
+MAX_PASSAGE = 60  # characters of a copied passage that are shown
+LONG_PRIME = 4096  # tokens from which reading shows a progress bar
 
 
 class Output(Protocol):
-    """Takes the events of samples that come one after the other."""
+    """Takes the events of texts that come one after the other."""
 
     def add(self, event: Piece | Sample) -> None:
-        """Shows a piece, or ends a sample."""
+        """Shows a piece, or ends a text."""
 
     def end(self) -> None:
-        """All samples are there."""
+        """Is called after the last text."""
+
+
+def print_texts(events: Iterable[Piece | Sample], output: Output) -> None:
+    """Sends all events to an output."""
+    for event in events:
+        output.add(event)
+    output.end()
 
 
 @contextmanager
 def out_stream(file: Path | None) -> Iterator[TextIO]:
-    """Stdout, or what becomes a file when all is written. Raises DiskError."""
+    """Standard output, or a stream that becomes a file when everything is written. Raises DiskError."""
     if file is None:
         with disk_errors("write", Path("standard output")):
             yield sys.stdout
         return
-    written = io.StringIO()
-    yield written
-    write_bytes(file.resolve(), written.getvalue().encode("utf-8", "surrogateescape"))
+    stream = io.StringIO()
+    yield stream
+    with disk_errors("write", file):
+        path = file.resolve()
+    write_bytes(path, stream.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def check_output(file: Path, force: bool) -> None:
-    """Raises UsageError where `file` cannot be a new one, or may not be replaced."""
-    if file.is_dir() or not file.name:
-        raise UsageError(f"--output {str(file)!r} is a folder: name a file in it.")
-    if os.path.lexists(file) and not force:
-        raise UsageError(f"{file} is there already. Choose another --output, or replace it: --force")
-    if file.exists() and not file.is_file():
-        raise UsageError(f"--output {file} is no regular file. To write there: charrnn sample > {file}")
-    if not file.resolve().parent.is_dir():
-        raise UsageError(f"--output {file}: there is no folder {file.parent}. Make it, or name another file.")
+    """Raises UsageError if `file` cannot be created, or exists and may not be replaced; DiskError."""
+    with disk_errors("read", file):
+        if file.is_dir() or not file.name:
+            raise UsageError(f"--output {str(file)!r} is a folder. Name a file in it.")
+        if os.path.lexists(file) and not force:
+            raise UsageError(f"{file} already exists. Choose another --output, or replace it with --force.")
+        if file.exists() and not file.is_file():
+            raise UsageError(f"--output {file} is not a regular file. To write there: charrnn sample > {file}")
+        if not file.resolve().parent.is_dir():
+            raise UsageError(f"--output {file}: the folder {file.parent} does not exist. Create it first.")
+
+
+@contextmanager
+def reading_bar(tokens: int) -> Iterator[ReadProgress]:
+    """A progress bar for reading a prime, if it is long."""
+    if tokens < LONG_PRIME:
+        yield ignore_progress
+        return
+    from charrnn_cli.terminal.bars import WorkBar
+    from charrnn_cli.terminal.console import new_console
+
+    with WorkBar(new_console()) as bar:
+        yield lambda share: bar.show("reading the prime", share, 1.0)
 
 
 class TextOutput:
-    """The text itself, each piece at once; a line between two samples, and on a terminal a line break at the end."""
+    """The texts themselves, each piece at once, with a line between two texts.
+
+    On a terminal a text ends with a line break, and control characters are shown as escapes unless `raw` is set.
+    """
 
     def __init__(
-        self, stream: TextIO, separator: str, echo: bool, raw: bool, tint: "Console | None", original: "Original | None"
+        self,
+        stream: TextIO,
+        separator: str,
+        echo: bool,
+        raw: bool,
+        colors: "Console | None",
+        original: "Original | None",
     ) -> None:
         self._shown = visible if stream.isatty() and not raw else str
-        self._stream, self._separator, self._echo, self._tint, self._original = stream, separator, echo, tint, original
+        self._stream, self._separator, self._echo = stream, separator, echo
+        self._colors, self._original = colors, original
         self._samples: list[tuple[Sample, str]] = []
-        self._pieces: list[str] = []  # after the prime, of the sample that is being written
-        self._last = "\n"  # what was written last
+        self._pieces: list[str] = []  # after the prime, of the text that is being written
+        self._last_character = "\n"
 
     def add(self, event: Piece | Sample) -> None:
-        """Shows a piece, or ends a sample."""
         if isinstance(event, Sample):
             self._samples.append((event, "".join(self._pieces)))
             self._pieces = []
             return
         if event.prime and self._samples:
-            self._between()
+            self._separate()
         if not event.prime:
             self._pieces.append(event.text)
         if event.text and (self._echo or not event.prime):
-            self._last = event.text[-1]
-            if self._tint and not event.prime:
-                from charrnn_cli.terminal.colors import tinted
-
-                self._tint.print(tinted(self._shown(event.text), event.log_probability), end="", soft_wrap=True)
-            else:
-                self._stream.write(self._shown(event.text))
-            self._stream.flush()
+            self._show(event)
 
     def end(self) -> None:
-        """All samples are there."""
-        if self._stream.isatty() and self._last != "\n":
+        if self._stream.isatty() and self._last_character != "\n":
             self._stream.write("\n")
-        if self._tint:
-            from charrnn_cli.terminal.colors import legend
-            from charrnn_cli.terminal.console import new_console
-
-            nats = -sum(sample.log_probability for sample, _ in self._samples)
-            new_console().print(legend(nats / max(1, sum(sample.tokens for sample, _ in self._samples))))
+        if self._colors:
+            self._explain_colors()
         if self._original:
             for sample, text in self._samples:
-                which = f"sample {sample.sample + 1}: " if len(self._samples) > 1 else ""
-                typer.echo(which + copied(find_copies(text, self._original)), err=True)
+                number = f"sample {sample.sample + 1}: " if len(self._samples) > 1 else ""
+                typer.echo(number + copies_in_words(find_copies(text, self._original)), err=True)
 
-    def _between(self) -> None:
-        rule = "\u2500" * shutil.get_terminal_size().columns if self._stream.isatty() else self._separator
-        self._stream.write(("" if self._last == "\n" else "\n") + rule + "\n")
-        self._last = "\n"
+    def _show(self, piece: Piece) -> None:
+        self._last_character = piece.text[-1]
+        if self._colors and not piece.prime:
+            from charrnn_cli.terminal.colors import tinted
+
+            text = tinted(self._shown(piece.text), piece.log_probability)
+            self._colors.print(text, end="", soft_wrap=True)
+        else:
+            self._stream.write(self._shown(piece.text))
+        self._stream.flush()
+
+    def _separate(self) -> None:
+        """Writes the line between two texts."""
+        line = "\u2500" * shutil.get_terminal_size().columns if self._stream.isatty() else self._separator
+        self._stream.write(("" if self._last_character == "\n" else "\n") + line + "\n")
+        self._last_character = "\n"
+
+    def _explain_colors(self) -> None:
+        from charrnn_cli.terminal.colors import legend
+        from charrnn_cli.terminal.console import new_console
+
+        nats = -sum(sample.log_probability for sample, _ in self._samples)
+        tokens = sum(sample.tokens for sample, _ in self._samples)
+        new_console().print(legend(nats / max(1, tokens)))
 
 
 class JsonOutput:
-    """A record for each sample, one a line."""
+    """A JSON record for each text, one per line."""
 
     def __init__(self, stream: TextIO, model: str, seed: int, original: "Original | None") -> None:
         self._stream, self._model, self._seed, self._original = stream, model, seed, original
@@ -123,39 +165,43 @@ class JsonOutput:
         self._pieces: list[str] = []
 
     def add(self, event: Piece | Sample) -> None:
-        """Takes a piece, or writes the record of a sample."""
-        if isinstance(event, Piece):
-            if event.prime:
-                self._prime, self._pieces = event.text, []
-            else:
-                self._pieces.append(event.text)
-            return
+        if isinstance(event, Sample):
+            self._stream.write(json.dumps(self._record(event), ensure_ascii=False) + "\n")
+            self._stream.flush()
+        elif event.prime:
+            self._prime, self._pieces = event.text, []
+        else:
+            self._pieces.append(event.text)
+
+    def end(self) -> None:
+        pass
+
+    def _record(self, sample: Sample) -> dict[str, object]:
         text = "".join(self._pieces)
-        record = {
+        record: dict[str, object] = {
             "model": self._model,
             "seed": self._seed,
-            "sample": event.sample,
+            "sample": sample.sample,
             "prime": self._prime,
             "text": text,
-            "tokens": event.tokens,
-            "log_probability": event.log_probability,
-            "stop_reason": event.ending,
+            "tokens": sample.tokens,
+            "log_probability": sample.log_probability,
+            "stop_reason": sample.ending,
         }
         if self._original:
             record["copies"] = asdict(find_copies(text, self._original))
-        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._stream.flush()
-
-    def end(self) -> None:
-        """All samples are there."""
+        return record
 
 
-def copied(copies: "Copies") -> str:
-    """What was copied, for a person."""
+def copies_in_words(copies: "Copies") -> str:
+    """How much of a text was copied, for a person."""
     if not copies.longest:
-        return "copied: nothing of it stands in the text that was looked in"
-    longest = copies.longest if len(copies.longest) <= SHOWN else copies.longest[: SHOWN - 3] + "..."
+        return "copied: nothing"
+    passage = copies.longest
+    if len(passage) > MAX_PASSAGE:
+        passage = passage[: MAX_PASSAGE - 3] + "..."
+    passage = visible(passage).replace("\n", " ")
     return (
-        f"copied: {copies.share:.1%} in runs of {RUN} characters or more; the longest passage has "
-        f"{len(copies.longest)}: {visible(longest).replace(chr(10), ' ')!r}"
+        f"copied: {copies.share:.1%} in passages of {COPY_LENGTH} characters or more; the longest passage has "
+        f"{len(copies.longest)}: {passage!r}"
     )

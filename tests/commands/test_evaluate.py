@@ -41,7 +41,7 @@ def test_a_file_standard_input_and_a_split_with_the_same_text_score_the_same(tra
             assert record[key] == from_split[key]
 
 
-def test_json_names_everything(trained):
+def test_json_has_the_whole_result(trained):
     record = json.loads(charrnn("evaluate", "--json", "--exact", "--split", "valid").stdout)
     assert record["exact"] is True
     assert record["text"] == "valid split of runs/fox"
@@ -50,7 +50,7 @@ def test_json_names_everything(trained):
     assert record["seconds"] > 0
 
 
-def test_lines_are_scored_one_by_one_and_the_odd_one_stands_out(trained, folder):
+def test_the_score_per_line_shows_the_unusual_line(trained, folder):
     odd = "xqzjk vwpqx zzkqj!"
     (folder / "lines.txt").write_text(TEXT[:172] + odd + "\n" + TEXT[:86] + "\n\n")
     result = charrnn("evaluate", "lines.txt", "--per-line")
@@ -75,11 +75,11 @@ def test_words_are_scored_in_bits_over_their_characters(folder):
     assert record["bits_per_character"] == pytest.approx(nats / math.log(2) / record["characters"])
 
 
-def test_unknown_tokens_are_refused_left_out_or_counted(trained, folder):
+def test_unknown_tokens_are_an_error_or_skipped_or_counted_as_unk(trained, folder):
     (folder / "new.txt").write_text("The Ωuick fox?")
     refused = charrnn("evaluate", "new.txt")
     assert refused.exit_code == 1
-    assert "never seen: 'Ω', '?'" in refused.stderr
+    assert "does not know these parts of the text: 'Ω', '?'" in refused.stderr
     assert "--unknown skip" in refused.stderr
     record = json.loads(charrnn("evaluate", "new.txt", "--unknown", "skip", "--json").stdout)
     assert (record["tokens"], record["unknown"]) == (11, 2)
@@ -92,17 +92,17 @@ def test_unknown_tokens_are_refused_left_out_or_counted(trained, folder):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--model", "anna"], 1, "anna comes without its text"),
-        (["fox.txt", "--split", "test"], 2, "give one of them"),
+        (["--model", "anna"], 1, "anna comes without its training text"),
+        (["fox.txt", "--split", "test"], 2, "but there are files too"),
         (["nowhere.txt"], 1, "no such file: nowhere.txt"),
-        (["one.txt"], 1, "the text has one token, which is given"),
+        (["one.txt"], 1, "the text has only one token"),
         (["empty.txt"], 1, "the text has no token"),
         (["--checkpoint", "999"], 2, "--checkpoint 999"),
         (["--split", "middle"], 2, "middle"),
         (["fox.txt", "--encoding", "nonsense"], 2, "nonsense"),
     ],
 )
-def test_what_cannot_be_scored(trained, folder, arguments, code, message):
+def test_what_cannot_be_scored_is_an_error(trained, folder, arguments, code, message):
     (folder / "one.txt").write_text("T")
     (folder / "empty.txt").write_text("")
     result = charrnn("evaluate", *arguments)
@@ -111,7 +111,7 @@ def test_what_cannot_be_scored(trained, folder, arguments, code, message):
     assert result.stdout == ""
 
 
-def test_a_run_without_a_test_split_says_so(folder):
+def test_a_run_without_a_test_split_is_an_error(folder):
     run = prepare_text(folder, TEXT, PrepareSettings(test=0), name="whole")
     train_small(run)
     result = charrnn("evaluate")
@@ -120,7 +120,7 @@ def test_a_run_without_a_test_split_says_so(folder):
 
 
 @pytest.mark.parametrize(("engine", "tolerance"), [("numpy", 1e-5), ("onnx", 0.02)])
-def test_what_writes_scores_the_same(trained, engine, tolerance):
+def test_the_engines_for_writing_give_the_same_score(trained, engine, tolerance):
     loss = json.loads(charrnn("evaluate", "--json").stdout)["loss"]
     record = json.loads(charrnn("evaluate", "--json", "--engine", engine).stdout)
     assert record["loss"] == pytest.approx(loss, abs=tolerance)

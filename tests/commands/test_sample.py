@@ -9,7 +9,7 @@ from support import TEXT, charrnn, train_small
 PRIME = ["--prime", "Far", "--length", "40"]
 
 
-def test_stdout_has_the_text_and_nothing_else():
+def test_stdout_has_only_the_text():
     result = charrnn("sample", *PRIME, "--seed", "1")
     assert result.exit_code == 0
     assert result.stdout.startswith("Far")
@@ -22,7 +22,7 @@ def test_stdout_has_the_text_and_nothing_else():
 def test_the_same_seed_writes_the_same_text():
     one, again, other = (charrnn("sample", *PRIME, "--seed", seed).stdout for seed in ("1", "1", "2"))
     assert one == again != other
-    new = charrnn("sample", *PRIME)  # and a new seed can be used again
+    new = charrnn("sample", *PRIME)  # stderr shows the random seed
     assert charrnn("sample", *PRIME, "--seed", new.stderr.split()[-1]).stdout == new.stdout
 
 
@@ -40,7 +40,7 @@ def test_the_bundled_shakespeare_writes_a_scene():
     assert len([line for line in scene.splitlines() if line.endswith(":") and line.isupper()]) > 2
 
 
-def test_a_word_model_names_the_words_that_it_does_not_know():
+def test_a_word_model_names_unknown_words():
     result = charrnn("sample", "--model", "shakespeare", "--prime", "ROMEO: The router, Juliet?")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "'router' at position 4" in result.stderr
@@ -59,13 +59,13 @@ def test_torch_is_not_loaded():
 def test_unknown_characters_are_named_or_skipped():
     result = charrnn("sample", "--prime", "Fàr ☕", "--length", "5")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "'à' at position 2 (nearest known: 'a'), '☕' at position 5" in result.stderr
+    assert "'à' at position 2 (closest known: 'a'), '☕' at position 5" in result.stderr
     skipped = charrnn("sample", "--prime", "Fàr ☕", "--length", "5", "--unknown", "skip")
     assert skipped.stdout.startswith("Fr ")
     assert len(skipped.stdout) == 8
 
 
-def test_an_earlier_checkpoint_writes_otherwise(fox):
+def test_an_earlier_checkpoint_writes_another_text(fox):
     small = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
     charrnn("train", *small, "--steps", "40", "--checkpoint-every", "20")
     write = ["sample", "--length", "50", "--seed", "1"]
@@ -75,7 +75,7 @@ def test_an_earlier_checkpoint_writes_otherwise(fox):
     assert early.stdout != charrnn(*write, "--checkpoint", "40").stdout
     missing = charrnn(*write, "--checkpoint", "31")
     assert missing.exit_code == 2
-    assert "fox has the checkpoints" in missing.stderr
+    assert "fox has no --checkpoint 31" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -98,21 +98,21 @@ def test_an_earlier_checkpoint_writes_otherwise(fox):
         (["--best-of", str(10**23)], 2, str(10**23)),
         (["--output", ""], 2, "is a folder"),
         (["--output", "."], 2, "is a folder"),
-        (["--output", "/dev/null", "--force"], 2, "no regular file"),
+        (["--output", "/dev/null", "--force"], 2, "is not a regular file"),
         (["--repetition-penalty", "0"], 2, "0.0"),
         (["--repetition-window", "0"], 2, "0"),
         (["--lines", "-1"], 2, "-1"),
         (["--num", "0"], 2, "0"),
-        (["--num", "3", "--best-of", "2"], 2, "--best-of 2 is fewer than the 3"),
+        (["--num", "3", "--best-of", "2"], 2, "--best-of must be between --num (3) and 1,000,000, got 2"),
         (["--stop", ""], 2, "--stop must not contain an empty text"),
-        (["--allow-only", "é"], 2, "nothing is left to write"),
-        (["--prime", "a", "--prime-file", "b"], 2, "two primes"),
+        (["--allow-only", "é"], 2, "no token is left to write: the model knows no token of --allow-only ('é')"),
+        (["--prime", "a", "--prime-file", "b"], 2, "--prime and --prime-file both give a prime"),
         (["--prime-file", "nowhere.txt"], 1, "nowhere.txt"),
-        (["--prime", "a\\q", "--escapes"], 2, "\\q is no escape"),
+        (["--prime", "a\\q", "--escapes"], 2, "--prime 'a\\\\q': \\q is not an escape"),
         (["--engine", "numpy", "--gpu"], 2, "--engine numpy computes on the CPU"),
         (["--engine", "abacus"], 2, "abacus"),
         (["--interactive", "--json"], 2, "--interactive"),
-        (["--check-copies"], 1, "anna comes without its text"),
+        (["--check-copies"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),
         (["--copies-from", "nowhere.txt"], 1, "nowhere.txt"),
     ],
 )
@@ -122,7 +122,7 @@ def test_bad_input_is_named(arguments, code, message):
     assert message in result.stderr
 
 
-def test_several_samples_are_parted_by_a_line():
+def test_a_line_separates_texts():
     one = charrnn("sample", *PRIME, "--seed", "1").stdout
     three = charrnn("sample", *PRIME, "--seed", "1", "--num", "3", "--separator", "* * *").stdout
     first, *others = three.split("\n* * *\n")
@@ -131,7 +131,7 @@ def test_several_samples_are_parted_by_a_line():
     assert all(text.startswith("Far") and len(text) == 43 for text in others)
 
 
-def test_json_has_a_record_for_each_sample():
+def test_json_has_a_record_for_each_text():
     typed = [*PRIME, "--seed", "7", "--num", "2"]
     records = [json.loads(line) for line in charrnn("sample", *typed, "--json").stdout.splitlines()]
     assert [record["sample"] for record in records] == [0, 1]
@@ -147,7 +147,7 @@ def test_json_has_a_record_for_each_sample():
         assert -200 < record["log_probability"] < 0
 
 
-def test_the_likeliest_of_some():
+def test_best_of_prints_the_likeliest_text():
     records = [
         json.loads(line)
         for line in charrnn("sample", *PRIME, "--seed", "7", "--num", "6", "--json").stdout.splitlines()
@@ -156,7 +156,7 @@ def test_the_likeliest_of_some():
     assert best == max(records, key=lambda record: record["log_probability"])
 
 
-def test_where_a_text_ends():
+def test_stop_lines_and_until_line_end_a_text():
     stopped = charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the").stdout
     assert "the" not in stopped
     assert charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the", "--keep-stop").stdout == stopped + "the"
@@ -169,7 +169,7 @@ def test_where_a_text_ends():
     assert len(line) >= 43
 
 
-def test_what_may_be_written():
+def test_allow_only_and_ban_limit_the_tokens():
     assert set(charrnn("sample", "--length", "60", "--allow-only", "ab").stdout) == {"a", "b"}
     assert "e" not in charrnn("sample", "--length", "300", "--ban", "e").stdout
     noted = charrnn("sample", "--length", "9", "--ban", "e\u00e9")
@@ -190,29 +190,29 @@ def test_a_prime_from_a_file_or_a_pipe(folder):
     (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
     result = charrnn("sample", "--prime-file", "latin.txt")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "latin.txt is no UTF-8 text: byte 4 is 0xe9" in result.stderr
+    assert "latin.txt is not utf-8: line 1, byte offset 3 (byte 0xe9)" in result.stderr
 
 
-def test_the_nearest_known_takes_the_place_of_what_is_unknown():
-    asked = charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0")
-    assert asked.exit_code == 2
-    assert "'\u201c' at position 1 (nearest known: '\"')" in asked.stderr
+def test_unknown_replace_uses_the_closest_known_characters():
+    refused = charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0")
+    assert refused.exit_code == 2
+    assert "'\u201c' at position 1 (closest known: '\"')" in refused.stderr
     assert charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0", "--unknown", "replace").stdout == '"Far"'
 
 
-def test_a_file_is_written_whole_and_never_over_another(folder):
+def test_output_writes_a_whole_file_and_replaces_none_without_force(folder):
     typed = ["sample", *PRIME, "--seed", "1", "--output", "new.txt"]
     first = charrnn(*typed)
     assert (first.exit_code, first.stdout) == (0, "")
     assert (folder / "new.txt").read_text() == charrnn("sample", *PRIME, "--seed", "1").stdout
     again = charrnn("sample", "--prime", "Other", "--output", "new.txt")
     assert again.exit_code == 2
-    assert "new.txt is there already" in again.stderr
+    assert "new.txt already exists" in again.stderr
     assert charrnn("sample", "--prime", "Other", "--length", "0", "--output", "new.txt", "--force").exit_code == 0
     assert (folder / "new.txt").read_text() == "Other"
     missing = charrnn("sample", *PRIME, "--output", "nowhere/new.txt")
     assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
-    assert "there is no folder nowhere" in missing.stderr
+    assert "the folder nowhere does not exist" in missing.stderr
     (folder / "link.txt").symlink_to("target.txt")
     assert charrnn("sample", *PRIME, "--output", "link.txt").exit_code == 2
     assert charrnn("sample", *PRIME, "--output", "link.txt", "--force").exit_code == 0
@@ -220,7 +220,7 @@ def test_a_file_is_written_whole_and_never_over_another(folder):
     assert len((folder / "target.txt").read_text()) == 43
 
 
-def test_what_was_copied_is_told(fox):
+def test_check_copies_reports_copied_passages(fox):
     train_small(fox, steps=200)
     typed = ["sample", "--length", "120", "--seed", "1", "--prime", "The quick brown fox jumps"]
     result = charrnn(*typed, "--check-copies")
@@ -235,6 +235,6 @@ def test_what_was_copied_is_told(fox):
     assert other["copies"]["share"] == 70 / 120
 
 
-def test_colours_stay_on_terminals():
+def test_colors_appear_only_on_terminals():
     plain = charrnn("sample", *PRIME, "--seed", "1").stdout
     assert charrnn("sample", *PRIME, "--seed", "1", "--color", "surprise").stdout == plain

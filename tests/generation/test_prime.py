@@ -1,76 +1,84 @@
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.prime import nearest, read_prime, unescape
+from charrnn_cli.generation.prime import UnknownTokensError, encode_prime, first_token
 from charrnn_cli.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("char", ("\n", " ", '"', "'", "-", ".", *"abcdefghijklmnopqrstuvwxyzAE"))
 MARKS = {"||Comma||": ",", "||Colon||": ":", "||Return||": "\n"}
 PLAY = Vocabulary("word", ("<unk>", *MARKS, "ROMEO", "Romeo", "to", "be", "cafe"), unknown=0, marks=MARKS)
+POEMS = Vocabulary("char", ("<eod>", "a", "b"), end=0)
 
 
-def test_a_prime_that_the_model_does_not_know():
+def test_unknown_characters_are_an_error_or_skipped():
     with pytest.raises(
         UsageError,
-        match=r"'É' at position 2 \(nearest known: 'E'\), '!' at position 5.*--unknown replace.*--unknown skip",
+        match=r"'É' at position 2 \(closest known: 'E'\), '!' at position 5.*`unknown=replace`.*`unknown=skip`",
     ):
-        read_prime("aÉbc!", ABC)
-    assert read_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
-    assert read_prime("a\r\nb", ABC) == ABC.encode("a\nb")
+        encode_prime("aÉbc!", ABC)
+    assert encode_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
 
 
-def test_the_nearest_takes_its_place():
-    assert read_prime("“Él” — ça…", ABC, "replace") == ABC.encode('"El" -- ca...')
-    assert read_prime("Яб", ABC, "replace") == ABC.encode("yab")
-    with pytest.raises(UsageError, match=r"nothing that the model knows is like '☕' at position 2"):
-        read_prime("a☕", ABC, "replace")
+def test_line_breaks_of_every_system_become_lf():
+    assert encode_prime("a\r\nb\rc", ABC) == ABC.encode("a\nb\nc")
 
 
-def test_a_curly_quote_is_nearest_where_the_model_has_no_straight_one():
-    curly = Vocabulary("char", ("a", "b", "’", "“"))
-    assert nearest("'", curly) == ["’"]
-    assert nearest("B", curly) == ["b"]
-    assert nearest("z", curly) == []
+def test_replacing_is_advised_only_if_something_is_close():
+    with pytest.raises(UnknownTokensError) as caught:
+        encode_prime("a☕", ABC)
+    assert "replace" not in str(caught.value)
+    assert "`unknown=skip`" in str(caught.value)
+    assert caught.value.fact == "the model does not know '☕' at position 2."
+
+
+def test_the_closest_known_characters_replace_unknown_ones():
+    assert encode_prime("“Él” — ça…", ABC, "replace") == ABC.encode('"El" -- ca...')
+    assert encode_prime("Яб", ABC, "replace") == ABC.encode("yab")
+    with pytest.raises(UsageError, match=r"the model knows nothing similar to '☕' at position 2"):
+        encode_prime("a☕", ABC, "replace")
+
+
+def test_at_most_five_unknown_characters_are_named():
+    with pytest.raises(UsageError, match=r"'1' at position 1, .*'5' at position 5 and 2 more\."):
+        encode_prime("1234567", ABC)
+
+
+def test_positions_count_from_the_text_that_was_added():
+    with pytest.raises(UsageError, match="'!' at position 3"):
+        encode_prime("ab!", ABC, before="some text. ")
+    with pytest.raises(UsageError, match="'Juliet' at position 2"):
+        encode_prime(" Romeo Juliet", PLAY, before="ROMEO: to be,")
 
 
 def test_a_word_models_prime():
-    assert PLAY.decode(read_prime("ROMEO: to  be ", PLAY)) == ["ROMEO", "||Colon||", "to", "be"]
+    assert PLAY.decode(encode_prime("ROMEO: to  be ", PLAY)) == ["ROMEO", "||Colon||", "to", "be"]
     with pytest.raises(UsageError, match="'Juliet' at position 2"):
-        read_prime("Romeo Juliet", PLAY)
-    assert read_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
-    assert read_prime("romeo café Romoe router", PLAY, "replace") == PLAY.encode(["Romeo", "cafe", "Romeo", "<unk>"])
+        encode_prime("Romeo Juliet", PLAY)
+    assert encode_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
+    assert encode_prime("romeo café Romoe router", PLAY, "replace") == PLAY.encode(["Romeo", "cafe", "Romeo", "<unk>"])
 
 
-def test_a_word_models_nearest_punctuation():
+def test_punctuation_is_replaced_by_the_closest_known():
     marks = {"||QuotationMark||": '"', "||Dash||": "--"}
     model = Vocabulary("word", ("to", "be", *marks), marks=marks)
-    assert model.decode(read_prime("to “be” —", model, "replace")) == [
+    assert model.decode(encode_prime("to “be” —", model, "replace")) == [
         *("to", "||QuotationMark||", "be", "||QuotationMark||", "||Dash||")
     ]
-    with pytest.raises(UsageError, match=r"'“' at position 2 \(nearest known: '\"'\)"):
-        read_prime("to “be”", model)
+    with pytest.raises(UsageError, match=r"'“' at position 2 \(closest known: '\"'\)"):
+        encode_prime("to “be”", model)
 
 
-def test_a_lowercase_model_takes_a_prime_of_any_case():
+def test_a_lowercase_model_takes_a_prime_in_any_case():
     low = Vocabulary("word", ("to", "be"), lowercase=True)
-    assert read_prime("To BE", low) == [0, 1]
+    assert encode_prime("To BE", low) == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        (r"a\nb", "a\nb"),
-        (r"\\n", r"\n"),
-        (r"\x41\u00e9\U0001F600", "Aé😀"),
-        ("\\t\\\"\\'", "\t\"'"),
-        ("plain", "plain"),
-    ],
-)
-def test_escapes(typed, meant):
-    assert unescape("--prime", typed) == meant
+def test_a_prime_of_several_documents_has_their_ends():
+    assert POEMS.decode(encode_prime("a\0b", POEMS)) == ["a", "<eod>", "b"]
 
 
-@pytest.mark.parametrize("typed", [r"\q", "\\", r"\x4", r"\U00110000"])
-def test_escapes_that_are_none(typed):
-    with pytest.raises(UsageError, match="is no escape"):
-        unescape("--prime", typed)
+def test_without_a_prime_a_document_end_or_a_line_break_comes_first():
+    assert POEMS.tokens[first_token(POEMS)] == "<eod>"
+    assert ABC.tokens[first_token(ABC)] == "\n"
+    assert PLAY.tokens[first_token(PLAY)] == "||Return||"
+    assert first_token(Vocabulary("char", ("a", "b"))) == 1

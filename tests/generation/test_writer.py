@@ -2,14 +2,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn_cli.config import SamplingSettings
-from charrnn_cli.generation.writer import LINE_TOKENS, Writer
+from charrnn_cli.generation.writer import UNTIL_LINE_TOKENS, Writer
 from charrnn_cli.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("char", ("\n", *"abc"))
 
 
 def write(text: str, vocabulary=ABC, tokens=None, **settings):
-    """The parts of a text whose tokens come one by one, and the writer."""
+    """The pieces of a text whose tokens come one by one, and the writer; all tokens at once give the same text."""
     writer = Writer(vocabulary, SamplingSettings(**{"length": 10_000, **settings}), [])
     parts = []
     for token in tokens or text:
@@ -23,7 +23,7 @@ def write(text: str, vocabulary=ABC, tokens=None, **settings):
 
 
 @given(st.text("ab\n", max_size=30), st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3), st.booleans())
-def test_a_text_ends_where_a_stop_string_is_whole_and_is_never_shown_beyond(text, stops, keep):
+def test_a_text_ends_at_the_first_stop_text_and_nothing_after_it_is_shown(text, stops, keep):
     parts, writer = write(text, stop=tuple(stops), keep_stop=keep)
     ends = [end for end in range(len(text) + 1) if any(text[:end].endswith(stop) for stop in stops)]
     if not ends:
@@ -37,31 +37,31 @@ def test_a_text_ends_where_a_stop_string_is_whole_and_is_never_shown_beyond(text
     assert "".join(parts) == text[:at] + (stop if keep else "")
 
 
-def test_a_stop_string_is_found_across_tokens():
+def test_a_stop_text_is_found_across_tokens():
     words = Vocabulary("word", ("to", "be", "or"))
     parts, writer = write("", words, ["to", "be", "or", "to"], stop=("e or t",))
     assert ("".join(parts), writer.ending) == ("to b", "stop")
 
 
-def test_the_length_ends_a_text_and_shows_what_was_held_back():
+def test_text_that_was_held_back_is_shown_at_the_end():
     parts, writer = write("abab", length=3, stop=("bc",))
     assert ("".join(parts), writer.ending, writer.tokens) == ("aba", "length", 3)
     parts, writer = write("aab", length=3, stop=("bc",))
     assert "".join(parts) == "aab"
 
 
-def test_lines_are_counted():
+def test_a_text_ends_after_a_number_of_lines():
     parts, writer = write("a\n\nb\nc", lines=3)
     assert ("".join(parts), writer.ending) == ("a\n\nb\n", "lines")
 
 
-def test_the_last_line_is_finished():
+def test_until_line_finishes_the_last_line():
     parts, writer = write("a\nbc\na", length=3, until_line=True)
     assert ("".join(parts), writer.ending) == ("a\nbc\n", "line")
     parts, writer = write("ab\nc", length=3, until_line=True)
     assert ("".join(parts), writer.ending) == ("ab\n", "line")
     parts, writer = write("a" * 5000, length=3, until_line=True)
-    assert (len("".join(parts)), writer.ending) == (3 + LINE_TOKENS, "length")
+    assert (len("".join(parts)), writer.ending) == (3 + UNTIL_LINE_TOKENS, "length")
 
 
 def test_an_unfinished_character_is_shown_at_the_end():

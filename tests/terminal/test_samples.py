@@ -1,9 +1,11 @@
 import io
+import json
 
 import pytest
 
-from charrnn_cli.generation.generate import Piece, Sample
-from charrnn_cli.terminal.samples import TextOutput
+from charrnn_cli.generation.texts import Piece, Sample
+from charrnn_cli.terminal.samples import JsonOutput, TextOutput, copies_in_words, print_texts, reading_bar
+from charrnn_cli.text.copies import Copies, Original
 from charrnn_cli.wording import visible
 
 
@@ -22,12 +24,12 @@ def written(stream: io.StringIO, raw: bool = False, echo: bool = True) -> str:
     return stream.getvalue()
 
 
-def test_a_pipe_gets_the_text_as_it_is():
+def test_a_pipe_gets_the_text_unchanged():
     assert written(io.StringIO()) == "Far \x1b[31m\t\n---\nFar \x1b[31m\t"
     assert written(io.StringIO(), echo=False) == " \x1b[31m\t\n---\n \x1b[31m\t"
 
 
-def test_a_terminal_gets_what_cannot_steer_it_and_a_rule_between_texts(monkeypatch):
+def test_a_terminal_gets_escaped_control_characters_and_a_rule_between_texts(monkeypatch):
     monkeypatch.setenv("COLUMNS", "12")
     assert written(Terminal()) == "Far \\x1b[31m\t\n" + "\u2500" * 12 + "\nFar \\x1b[31m\t\n"
     assert written(Terminal(), raw=True).count("\x1b") == 2
@@ -36,5 +38,36 @@ def test_a_terminal_gets_what_cannot_steer_it_and_a_rule_between_texts(monkeypat
 @pytest.mark.parametrize(
     ("text", "seen"), [("a\n\tb", "a\n\tb"), ("\x1b\x07\x9b", "\\x1b\\x07\\x9b"), ("\u202e", "\\u202e")]
 )
-def test_what_steers_a_terminal_is_written_out(text, seen):
+def test_control_characters_become_escapes(text, seen):
     assert visible(text) == seen
+
+
+def test_a_json_record_has_a_whole_text():
+    stream = io.StringIO()
+    events = [Piece(0, "Far", prime=True), Piece(0, " a"), Piece(0, "way"), Sample(0, "length", 5, -1.5)]
+    print_texts(events, JsonOutput(stream, "anna", 7, Original(lambda: ["so far away"])))
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line) == {
+        "model": "anna",
+        "seed": 7,
+        "sample": 0,
+        "prime": "Far",
+        "text": " away",
+        "tokens": 5,
+        "log_probability": -1.5,
+        "stop_reason": "length",
+        "copies": {"longest": " away", "share": 0.0},
+    }
+
+
+def test_copies_in_words_shorten_the_passage():
+    assert copies_in_words(Copies("", 0.0)) == "copied: nothing"
+    words = copies_in_words(Copies("a\n" * 50, 0.5))
+    assert "50.0%" in words
+    assert "has 100: 'a a " in words
+    assert words.endswith("...'")
+
+
+def test_a_short_prime_is_read_without_a_bar():
+    with reading_bar(10) as progress:
+        progress(0.5)

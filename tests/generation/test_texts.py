@@ -7,18 +7,17 @@ import torch
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Sampler
-from charrnn_cli.generation.generate import Piece, Sample, generate, in_order, likeliest, read, read_on
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
-from charrnn_cli.generation.prime import read_prime
-from charrnn_cli.generation.sampling import divergence, probabilities
+from charrnn_cli.generation.prime import encode_prime
+from charrnn_cli.generation.reading import read_more, read_prime
+from charrnn_cli.generation.sampling import probabilities
+from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.generation.torch_engine import TorchEngine
 from charrnn_cli.network.model import LanguageModel, get_weights
-from charrnn_cli.runs.checkpoints import Summary
 from charrnn_cli.text.vocabulary import Vocabulary
 
 SETTINGS = ModelSettings(hidden=16, layers=2, embedding=8)
-SUMMARY = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")
 ABC = Vocabulary("char", ("\n", " ", *"abcdefghijklmnopqrstuvwxyz"))
 
 
@@ -29,8 +28,8 @@ def weights(size: int, seed: int = 0, times: float = 4):
 
 def events(prime="", engine=None, vocabulary=ABC, seed=0, samples=1, scored=False, **settings):
     engine = engine or NumpyEngine(weights(len(vocabulary)), SETTINGS)
-    ids = read_prime(prime, vocabulary)
-    return generate(engine, vocabulary, ids, SamplingSettings(**settings), seed, samples, scored)
+    read = read_prime(engine, vocabulary, encode_prime(prime, vocabulary))
+    return write_texts(engine, vocabulary, read, SamplingSettings(**settings), seed, samples, scored)
 
 
 def write(*arguments, **settings) -> str:
@@ -38,7 +37,7 @@ def write(*arguments, **settings) -> str:
 
 
 def texts(found) -> dict[int, str]:
-    """What each sample is."""
+    """The whole text of each sample."""
     whole: dict[int, str] = {}
     for event in found:
         if isinstance(event, Piece):
@@ -46,7 +45,7 @@ def texts(found) -> dict[int, str]:
     return whole
 
 
-def test_the_prime_and_so_many_tokens():
+def test_a_text_is_the_prime_and_as_many_tokens_as_asked_for():
     text = write("far", length=30)
     assert text.startswith("far")
     assert len(text) == 33
@@ -93,17 +92,17 @@ MARKS = {"||Comma||": ",", "||Colon||": ":", "||Return||": "\n"}
 PLAY = Vocabulary("word", ("<unk>", *MARKS, "ROMEO", "Romeo", "to", "be"), unknown=0, marks=MARKS)
 
 
-def test_a_word_model_writes_words_with_their_spaces():
+def test_a_word_model_writes_words_with_spaces_between():
     text = write("ROMEO:\nto be, ", vocabulary=PLAY, length=50, temperature=2.0)
     assert text.startswith("ROMEO:\nto be,")
     assert set(text.replace(",", " ").replace(":", " ").split()) <= set(PLAY.tokens)
     assert "||" not in text
 
 
-def test_broken_weights_are_noticed():
+def test_corrupt_weights_are_an_error():
     broken = weights(len(ABC))
     broken["head.bias"][3] = np.nan
-    with pytest.raises(RunError, match="broken"):
+    with pytest.raises(RunError, match="corrupt"):
         write("far", NumpyEngine(broken, SETTINGS))
 
 
@@ -115,7 +114,7 @@ ENGINES = {
 
 
 @pytest.mark.parametrize("engine", ["numpy", "onnx"])
-def test_a_sample_does_not_depend_on_how_many_there_are(engine):
+def test_a_text_does_not_depend_on_the_number_of_texts(engine):
     settings = {
         "prime": "far",
         "engine": ENGINES[engine](weights(len(ABC)), SETTINGS),
@@ -130,7 +129,7 @@ def test_a_sample_does_not_depend_on_how_many_there_are(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_samples_end_each_in_its_own_time(engine):
+def test_each_text_ends_for_its_own_reason(engine):
     found = list(
         events(
             "a",
@@ -152,20 +151,20 @@ def test_samples_end_each_in_its_own_time(engine):
     assert len({end.tokens for end in ends.values()}) > 2
 
 
-def test_one_sample_comes_after_the_other():
+def test_in_order_gives_one_text_after_the_other():
     found = list(in_order(events("a", samples=5, length=20, stop=("e",), temperature=1.5)))
     assert [event.sample for event in found] == sorted(event.sample for event in found)
     assert texts(found) == texts(events("a", samples=5, length=20, stop=("e",), temperature=1.5))
 
 
-def test_the_likeliest_is_that_of_the_highest_mean():
+def test_the_likeliest_texts_have_the_highest_mean_log_probability():
     settings = {"prime": "a", "samples": 6, "length": 20, "temperature": 1.5, "scored": True}
     means = {e.sample: e.log_probability / e.tokens for e in events(**settings) if isinstance(e, Sample)}
     best = [e.sample for e in likeliest(events(**settings), 2) if isinstance(e, Sample)]
     assert best == sorted(means, key=means.__getitem__, reverse=True)[:2]
 
 
-def test_the_log_probability_is_that_of_the_text():
+def test_the_log_probability_is_the_sum_over_the_written_tokens():
     engine = NumpyEngine(weights(len(ABC)), SETTINGS)
     (end,) = [e for e in events("far", engine, length=30, temperature=2.0, scored=True) if isinstance(e, Sample)]
     ids = ABC.encode(write("far", engine, length=30, temperature=2.0))
@@ -177,39 +176,12 @@ def test_the_log_probability_is_that_of_the_text():
     assert end.log_probability == pytest.approx(total, abs=1e-3)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_long_prime_leads_to_the_state_that_reading_all_of_it_does(engine, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.generation.generate.REMEMBERED", 400)
-    stepping, ids = (
-        ENGINES[engine](weights(len(ABC), times=1), SETTINGS),
-        np.random.default_rng(0).integers(len(ABC), size=1300).tolist(),
-    )
-    shares: list[float] = []
-    whole = read_on(stepping, ids, stepping.start(1))
-    found = read(stepping, ids, shares.append)
-    logits = [stepping.step(np.array([3]), state)[0] for state in (found, whole)]
-    assert divergence(*logits) < 1e-3
-    assert shares == sorted(shares)
-    assert len(shares) == 2 * 2  # the end was read, twice, and not all of it
-
-
-def test_a_prime_that_is_not_forgotten_is_read_whole(monkeypatch):
-    monkeypatch.setattr("charrnn_cli.generation.generate.REMEMBERED", 50)
-    never = weights(len(ABC))
-    for k in range(2):
-        never[f"rnn.bias_ih_l{k}"][16:32] += 50  # forget gates that are never closed
-    engine, ids = NumpyEngine(never, SETTINGS), np.random.default_rng(0).integers(len(ABC), size=450).tolist()
-    whole = read_on(engine, ids, engine.start(1))
-    for parts, others in zip(read(engine, ids).parts, whole.parts, strict=True):
-        np.testing.assert_array_equal(np.stack(parts), np.stack(others))
-
-
-def test_many_draws_are_as_likely_as_the_model_says():
+def test_many_draws_follow_the_probabilities_of_the_model():
     """100,000 draws against the model's own probabilities, after a prime."""
     engine, draws = NumpyEngine(weights(len(ABC), times=2), SETTINGS), 100_000
     settings = SamplingSettings(temperature=1.0, top_p=1.0)
     sampler = Sampler(settings, np.ones(len(ABC), bool))
-    state, ids = read_on(engine, ABC.encode("fa"), engine.start(1)), np.full(1000, ABC.ids["r"])
+    state, ids = read_more(engine, ABC.encode("fa"), engine.start(1)), np.full(1000, ABC.ids["r"])
     logits, _ = engine.step(ids[:1], state)
     expected = draws * probabilities(logits.astype(float))[0]
     random, counts = np.random.default_rng(0), np.zeros(len(ABC))
@@ -218,4 +190,4 @@ def test_many_draws_are_as_likely_as_the_model_says():
         block = engine.write(ids, many, np.zeros((1000, 0), int), random.random((1000, 1)), sampler)
         counts += np.bincount(block.ids[:, 0], minlength=len(ABC))
     chi_square = ((counts - expected) ** 2 / expected).sum()
-    assert chi_square < 55.5  # 0.1 % of fair draws from 28 are above, 27 degrees of freedom
+    assert chi_square < 55.5  # the 0.1 % quantile at 27 degrees of freedom

@@ -1,0 +1,49 @@
+"""The text that is scored: files, or a split of a run's own text."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from charrnn_cli.errors import RunError
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import Model
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.decoding import text_decoder
+from charrnn_cli.text.scorable import ScorableText, read_split, read_text
+from charrnn_cli.text.sources import find_sources, temporary_folder
+from charrnn_cli.text.vocabulary import Vocabulary
+
+Split = Literal["train", "valid", "test"]
+
+
+def read_files(
+    files: Sequence[str],
+    model: Model,
+    unknown: Literal["error", "skip"] = "error",
+    by_line: bool = False,
+    **changes: Any,
+) -> ScorableText:
+    """Files as one text, read as the model's own text was.
+
+    `changes` replace settings of that: `encoding`, `documents` or `field`. Raises UsageError, TextError, DiskError.
+    """
+    settings = dataclasses.replace(model.text, **changes)
+    text_decoder(settings.encoding)
+    with temporary_folder() as spool:
+        sources = find_sources(files, Path(spool))
+        return read_text(sources, model.vocabulary, settings, unknown == "skip", by_line)
+
+
+def read_split_of(run: Run, split: Split, vocabulary: Vocabulary, by_line: bool) -> ScorableText:
+    """A split of a run's own text. Raises RunError if the run does not have it."""
+    if not run.prepared:
+        raise RunError(
+            f"{run.name} comes without its training text, so it has no {split} split. Name a text: "
+            f"charrnn evaluate FILE.txt with `model={run.quoted}`."
+        )
+    corpus = Corpus(run.corpus)
+    ids = corpus.split(split)
+    if not len(ids):
+        raise RunError(f"{run.name} has no {split} split. Pass another `split`, such as `split=train`, or name a text.")
+    return read_split(ids, vocabulary, by_line, corpus.info.characters.get(split))

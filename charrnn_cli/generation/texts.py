@@ -1,0 +1,135 @@
+"""Texts that an engine writes side by side, from their prime to their end."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.config import SamplingSettings
+from charrnn_cli.generation.engine import Engine, Sampler
+from charrnn_cli.generation.reading import Prime
+from charrnn_cli.generation.sampling import allowed_tokens
+from charrnn_cli.generation.writer import Ending, Writer
+from charrnn_cli.text.vocabulary import Vocabulary
+
+RANDOMS_AHEAD = 256  # random numbers that are drawn for a text at once
+JOINED_PRIME = 4096  # tokens at the end of a prime that may influence how the text after it is joined
+
+
+class Piece(NamedTuple):
+    """Text that is added to one of the texts."""
+
+    sample: int  # number of the text, from 0
+    text: str
+    log_probability: float = float("nan")  # of its token, in nats; NaN if not scored
+    prime: bool = False  # whether this is the prime
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The end of one of the texts."""
+
+    sample: int
+    ending: Ending
+    tokens: int  # after the prime
+    log_probability: float  # of those tokens, in nats; NaN if not scored
+
+
+def write_texts(
+    engine: Engine[Any],
+    vocabulary: Vocabulary,
+    prime: Prime,
+    settings: SamplingSettings,
+    seed: int,
+    samples: int = 1,
+    scored: bool = False,
+) -> Iterator[Piece | Sample]:
+    """Writes several texts: yields pieces of each, the prime first, and a `Sample` at the end of each.
+
+    Every text has its own random numbers, which depend only on the seed and the number of the text. Raises UsageError
+    if no token may be drawn, RunError if the weights are corrupt.
+    """
+    sampler = Sampler(settings, allowed_tokens(settings, vocabulary), scored)
+    prime_text = prime.text + (prime.unfinished if settings.length == 0 else "")
+    first = 0
+    for size in engine.groups(samples):
+        numbers = range(first, min(first + size, samples))  # the last group may have fewer texts than streams
+        writers = {number: Writer(vocabulary, settings, prime.ids[-JOINED_PRIME:]) for number in numbers}
+        for number, writer in writers.items():
+            yield Piece(number, prime_text, prime=True)
+            if writer.ending:
+                yield Sample(number, writer.ending, 0, 0.0)
+        randoms = [_random_numbers(seed, number) for number in range(first, first + size)]
+        yield from _write_group(engine, prime, sampler, writers, randoms)
+        first += size
+
+
+def in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
+    """The events of the first text, then those of the second, and so on, each as early as this order allows."""
+    waiting: dict[int, list[Piece | Sample]] = {}
+    current = 0
+    for event in events:
+        waiting.setdefault(event.sample, []).append(event)
+        while ready := waiting.pop(current, []):
+            yield from ready
+            if isinstance(ready[-1], Sample):
+                current += 1
+
+
+def likeliest(events: Iterable[Piece | Sample], count: int) -> Iterator[Piece | Sample]:
+    """The events of the `count` texts with the highest mean log-probability per token, the likeliest text first."""
+    samples: dict[int, list[Piece | Sample]] = {}
+    means: dict[int, float] = {}
+    for event in events:
+        samples.setdefault(event.sample, []).append(event)
+        if isinstance(event, Sample):
+            means[event.sample] = event.log_probability / max(event.tokens, 1)
+    for number in sorted(means, key=lambda number: (-means[number], number))[:count]:
+        yield from samples[number]
+
+
+def _write_group(
+    engine: Engine[Any],
+    prime: Prime,
+    sampler: Sampler,
+    writers: dict[int, Writer],
+    randoms: list[np.random.Generator],
+) -> Iterator[Piece | Sample]:
+    """Writes a group of B texts, T tokens at a time."""
+    writing = {number: writer for number, writer in writers.items() if not writer.ending}
+    first, B = min(writers), len(randoms)
+    T = engine.tokens_at_once(B)
+    W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
+    state = engine.repeat(prime.state, B)
+    ids = np.full(B, prime.context[-1])  # (B,)
+    recent = _last_tokens(np.array([prime.context[-W:] if W else ()], np.int64), W).repeat(B, axis=0)  # (B, W)
+    uniforms = np.empty((B, 0))  # (B, random numbers that are left)
+    while writing:
+        if uniforms.shape[1] < T:
+            uniforms = np.stack([random.random(RANDOMS_AHEAD) for random in randoms])
+        block = engine.write(ids, state, recent, uniforms[:, :T], sampler)
+        uniforms, state, ids = uniforms[:, T:], block.state, block.ids[:, -1]
+        if W:
+            recent = _last_tokens(np.concatenate([recent, block.ids], axis=1), W)
+        tokens = block.ids.tolist()
+        scores = None if block.scores is None else block.scores.tolist()
+        for number, writer in list(writing.items()):
+            row = number - first
+            for part in writer.add(tokens[row], scores and scores[row]):
+                yield Piece(number, part.text, part.log_probability)
+            if writer.ending:
+                del writing[number]
+                yield Sample(number, writer.ending, writer.tokens, writer.log_probability)
+
+
+def _random_numbers(seed: int, sample: int) -> np.random.Generator:
+    """The random numbers of one text."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(sample,))))
+
+
+def _last_tokens(ids: NDArray[Any], window: int) -> NDArray[Any]:
+    """The last tokens of each text (B, window); -1 if it has fewer."""
+    kept = ids[:, max(0, ids.shape[1] - window) :]
+    return np.pad(kept, ((0, 0), (window - kept.shape[1], 0)), constant_values=-1)
