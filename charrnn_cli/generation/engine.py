@@ -1,20 +1,26 @@
-"""What every engine can do, and how those that step on a CPU write.
+"""What an engine is, and how an engine writes with filters that it does not compute itself.
 
-Sizes: B texts, T tokens, V tokens of the vocabulary, W tokens of a window.
+Sizes: B texts, T tokens, V tokens of the vocabulary, W recent tokens.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.config import SamplingSettings
-from charrnn_cli.generation.sampling import Filter, Ids, draw, filters, log_probabilities
+from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.sampling import Filter, Ids, active_filters, draw, filters, log_probabilities
 
-State = TypeVar("State")
+EngineState = TypeVar("EngineState")  # the hidden state of B texts, in the form that an engine keeps it
+
+
+class EngineUnavailableError(UsageError):
+    """An engine that is not installed, or cannot compute the model."""
 
 
 @dataclass(frozen=True)
@@ -22,88 +28,98 @@ class Sampler:
     """How tokens are drawn."""
 
     settings: SamplingSettings
-    allowed: NDArray[np.bool_]  # (V,)
-    scored: bool = False  # whether the log-probability of each is asked for
+    allowed: NDArray[np.bool_]  # (V,) whether a token may be drawn at all
+    scored: bool = False  # whether to return the log-probability of each token
 
     @cached_property
     def filters(self) -> list[Filter]:
-        """What logits go through, in NumPy."""
+        """The active filters, in NumPy."""
         return filters(self.settings, self.allowed)
+
+    @cached_property
+    def filter_settings(self) -> frozenset[str]:
+        """The names of the settings that the active filters read."""
+        return frozenset(name for entry in active_filters(self.settings, self.allowed) for name in entry.settings)
 
 
 @dataclass(frozen=True)
-class Block(Generic[State]):
+class TokenBlock(Generic[EngineState]):
     """The next T tokens of B texts."""
 
     ids: Ids  # (B, T)
-    scores: NDArray[np.float64] | None  # (B, T) log-probabilities in nats, before any filter, where they are asked for
-    state: State
+    scores: NDArray[np.float64] | None  # (B, T) log-probabilities in nats, before any filter; None: not requested
+    state: EngineState  # after all of them but the last
 
 
-class Engine(Protocol[State]):
-    """What computes the network."""
+class Engine(ABC, Generic[EngineState]):
+    """Computes a network token by token, and draws tokens from its predictions.
 
-    name: str
+    `fuses` names the settings whose filters the engine computes by itself in `write_fused`. If a filter is active that
+    reads another setting, the engine writes step by step, and the filters and the draw run in NumPy.
+    """
+
+    name: str  # as messages show it
+    fuses: ClassVar[frozenset[str]] = frozenset()
+    group_sizes: ClassVar[Sequence[int]] = (1,)  # of the groups that `groups` makes; the last size repeats
+    block_tokens: ClassVar[int] = 16  # T, if several texts are written
 
     def tokens_at_once(self, texts: int) -> int:
-        """How many tokens of each of so many texts `write` is asked for."""
+        """The number of tokens T for which `write` is called: 1 for a single text, which appears token by token."""
+        return 1 if texts == 1 else self.block_tokens
 
     def groups(self, texts: int) -> list[int]:
-        """How many texts are written side by side, group after group; those too many in the last are nobody's."""
+        """The sizes of the groups in which texts are written side by side.
 
-    def start(self, streams: int) -> State:
+        The last group may be larger than needed; the extra texts are discarded. A matrix product can sum a row in
+        another order if there are more rows. Because group sizes do not depend on the number of texts, the texts do
+        not either.
+        """
+        groups: list[int] = []
+        while sum(groups) < texts:
+            index = min(len(groups), len(self.group_sizes) - 1)
+            groups.append(self.group_sizes[index])
+        return groups
+
+    @abstractmethod
+    def start(self, streams: int) -> EngineState:
         """The state before any token."""
 
-    def repeat(self, state: State, streams: int) -> State:
-        """The state of one text as that of so many."""
+    @abstractmethod
+    def repeat(self, state: EngineState, streams: int) -> EngineState:
+        """The state of a single text, copied for several."""
 
-    def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
-        """Ids (B,), state to logits of the next token (B, V), state."""
+    @abstractmethod
+    def step(self, ids: Ids, state: EngineState) -> tuple[NDArray[np.float32], EngineState]:
+        """Ids (B,) and state to logits of the next token (B, V) and state."""
 
     def write(
-        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
-    ) -> Block[State]:
-        """Reads ids (B,), then draws a token for each column of the uniform numbers (B, T), and reads it.
+        self, ids: Ids, state: EngineState, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> TokenBlock[EngineState]:
+        """Reads ids (B,), then draws a token with each column of the random numbers `uniforms` (B, T) and reads it.
 
-        The last one is not read. `recent` (B, W) are the tokens so far, -1 where there are none. Raises RunError where
-        the weights are broken.
+        The last token is not read. `recent` (B, W) are the last tokens of each text, -1 if it has fewer. Raises
+        RunError if the model produces NaN.
         """
+        if sampler.filter_settings <= self.fuses:
+            return self.write_fused(ids, state, recent, uniforms, sampler)
+        return self.write_by_steps(ids, state, recent, uniforms, sampler)
 
+    def write_fused(
+        self, ids: Ids, state: EngineState, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> TokenBlock[EngineState]:
+        """Does the same as `write`, if the engine fuses all active filters."""
+        return self.write_by_steps(ids, state, recent, uniforms, sampler)
 
-def fixed_groups(texts: int, sizes: Sequence[int]) -> list[int]:
-    """The same groups whatever the number of texts: of these sizes, the last again and again.
-
-    Matrix products sum one row in another order than several. In a group that always has the same size, a text does not
-    depend on how many others are asked for.
-    """
-    groups: list[int] = []
-    while texts > sum(groups):
-        groups.append(sizes[min(len(groups), len(sizes) - 1)])
-    return groups
-
-
-class StepEngine(Generic[State]):
-    """An engine on a CPU: one step at a time, the draw in NumPy."""
-
-    block = 16  # tokens of several texts that are written at once
-
-    def tokens_at_once(self, texts: int) -> int:
-        """One of a single text, which comes as it is made."""
-        return 1 if texts == 1 else self.block
-
-    def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
-        """Ids (B,), state to logits of the next token (B, V), state."""
-        raise NotImplementedError
-
-    def write(
-        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
-    ) -> Block[State]:
-        """As `Engine` says."""
-        drawn, scores = np.empty(uniforms.shape, np.int64), np.empty(uniforms.shape) if sampler.scored else None
-        with np.errstate(over="ignore", invalid="ignore"):  # far below the largest is never; what is broken is noticed
+    def write_by_steps(
+        self, ids: Ids, state: EngineState, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> TokenBlock[EngineState]:
+        """Does the same as `write`, one step after the other, with the filters and the draw in NumPy."""
+        drawn = np.empty(uniforms.shape, np.int64)  # (B, T)
+        scores = np.empty(uniforms.shape) if sampler.scored else None
+        with np.errstate(over="ignore", invalid="ignore"):  # a very small probability becomes 0; `draw` finds NaN
             for t in range(uniforms.shape[1]):
-                given, state = self.step(ids, state)  # (B, V)
-                logits = model_logits = given.astype(np.float64)
+                float32_logits, state = self.step(ids, state)  # (B, V)
+                logits = model_logits = float32_logits.astype(np.float64)
                 for filter in sampler.filters:
                     logits = filter(logits, recent)
                 drawn[:, t] = ids = draw(logits, uniforms[:, t])  # (B,)
@@ -111,4 +127,4 @@ class StepEngine(Generic[State]):
                     scores[:, t] = log_probabilities(model_logits, ids)
                 if recent.size:
                     recent = np.concatenate([recent[:, 1:], ids[:, None]], axis=1)
-        return Block(drawn, scores, state)
+        return TokenBlock(drawn, scores, state)

@@ -1,34 +1,62 @@
 """Chooses the engine that computes a model."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from charrnn_cli.config import EngineName
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.engine import Engine
+from charrnn_cli.generation.engine import Engine, EngineUnavailableError
 from charrnn_cli.runs.models import Model
+
+if TYPE_CHECKING:
+    import torch
 
 
 def load_engine(model: Model, name: EngineName = "auto", gpu: bool = False, device: str | None = None) -> Engine[Any]:
-    """The engine of that name; "auto": torch on a GPU or another device, else ONNX Runtime where it is installed.
+    """The engine called `name`, with the weights of a model.
 
-    Raises UsageError, DeviceError.
+    With `gpu` or `device`, "auto" takes torch. Otherwise it takes ONNX Runtime if that is installed, else NumPy; and
+    torch for a cell that these do not compute. Raises UsageError, DeviceError.
     """
-    asked = "--gpu" if gpu else f"--device {device}" if device else None
-    if asked and name not in ("auto", "torch"):
-        raise UsageError(f"--engine {name} computes on the CPU, whatever {asked} says: leave out one of them.")
-    if asked or name == "torch":
-        from charrnn_cli.generation.torch_engine import TorchEngine
+    if gpu or device:
+        if name not in ("auto", "torch"):
+            place = "`gpu`" if gpu else f"`device={device}`"
+            raise UsageError(f"`engine={name}` computes on the CPU and cannot use {place}. Leave out one of them.")
         from charrnn_cli.network.device import pick_device
 
-        return TorchEngine(model.weights, model.settings, pick_device(gpu, asked is None, device))
-    fast = find_spec("onnxruntime") is not None and find_spec("onnx") is not None
-    if name == "onnx" and not fast:
-        raise UsageError("--engine onnx needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx")
-    if name == "onnx" or (name == "auto" and fast):
-        from charrnn_cli.generation.onnx_engine import OnnxEngine
+        return _torch(model, pick_device(gpu, False, device))
+    if name != "auto":
+        return ENGINES[name](model)
+    for load in (_onnx, _numpy):
+        with suppress(EngineUnavailableError):
+            return load(model)
+    return _torch(model)
 
-        return OnnxEngine(model.weights, model.settings)
+
+def _onnx(model: Model) -> Engine[Any]:
+    if find_spec("onnxruntime") is None or find_spec("onnx") is None:
+        raise EngineUnavailableError(
+            "`engine=onnx` needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx"
+        )
+    from charrnn_cli.generation.onnx_engine import OnnxEngine
+
+    return OnnxEngine(model.weights, model.settings)
+
+
+def _numpy(model: Model) -> Engine[Any]:
     from charrnn_cli.generation.numpy_engine import NumpyEngine
 
     return NumpyEngine(model.weights, model.settings)
+
+
+def _torch(model: Model, device: "torch.device | None" = None) -> Engine[Any]:
+    import torch
+
+    from charrnn_cli.generation.torch_engine import TorchEngine
+
+    return TorchEngine(model.weights, model.settings, device or torch.device("cpu"))
+
+
+ENGINES: dict[EngineName, Callable[[Model], Engine[Any]]] = {"onnx": _onnx, "numpy": _numpy, "torch": _torch}

@@ -1,7 +1,7 @@
-"""The recurrent step in ONNX Runtime with weights of 8 bits: a quarter of the memory that each character reads.
+"""The network in ONNX Runtime with weights of 8 bits: a quarter of the memory to read for each token.
 
-A graph reads a token, and another one writes several: step, filters, draw, and again, with no way back to Python
-between two tokens. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
+One graph reads a token. Another one writes several tokens without returning to Python between them: step, filters,
+draw, and again. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,113 +15,121 @@ from numpy.typing import NDArray
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.engine import Block, Sampler, StepEngine
-from charrnn_cli.generation.numpy_engine import Array, NumpyEngine, State
+from charrnn_cli.generation.engine import Engine, EngineUnavailableError, Sampler, TokenBlock
+from charrnn_cli.generation.numpy_cells import Array
+from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
+from charrnn_cli.generation.onnx_cells import CELL_STEPS
 from charrnn_cli.generation.onnx_graph import Graph
 from charrnn_cli.generation.sampling import BROKEN, Ids
 from charrnn_cli.machine import available_cores
 
-SIDE_BY_SIDE = 256  # texts at once, at most
-FEW = 4  # texts that are not worth another core
-LARGEST_RATE = np.float32(1e30)  # one over the temperature, at most
-NEVER_ONE = np.float32(1 - 2**-24)  # the largest number below 1
+LARGEST_GROUP = 256  # texts that are written side by side
+TEXTS_PER_CORE = 4  # at least; fewer are not worth another core
+LARGEST_RATE = np.float32(1e30)  # limit of one over the temperature
+BELOW_ONE = np.float32(1 - 2**-24)  # the largest number below 1
+ALL_TOKENS = 2.0  # a `top_p` that no rounding can reach
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
-class OnnxEngine(StepEngine[State]):
-    """The network as the NumPy engine has it, its products in 8 bits."""
+class OnnxEngine(Engine[StepState]):
+    """Computes the same as the NumPy engine, with products of 8 bits."""
 
     name = "ONNX Runtime, 8 bits"
+    fuses = frozenset({"ban", "allow_only", "allow_unknown", "temperature", "top_n", "top_p", "min_p"})
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
-        """Takes weights of any float type."""
+        """Takes weights of any float type. Raises EngineUnavailableError for an unknown cell."""
+        if settings.cell not in CELL_STEPS:
+            raise EngineUnavailableError(
+                f"`engine=onnx` cannot compute the cell {settings.cell!r}. Pass `engine=torch`."
+            )
         self.numpy = NumpyEngine(weights, settings)
         self._graph = Graph(self.numpy)
         self._sessions: dict[str, Any] = {}
 
-    def start(self, streams: int) -> State:
-        """The state before any token."""
+    def start(self, streams: int) -> StepState:
         return self.numpy.start(streams)
 
-    def repeat(self, state: State, streams: int) -> State:
-        """The state of one text as that of so many."""
+    def repeat(self, state: StepState, streams: int) -> StepState:
         return self.numpy.repeat(state, streams)
 
     def groups(self, texts: int) -> list[int]:
-        """As few as there can be."""
-        whole, rest = divmod(texts, SIDE_BY_SIDE)
-        return [SIDE_BY_SIDE] * whole + [rest] * (rest > 0)
+        """As few groups as possible: with integer products a text does not depend on the others in its group."""
+        full, rest = divmod(texts, LARGEST_GROUP)
+        return [LARGEST_GROUP] * full + ([rest] if rest else [])
 
     def tokens_at_once(self, texts: int) -> int:
-        """As many of one text as of several: they take no longer than it takes to show them."""
-        return self.block
+        """A whole block even for a single text: writing it takes no longer than showing it."""
+        return self.block_tokens
 
-    def step(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Ids (B,), state to logits of the next token (B, V), state."""
-        logits, *parts = self._run("read", {"ids": np.asarray(ids, np.int64), **self._in(state)}, {})
-        return logits, self._out(parts, state)
+    def step(self, ids: Ids, state: StepState) -> tuple[Array, StepState]:
+        logits, *parts = self._run("read", {"ids": np.asarray(ids, np.int64), **self._named(state)}, {})
+        return logits, self._state(parts)
 
-    def write(
-        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
-    ) -> Block[State]:
-        """As `Engine` says; with a repetition penalty token by token."""
-        if recent.size:
-            return super().write(ids, state, recent, uniforms, sampler)
-        given = {
+    def write_fused(
+        self, ids: Ids, state: StepState, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> TokenBlock[StepState]:
+        """Writes with the graph that has filters and draw in it."""
+        by_text = {
             "ids": np.asarray(ids, np.int64),
-            "uniforms": np.minimum(uniforms.astype(np.float32), NEVER_ONE),
-            **self._in(state),
+            "uniforms": np.minimum(uniforms.astype(np.float32), BELOW_ONE),
+            **self._named(state),
         }
-        asked = {"tokens": np.array(uniforms.shape[1]), **_filters(sampler.settings, sampler.allowed)}
-        drawn, totals, *more = self._run("write and score" if sampler.scored else "write", given, asked)  # (B, T) each
+        of_all = {"tokens": np.array(uniforms.shape[1]), **_filter_inputs(sampler.settings, sampler.allowed)}
+        graph = "write and score" if sampler.scored else "write"
+        drawn, totals, *outputs = self._run(graph, by_text, of_all)  # (B, T) each
         if not (totals > 0).all():
             raise RunError(BROKEN)
-        scores = more.pop(0).astype(np.float64) if sampler.scored else None
-        return Block(drawn, scores, self._out(more, state))
+        scores = outputs.pop(0).astype(np.float64) if sampler.scored else None
+        return TokenBlock(drawn, scores, self._state(outputs))
 
-    def _in(self, state: State) -> dict[str, Array]:
+    def _named(self, state: StepState) -> dict[str, Array]:
+        """The hidden state by the names that the graphs use."""
         return dict(zip(self._graph.states, (part for parts in state.parts for part in parts), strict=True))
 
-    def _out(self, parts: list[Array], state: State) -> State:
-        each = len(state.parts[0])
-        return State(tuple(tuple(parts[at : at + each]) for at in range(0, len(parts), each)))
+    def _state(self, outputs: list[Array]) -> StepState:
+        """The hidden state from the outputs of a graph."""
+        arrays = iter(outputs)
+        return StepState(tuple(tuple(next(arrays) for _ in names) for names in self._graph.layer_states))
 
-    def _run(self, name: str, given: Mapping[str, NDArray[Any]], asked: Mapping[str, NDArray[Any]]) -> list[Any]:
-        """What a graph makes of what is `given` of each text (B, ...), and `asked` of all: some texts on each core."""
-        session, texts = self._session(name), len(given["ids"])
-        parts = min(available_cores(), texts // FEW)
+    def _run(self, graph: str, by_text: Arrays, of_all: Arrays) -> list[Any]:
+        """The outputs of a graph. Inputs `by_text` (B, ...) are divided among the cores, `of_all` go to each of them."""
+        session, texts = self._session(graph), len(by_text["ids"])
+        parts = min(available_cores(), texts // TEXTS_PER_CORE)
         if parts < 2:
-            made: list[Any] = session.run(None, {**given, **asked})
-            return made
-        shares = ({**dict(zip(given, rows, strict=True)), **asked} for rows in _shared(given.values(), parts))
-        each = self._cores.map(lambda share: session.run(None, share), shares)
-        return [np.concatenate(rows) for rows in zip(*each, strict=True)]
+            outputs: list[Any] = session.run(None, {**by_text, **of_all})
+            return outputs
+        shares = ({**dict(zip(by_text, rows, strict=True)), **of_all} for rows in _divided(by_text.values(), parts))
+        outputs_of_each = self._cores.map(lambda share: session.run(None, share), shares)
+        return [np.concatenate(rows) for rows in zip(*outputs_of_each, strict=True)]
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(available_cores())
 
-    def _session(self, name: str) -> Any:
-        """What runs a graph, on the core that asks."""
-        if name not in self._sessions:
+    def _session(self, graph: str) -> Any:
+        """The session that runs a graph, on the core of its caller."""
+        if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3  # errors alone
+            options.log_severity_level = 3  # only errors
             options.intra_op_num_threads = 1
-            model = self._graph.reading() if name == "read" else self._graph.writing(scored=name == "write and score")
-            self._sessions[name] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return self._sessions[name]
+            model = self._graph.reading() if graph == "read" else self._graph.writing(graph == "write and score")
+            self._sessions[graph] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return self._sessions[graph]
 
 
-def _shared(arrays: Iterable[NDArray[Any]], parts: int) -> Iterator[tuple[NDArray[Any], ...]]:
-    """So many parts of the rows of all arrays."""
+def _divided(arrays: Iterable[NDArray[Any]], parts: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The rows of all arrays, in this many parts."""
     return zip(*(np.array_split(array, parts) for array in arrays), strict=True)
 
 
-def _filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    """What the graph that writes is told of the settings."""
+def _filter_inputs(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """The settings of filters as `Graph.writing` takes them. Temperature 0 leaves only the likeliest token."""
     V, greedy = len(allowed), settings.temperature == 0
     n = 1 if greedy else settings.top_n or V
     rate = 1.0 if greedy else min(1 / settings.temperature, LARGEST_RATE)
-    top_p = 2.0 if greedy or settings.top_p == 1 else settings.top_p  # 2: all, whatever is rounded
+    top_p = ALL_TOKENS if greedy or settings.top_p == 1 else settings.top_p
     with np.errstate(divide="ignore"):
         least = np.maximum(np.log(np.float32(0 if greedy else settings.min_p)), np.finfo(np.float32).min)
     return {

@@ -1,6 +1,6 @@
 """The recurrent cells: one entry in `CELLS` for each. Importing this module does not load torch.
 
-To add a cell, add an entry here and its step to `generation/numpy_engine.py` and `generation/onnx_graph.py`. An engine
+To add a cell, add an entry here and its step to `generation/numpy_cells.py` and `generation/onnx_cells.py`. An engine
 without a step for a cell refuses it, and `engine=auto` then takes torch, which computes every cell.
 """
 

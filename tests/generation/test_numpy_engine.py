@@ -1,19 +1,20 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.config import Cell, ModelSettings
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.errors import UsageError
 from charrnn_cli.generation import numpy_engine
-from charrnn_cli.generation.numpy_engine import NumpyEngine, rnn_cell, sigmoid
+from charrnn_cli.generation.numpy_cells import CELL_STEPS
+from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.torch_engine import TorchEngine
+from charrnn_cli.network.cells import CELLS
 from charrnn_cli.network.model import LanguageModel, get_weights
 
 V = 9
 
 
-@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(
     ("hidden", "embedding", "tied"),
@@ -23,12 +24,12 @@ V = 9
     ],
 )
 @pytest.mark.parametrize(("residual", "norm"), [(False, False), (True, False), (True, True)])
-@pytest.mark.parametrize("lookup", [0, numpy_engine.LOOKUP])
+@pytest.mark.parametrize("largest_table", [0, numpy_engine.LARGEST_TABLE])
 @pytest.mark.parametrize("streams", [1, 3])
-def test_both_engines_compute_what_the_model_does(
-    monkeypatch, cell, layers, embedding, tied, hidden, residual, norm, lookup, streams
+def test_numpy_and_torch_compute_the_same_as_the_model(
+    monkeypatch, cell, layers, embedding, tied, hidden, residual, norm, largest_table, streams
 ):
-    monkeypatch.setattr(numpy_engine, "LOOKUP", lookup)
+    monkeypatch.setattr(numpy_engine, "LARGEST_TABLE", largest_table)
     torch.manual_seed(0)
     settings = ModelSettings(cell, hidden, layers, embedding, 0.5, residual=residual, tie_weights=tied, layer_norm=norm)
     model = LanguageModel(settings, V).eval()
@@ -50,18 +51,6 @@ def test_both_engines_compute_what_the_model_does(
     np.testing.assert_allclose(results[1], whole.detach().numpy().transpose(1, 0, 2), atol=1e-4)
 
 
-def test_the_plain_cell_stepped_by_hand():
-    """The numbers of the tutorial that unrolls an RNN in NumPy, state and input weights stacked in one matrix there."""
-    of_state = np.array([[0.1, 0.2], [0.3, 0.4]])  # applied as state @ of_state
-    of_input, bias = np.array([[0.5, 0.6]]), np.array([0.1, -0.1])
-    head, head_bias = np.array([[1.0], [2.0]]), 0.1
-    state, outputs = (np.zeros((1, 2)),), []
-    for x in (1.0, 2.0):
-        state = rnn_cell(np.array([[x]]) @ of_input + bias, state[0] @ of_state, state, bias)
-        outputs.append((state[0] @ head + head_bias).item())
-    assert outputs == pytest.approx([1.561, 2.727], abs=5e-4)
-
-
 def test_float16_weights_are_read():
     settings = ModelSettings(hidden=8, layers=1, embedding=4)
     weights = {name: array.astype(np.float16) for name, array in get_weights(LanguageModel(settings, V)).items()}
@@ -70,9 +59,22 @@ def test_float16_weights_are_read():
     assert logits.dtype == np.float32
 
 
-def test_the_sigmoid_does_not_overflow():
-    values = sigmoid(np.array([-1e30, -1.0, 0.0, 1.0, 1e30], np.float32))
-    np.testing.assert_allclose(values, [0, 0.26894143, 0.5, 0.7310586, 1], rtol=1e-6)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_state_of_one_text_is_repeated_for_several(cell):
+    settings = ModelSettings(cell, hidden=8, layers=2, embedding=4)
+    engine = NumpyEngine(get_weights(LanguageModel(settings, V)), settings)
+    _, state = engine.step(np.array([3]), engine.start(1))
+    one, _ = engine.step(np.array([1]), state)
+    several, _ = engine.step(np.array([1, 1, 1]), engine.repeat(state, 3))
+    np.testing.assert_allclose(several, one.repeat(3, axis=0), atol=1e-6)
+
+
+def test_a_cell_without_a_step_is_refused(monkeypatch):
+    settings = ModelSettings("gru", hidden=8, layers=1, embedding=4)
+    weights = get_weights(LanguageModel(settings, V))
+    monkeypatch.delitem(CELL_STEPS, "gru")
+    with pytest.raises(UsageError, match="`engine=numpy` cannot compute the cell 'gru'"):
+        NumpyEngine(weights, settings)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

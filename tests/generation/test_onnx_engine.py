@@ -1,29 +1,29 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.config import Cell, ModelSettings, SamplingSettings
-from charrnn_cli.errors import RunError
+from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation import numpy_engine
 from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
+from charrnn_cli.generation.onnx_cells import CELL_STEPS
 from charrnn_cli.generation.onnx_engine import OnnxEngine
 from charrnn_cli.generation.sampling import log_probabilities, probabilities
+from charrnn_cli.network.cells import CELLS
 from charrnn_cli.network.model import LanguageModel, get_weights
 
 V = 9
 
 
-@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     ("hidden", "embedding", "tied"), [(32, 0, False), (32, 8, False), (V, 0, False), (32, 32, True)]
 )
 @pytest.mark.parametrize(("residual", "norm"), [(False, False), (True, False), (True, True)])
-@pytest.mark.parametrize("lookup", [0, numpy_engine.LOOKUP])
-def test_8_bits_are_close_to_32(monkeypatch, cell, hidden, embedding, tied, residual, norm, lookup):
-    monkeypatch.setattr(numpy_engine, "LOOKUP", lookup)
+@pytest.mark.parametrize("largest_table", [0, numpy_engine.LARGEST_TABLE])
+def test_8_bits_are_close_to_32(monkeypatch, cell, hidden, embedding, tied, residual, norm, largest_table):
+    monkeypatch.setattr(numpy_engine, "LARGEST_TABLE", largest_table)
     torch.manual_seed(0)
     settings = ModelSettings(cell, hidden, 2, embedding, residual=residual, tie_weights=tied, layer_norm=norm)
     weights = {name: 2 * array for name, array in get_weights(LanguageModel(settings, V)).items()}
@@ -39,7 +39,7 @@ def test_8_bits_are_close_to_32(monkeypatch, cell, hidden, embedding, tied, resi
     assert np.abs(rounded - exact).mean() < 0.05 * exact.std()
 
 
-def test_a_text_does_not_depend_on_the_others():
+def test_a_text_does_not_depend_on_the_texts_beside_it():
     settings = ModelSettings(hidden=64, layers=2, embedding=8, layer_norm=True)
     weights = get_weights(LanguageModel(settings, V))
     ids = np.random.default_rng(0).integers(V, size=(30, 40))
@@ -52,7 +52,7 @@ def test_a_text_does_not_depend_on_the_others():
 
 
 def small_engine(cell="lstm", bias=0.0):
-    """Knows 9 tokens, and is rather sure."""
+    """An engine of 9 tokens with rather confident predictions."""
     torch.manual_seed(1)
     settings = ModelSettings(cell, hidden=32, layers=2, embedding=8, layer_norm=True)
     weights = get_weights(LanguageModel(settings, V))
@@ -76,7 +76,7 @@ FILTERS = [
 
 @pytest.mark.parametrize("settings", FILTERS, ids=str)
 @pytest.mark.parametrize("banned", [[], [0, 3, 5]])
-def test_the_graph_draws_by_the_probabilities_that_the_filters_leave(settings, banned):
+def test_the_graph_draws_with_the_probabilities_that_the_filters_leave(settings, banned):
     engine, draws = small_engine(), 4000
     allowed = np.ones(V, bool)
     allowed[banned] = False
@@ -94,8 +94,8 @@ def test_the_graph_draws_by_the_probabilities_that_the_filters_leave(settings, b
     np.testing.assert_allclose(block.scores[:, 0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_what_the_graph_writes_is_what_its_steps_say(cell):
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_graph_writes_the_same_as_single_steps(cell):
     engine = small_engine(cell)
     greedy = Sampler(SamplingSettings(temperature=0), np.ones(V, bool))
     block = engine.write(np.array([2, 5]), engine.start(2), np.zeros((2, 0), int), np.zeros((2, 30)), greedy)
@@ -109,7 +109,7 @@ def test_what_the_graph_writes_is_what_its_steps_say(cell):
             np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_the_largest_number_below_one_draws_what_may_be_drawn():
+def test_the_largest_random_number_draws_a_token_of_the_vocabulary():
     engine = small_engine()
     sampler = Sampler(SamplingSettings(top_n=3), np.ones(V, bool))
     below = np.full((500, 20), np.nextafter(1.0, 0.0))
@@ -117,8 +117,24 @@ def test_the_largest_number_below_one_draws_what_may_be_drawn():
     assert ((block.ids >= 0) & (block.ids < V)).all()
 
 
-def test_broken_weights_are_noticed():
+def test_nan_in_the_weights_is_an_error():
     engine = small_engine(bias=np.nan)
     sampler = Sampler(SamplingSettings(), np.ones(V, bool))
-    with pytest.raises(RunError, match="broken"):
+    with pytest.raises(RunError, match="NaN"):
         engine.write(np.array([1]), engine.start(1), np.zeros((1, 0), int), np.zeros((1, 4)), sampler)
+
+
+def test_a_cell_without_a_step_is_refused(monkeypatch):
+    settings = ModelSettings("gru", hidden=8, layers=1, embedding=4)
+    weights = get_weights(LanguageModel(settings, V))
+    monkeypatch.delitem(CELL_STEPS, "gru")
+    with pytest.raises(UsageError, match="`engine=onnx` cannot compute the cell 'gru'"):
+        OnnxEngine(weights, settings)
+
+
+def test_groups_are_as_few_as_possible():
+    engine = small_engine()
+    assert engine.groups(3) == [3]
+    assert engine.groups(256) == [256]
+    assert engine.groups(600) == [256, 256, 88]
+    assert engine.tokens_at_once(1) == engine.tokens_at_once(9) > 1
