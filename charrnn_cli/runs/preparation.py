@@ -9,7 +9,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
 from charrnn_cli.machine import available_cores
-from charrnn_cli.runs.folders import RUNS, Run, named, to_train
+from charrnn_cli.runs.folders import RUNS, Run, run_named, run_to_train
 from charrnn_cli.text.coding import Coder, coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.corpus_writer import (
@@ -27,8 +27,8 @@ from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
-LARGE = 1 << 25  # bytes of text for which it pays to start several processes
-NAMED_TOKENS = 5  # number of missing tokens that a message names
+PARALLEL_BYTES = 1 << 25  # size of a text from which starting several processes pays
+NAMED_MISSING_TOKENS = 5  # number of missing tokens that a message names
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def prepare(
     """
     text_decoder(settings.encoding)
     files = _files_of_parts(arguments, valid_files, test_files)
-    run = named(_default_name(arguments[0], WHOLE_TEXT not in files) if name is None else name)
+    run = run_named(_default_name(arguments[0], WHOLE_TEXT not in files) if name is None else name, root)
     if WHOLE_TEXT not in files and (settings.valid, settings.test) != (None, None):
         raise UsageError(
             "`valid` and `test` cut one text into splits, but here each split has its own files. Leave them out."
@@ -106,7 +106,7 @@ def append(
     Keeps the run's vocabulary, settings and model. Raises TextError if the vocabulary lacks tokens of the text and has
     no <unk>; RunError, DiskError, UsageError.
     """
-    run = to_train(name)
+    run = run_to_train(name, root)
     files = _files_of_parts(arguments, valid_files, test_files)
     with temporary_folder() as spool, locked(run.folder):
         parts = _sources_of_parts(files, Path(spool))
@@ -129,9 +129,9 @@ def _check_known(lacking: list[str], run: Run) -> None:
     """Raises TextError if the vocabulary of a run lacks tokens."""
     if not lacking:
         return
-    shown = ", ".join(map(repr, lacking[:NAMED_TOKENS]))
-    if len(lacking) > NAMED_TOKENS:
-        shown += f" and {len(lacking) - NAMED_TOKENS} more"
+    shown = ", ".join(map(repr, lacking[:NAMED_MISSING_TOKENS]))
+    if len(lacking) > NAMED_MISSING_TOKENS:
+        shown += f" and {len(lacking) - NAMED_MISSING_TOKENS} more"
     raise TextError(
         f"the vocabulary of {run.name} does not have these parts of the text: {shown}. It has no <unk> for them. "
         "Remove them from the text, or prepare all texts together as a new run: pass `name=NAME`."
@@ -141,7 +141,7 @@ def _check_known(lacking: list[str], run: Run) -> None:
 def _processes(parts: PartSources, workers: int | None) -> int:
     if workers is not None:
         return workers
-    return available_cores() if total_size(parts) >= LARGE else 1
+    return available_cores() if total_size(parts) >= PARALLEL_BYTES else 1
 
 
 def _files_of_parts(

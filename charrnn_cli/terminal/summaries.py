@@ -4,13 +4,13 @@ from charrnn_cli.errors import disk_errors
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared
 from charrnn_cli.terminal.console import aligned
-from charrnn_cli.text.tokenizer import UNITS
+from charrnn_cli.text.tokenizer import TOKEN_UNITS
 from charrnn_cli.wording import size
 
 
 def preparation_summary(prepared: Prepared) -> str:
     """The size of a prepared text, its vocabulary, its splits and its rarest tokens."""
-    corpus, unit = prepared.corpus, UNITS[prepared.vocabulary.level]
+    corpus, unit = prepared.corpus, TOKEN_UNITS[prepared.vocabulary.level]
     total = sum(corpus.tokens.values())
     rows = [("files", f"{len(corpus.files):,}"), (unit, f"{total:,}"), ("distinct", f"{corpus.distinct:,}")]
     rows += _vocabulary_row(prepared)
@@ -28,7 +28,9 @@ def _vocabulary_row(prepared: Prepared) -> list[tuple[str, str]]:
     limit = settings.vocab_size
     if limit is not None and limit > distinct:
         kept = "" if settings.min_count > 1 else ", all are kept"
-        return [("vocabulary", f"{V:,}: the text has fewer than {limit:,} different {UNITS[settings.level]}{kept}")]
+        return [
+            ("vocabulary", f"{V:,}: the text has fewer than {limit:,} different {TOKEN_UNITS[settings.level]}{kept}")
+        ]
     return [("vocabulary", f"{V:,}")] if distinct != V and settings.level != "byte" else []
 
 

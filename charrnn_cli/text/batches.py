@@ -2,15 +2,15 @@
 
 from typing import Generic, Protocol, TypeVar
 
-Array = TypeVar("Array", bound="Sliceable")
+TokenArray = TypeVar("TokenArray", bound="Sliceable")
 
 
 class Sliceable(Protocol):
     """The methods that NumPy arrays and torch tensors have in common and that are used here."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self: Array, index: slice | tuple[slice, slice], /) -> Array: ...
-    def reshape(self: Array, *shape: int) -> Array: ...
+    def __getitem__(self: TokenArray, index: slice | tuple[slice, slice], /) -> TokenArray: ...
+    def reshape(self: TokenArray, *shape: int) -> TokenArray: ...
 
 
 def stream_length(tokens: int, batch_size: int) -> int:
@@ -20,7 +20,7 @@ def stream_length(tokens: int, batch_size: int) -> int:
     return (tokens - 1) // batch_size
 
 
-class Batches(Generic[Array]):
+class Batches(Generic[TokenArray]):
     """The windows of an epoch over `tokens` (N,), an array or a tensor, without copying it.
 
     The text is cut into B streams of S = (N - 1) // B tokens, which are read in parallel. Window i is x, y (B, T): the
@@ -28,7 +28,7 @@ class Batches(Generic[Array]):
     text.
     """
 
-    def __init__(self, tokens: Array, batch_size: int, seq_length: int) -> None:
+    def __init__(self, tokens: TokenArray, batch_size: int, seq_length: int) -> None:
         B, S = batch_size, stream_length(len(tokens), batch_size)
         self.x = tokens[: B * S].reshape(B, S)
         self.y = tokens[1 : B * S + 1].reshape(B, S)
@@ -38,7 +38,7 @@ class Batches(Generic[Array]):
     def __len__(self) -> int:
         return self.windows
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
+    def __getitem__(self, index: int) -> tuple[TokenArray, TokenArray]:
         if not 0 <= index < self.windows:
             raise IndexError(index)
         window = slice(index * self.seq_length, (index + 1) * self.seq_length)

@@ -20,7 +20,7 @@ from charrnn_cli.text.coding import Coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import EncodedTokens, TokenIds, id_type
-from charrnn_cli.text.tokenizer import UNITS
+from charrnn_cli.text.tokenizer import TOKEN_UNITS
 from charrnn_cli.text.vocabulary import Vocabulary
 
 WHOLE_TEXT = "text"
@@ -205,7 +205,7 @@ def split_sizes(surveyed: Survey, settings: PrepareSettings) -> dict[str, int]:
     """Number of tokens in each split, in the order of the text. Raises TextError if a split is too short."""
     if WHOLE_TEXT in surveyed.tokens:
         return _cut_sizes(surveyed.tokens[WHOLE_TEXT], settings)
-    unit = UNITS[settings.level]
+    unit = TOKEN_UNITS[settings.level]
     for name, size in surveyed.tokens.items():
         if size < 2:  # an input and its target
             raise TextError(f"the {name} text is too short: it has {size} {unit}, and 2 are needed. Name a longer one.")
@@ -219,11 +219,12 @@ def _cut_sizes(tokens: int, settings: PrepareSettings) -> dict[str, int]:
         for share in (settings.valid, settings.test)
     )
     sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
+    unit = TOKEN_UNITS[settings.level]
     is_needed = {"train": True, "valid": settings.valid != 0, "test": settings.test != 0}
     for name, size in sizes.items():
         if is_needed[name] and size < 2:  # an input and its target
             raise TextError(
-                f"the text is too short: the {name} split gets {size} of its {tokens} {UNITS[settings.level]}, and 2 "
+                f"the text is too short: the {name} split gets {size} of its {tokens} {unit}, and 2 "
                 "are needed. Use a longer text, or fewer splits: pass `valid=0` and `test=0`."
             )
     return sizes

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from charrnn_cli.config import Documents, PrepareSettings
+from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.decoding import Chunks, DecodingError, text_chunks
 from charrnn_cli.text.formats import Records, content_of, endings
 from charrnn_cli.text.json_lines import has_text_field, json_records
 from charrnn_cli.text.sources import Source, find_sources, temporary_folder
-from charrnn_cli.text.vocabulary import END, Vocabulary
+from charrnn_cli.text.vocabulary import END
 
 
 def document_chunks(source: Source, settings: PrepareSettings) -> Chunks:
@@ -54,17 +54,6 @@ def chunks_for_model(source: Source, settings: PrepareSettings) -> Chunks:
         documents = "file" if settings.documents == "record" else settings.documents
         settings = dataclasses.replace(settings, field=None, documents=documents)
     return document_chunks(source, settings)
-
-
-def settings_from_vocabulary(vocabulary: Vocabulary) -> PrepareSettings:
-    """How a model's text was read, as far as its vocabulary tells: for models that do not store the settings."""
-    documents: Documents | None = None if vocabulary.end is None else "file"
-    return PrepareSettings(
-        level=vocabulary.level,
-        split_on=vocabulary.split_on,
-        lowercase=vocabulary.lowercase,
-        documents=documents,
-    )
 
 
 def read_whole_text(path: Path | str, settings: PrepareSettings) -> str:

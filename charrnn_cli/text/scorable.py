@@ -1,14 +1,16 @@
 """A text in the form that scoring needs: ids, the number of characters, lines, and the number of unknown tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.reader import chunks_for_model, other_advice
+from charrnn_cli.text.decoding import Chunks
+from charrnn_cli.text.reader import chunks_for_model, document_chunks, other_advice
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import TokenIds
 from charrnn_cli.text.tokenizer import Joiner, line_end, tokenizer, tokenizer_of, word_tokenizer
@@ -55,19 +57,26 @@ def read_split(ids: TokenIds, vocabulary: Vocabulary, by_line: bool, characters:
 
 
 def read_text(
-    sources: Iterable[Source], vocabulary: Vocabulary, settings: PrepareSettings, skip_unknown: bool, by_line: bool
+    sources: Iterable[Source],
+    vocabulary: Vocabulary,
+    settings: PrepareSettings,
+    skip_unknown: bool,
+    by_line: bool,
+    needs_records: bool = False,
 ) -> ScorableText:
     """Files in the tokens of `vocabulary`, for a model whose own text was read with `settings`.
 
-    A token that the vocabulary does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is
-    set, and an error otherwise. Raises TextError, DiskError.
+    A model that learned from records also reads plain text, unless `needs_records` is set. A token that the vocabulary
+    does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is set, and an error otherwise.
+    Raises TextError, DiskError.
     """
     marks = dict(vocabulary.marks)  # grows by the marks that only this text has
     joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
     collector = _Collector(vocabulary, joiner, by_line)
     skipped = 0
     with other_advice("Choose its encoding, for example `encoding=cp1252` or `encoding=utf-16`."):
-        for tokens in _tokens(sources, vocabulary, settings, marks):
+        read = partial(document_chunks if needs_records else chunks_for_model, settings=settings)
+        for tokens in _tokens(sources, vocabulary, read, marks):
             known = tokens if vocabulary.unknown is not None else _known(tokens, vocabulary, skip_unknown)
             ids = [vocabulary.ids.get(token, vocabulary.unknown or 0) for token in known]
             collector.add(known, np.array(ids, np.int32))
@@ -89,7 +98,7 @@ def _known(tokens: list[str], vocabulary: Vocabulary, skip_unknown: bool) -> lis
 
 
 def _tokens(
-    sources: Iterable[Source], vocabulary: Vocabulary, settings: PrepareSettings, marks: dict[str, str]
+    sources: Iterable[Source], vocabulary: Vocabulary, read: Callable[[Source], Chunks], marks: dict[str, str]
 ) -> Iterator[list[str]]:
     """The tokens of files, which are one text. Adds to `marks` what their punctuation tokens stand for."""
     if vocabulary.level == "byte":
@@ -98,12 +107,12 @@ def _tokens(
                 yield [f"{byte:02x}" for byte in data]
     elif vocabulary.level == "char":
         for source in sources:
-            for text, _ in chunks_for_model(source, settings):
+            for text, _ in read(source):
                 yield tokenizer_of(vocabulary).split(text)
     else:
         splitter = word_tokenizer(vocabulary.split_on, vocabulary.lowercase).splitter()
         for source in sources:
-            for text, _ in chunks_for_model(source, settings):
+            for text, _ in read(source):
                 tokens = splitter.add(text)
                 marks |= splitter.marks
                 yield tokens

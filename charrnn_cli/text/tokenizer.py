@@ -8,7 +8,11 @@ from charrnn_cli.config import Level, SplitOn
 from charrnn_cli.text.vocabulary import END, EOD, EOS, UNKNOWN, Vocabulary
 from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 
-UNITS: dict[Level, str] = {"char": "characters", "byte": "bytes", "word": "words"}  # the tokens of a level in words
+TOKEN_UNITS: dict[Level, str] = {
+    "char": "characters",
+    "byte": "bytes",
+    "word": "words",
+}  # the tokens of a level in words
 
 
 class Joiner(Protocol):

@@ -14,20 +14,20 @@ from charrnn_cli.errors import CharrnnError
 from charrnn_cli.text.blocks import TextBlock
 
 WAITING_BLOCKS = 2  # for each process
-Result = TypeVar("Result")
-Work = Callable[[TextBlock, Any], tuple[Result, Any]]  # block, state before it or None to result, state after it
+BlockResult = TypeVar("BlockResult")
+Work = Callable[[TextBlock, Any], tuple[BlockResult, Any]]  # block, state before it or None to result, state after it
 
 
 def work_in_order(
-    work: Work[Result], blocks: Iterable[TextBlock], processes: int
-) -> Iterator[tuple[TextBlock, Result]]:
+    work: Work[BlockResult], blocks: Iterable[TextBlock], processes: int
+) -> Iterator[tuple[TextBlock, BlockResult]]:
     """Every block with its result. `work` must be picklable. Raises CharrnnError if a process is killed."""
     if processes == 1:
         yield from _in_this_process(work, blocks)
         return
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, (work,))
-    waiting: deque[tuple[TextBlock, Future[tuple[Result, Any]]]] = deque()
-    future: Future[tuple[Result, Any]] | None = None  # of the block before
+    waiting: deque[tuple[TextBlock, Future[tuple[BlockResult, Any]]]] = deque()
+    future: Future[tuple[BlockResult, Any]] | None = None  # of the block before
     try:
         for block in blocks:
             state = None if block.independent or future is None else future.result()[1]
@@ -46,14 +46,14 @@ def work_in_order(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_this_process(work: Work[Result], blocks: Iterable[TextBlock]) -> Iterator[tuple[TextBlock, Result]]:
+def _in_this_process(work: Work[BlockResult], blocks: Iterable[TextBlock]) -> Iterator[tuple[TextBlock, BlockResult]]:
     state = None
     for block in blocks:
         result, state = work(block, None if block.independent else state)
         yield block, result
 
 
-def _next_result(waiting: deque[tuple[TextBlock, Future[tuple[Result, Any]]]]) -> tuple[TextBlock, Result]:
+def _next_result(waiting: deque[tuple[TextBlock, Future[tuple[BlockResult, Any]]]]) -> tuple[TextBlock, BlockResult]:
     block, future = waiting.popleft()
     return block, future.result()[0]
 

@@ -26,7 +26,7 @@ def test_the_same_text_again_changes_nothing(folder, fox):
 
 
 @pytest.mark.parametrize("settings", [PrepareSettings(valid=0.1), PrepareSettings(level="byte")])
-def test_the_same_text_otherwise_is_refused(fox, settings):
+def test_the_same_text_with_other_settings_is_refused(fox, settings):
     before = everything(RUNS)
     with pytest.raises(RunError, match="`force=True`"):
         list(prepare(["fox.txt"], settings))
@@ -44,7 +44,7 @@ def test_another_text_is_refused_and_force_replaces_it(folder, fox):
     assert [path.name for path in RUNS.iterdir()] == ["fox"]
 
 
-def test_a_damaged_corpus_is_named_and_force_mends_it(folder, fox):
+def test_a_damaged_corpus_is_named_and_force_repairs_it(folder, fox):
     for damage in ((fox.corpus / "train.bin"), (fox.corpus / "corpus.json")):
         damage.write_bytes(b"x")
         with pytest.raises(RunError, match=f"{damage.name} is damaged.*`force=True`"):
@@ -55,19 +55,19 @@ def test_a_damaged_corpus_is_named_and_force_mends_it(folder, fox):
         assert last.unchanged
 
 
-def test_a_name_of_its_own(folder, fox):
+def test_another_name(folder, fox):
     *_, last = prepare(["fox.txt"], PrepareSettings(valid=0.2), name="other")
     assert last.run.name == "other"
 
 
-def test_line_ends_do_not_make_another_text(folder, fox):
+def test_a_text_with_other_line_breaks_is_the_same(folder, fox):
     (folder / "fox.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
     *_, last = prepare(["fox.txt"], PrepareSettings())
     assert last.unchanged
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\xff\xff", b"nul \0"])
-def test_what_cannot_be_prepared_leaves_nothing(folder, data):
+def test_a_text_that_cannot_be_prepared_leaves_nothing(folder, data):
     (folder / "bad.txt").write_bytes(data)
     with pytest.raises(CharrnnError):
         list(prepare(["bad.txt"], PrepareSettings()))
@@ -75,7 +75,7 @@ def test_what_cannot_be_prepared_leaves_nothing(folder, data):
 
 
 @pytest.mark.parametrize("stop_at", range(2))
-def test_an_interruption_leaves_what_was_there(folder, fox, stop_at):
+def test_an_interruption_keeps_the_old_run(folder, fox, stop_at):
     before = everything(RUNS)
     (folder / "fox.txt").write_text(TEXT * 3)
     steps = prepare(["fox.txt"], PrepareSettings(), force=True)
@@ -86,7 +86,7 @@ def test_an_interruption_leaves_what_was_there(folder, fox, stop_at):
     assert everything(RUNS) == before
 
 
-def test_a_full_disk_leaves_what_was_there(folder, fox, monkeypatch):
+def test_a_full_disk_keeps_the_old_run(folder, fox, monkeypatch):
     before = everything(RUNS)
     (folder / "fox.txt").write_text(TEXT * 3)
 
@@ -111,14 +111,14 @@ def test_a_folder_that_cannot_be_written(folder):
         folder.chmod(0o700)
 
 
-def test_runs_that_is_a_file(folder):
+def test_a_file_in_place_of_the_runs_folder(folder):
     RUNS.touch()
     (folder / "fox.txt").write_text(TEXT)
     with pytest.raises(CharrnnError, match="runs"):
         list(prepare(["fox.txt"], PrepareSettings()))
 
 
-def test_several_files_in_a_row(folder):
+def test_several_files_keep_their_order(folder):
     prepare_text(folder, "first " * 30, name="one")
     (folder / "two.txt").write_text("second " * 30)
     *_, last = prepare(["two.txt", "one.txt"], PrepareSettings())
@@ -155,7 +155,7 @@ def test_an_appended_text_has_the_ids_of_the_run(folder, fox):
     assert charrnn("info", "fox", "--verify").exit_code == 0
 
 
-def test_what_was_trained_goes_on_with_what_was_appended(folder, fox):
+def test_a_trained_run_resumes_with_an_appended_text(folder, fox):
     train_small(fox, 20)
     (folder / "more.txt").write_text(TEXT[:500])
     appended("fox", "more.txt")
@@ -163,11 +163,11 @@ def test_what_was_trained_goes_on_with_what_was_appended(folder, fox):
     assert fox.trained
     result = charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "30")
     assert result.exit_code == 0
-    assert "going on from step 20" in result.stderr
+    assert "resuming from step 20" in result.stderr
     assert charrnn("train", "fox", "--cpu", "--no-preview", "--steps", "40").exit_code == 0
 
 
-def test_an_appended_text_of_other_tokens_is_refused_or_unknown(folder, fox):
+def test_unknown_tokens_of_an_appended_text_are_refused_or_become_unk(folder, fox):
     (folder / "more.txt").write_text("naïve café " * 30)
     before = everything(RUNS)
     with pytest.raises(TextError, match="vocabulary of fox does not have .*: 'é', 'ï'. It has no <unk>"):
@@ -183,3 +183,13 @@ def test_append_takes_no_settings(fox):
     assert result.exit_code == 2
     assert "--append fox keeps" in result.stderr
     assert charrnn("prepare", "fox.txt", "--append", "wolf").exit_code == 1
+
+
+def test_runs_can_be_in_any_folder(folder):
+    root = folder / "elsewhere"
+    (folder / "fox.txt").write_text(TEXT)
+    *_, prepared = prepare(["fox.txt"], PrepareSettings(), root=root)
+    assert prepared.run.folder == root / "fox"
+    *_, longer = append(["fox.txt"], "fox", root=root)
+    assert sum(longer.corpus.tokens.values()) == 2 * len(TEXT)
+    assert not RUNS.exists()

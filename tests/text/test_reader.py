@@ -15,11 +15,9 @@ from charrnn_cli.text.reader import (
     chunks_for_model,
     document_chunks,
     read_whole_text,
-    settings_from_vocabulary,
 )
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.tokenizer import tokenizer
-from charrnn_cli.text.vocabulary import Vocabulary
 
 
 def read(path, **settings):
@@ -87,13 +85,6 @@ def test_a_model_of_records_reads_plain_text_as_one_record(folder):
     assert read_for_model(folder / "a.txt", documents="record") == "one\ntwo\0"
     assert read_for_model(folder / "a.txt", field="body") == "one\ntwo"
     assert read_for_model(folder / "a.txt", field="body", documents="line") == "one\0two\0"
-
-
-def test_the_settings_that_a_vocabulary_tells():
-    words = Vocabulary("word", ("a", "<eod>"), None, "whitespace", True, end=1)
-    expected = PrepareSettings(level="word", split_on="whitespace", lowercase=True, documents="file")
-    assert settings_from_vocabulary(words) == expected
-    assert settings_from_vocabulary(Vocabulary("byte", ("00",))) == PrepareSettings(level="byte")
 
 
 @pytest.mark.parametrize(

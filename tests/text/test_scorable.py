@@ -82,6 +82,16 @@ def test_too_little_text(folder):
         read_text([Source("a", folder / "a")], vocabulary, PrepareSettings(), False, by_line=False)
 
 
+def test_a_text_without_records_is_refused_if_records_are_needed(folder):
+    run = prepare_text(folder, TEXT)
+    (folder / "a.txt").write_text("The quick")
+    settings = PrepareSettings(field="text")
+    source = Source("a.txt", folder / "a.txt")
+    read_text([source], Vocabulary.load(run.vocabulary), settings, False, by_line=False)
+    with pytest.raises(TextError, match="no text in the field 'text' in line 1"):
+        read_text([source], Vocabulary.load(run.vocabulary), settings, False, by_line=False, needs_records=True)
+
+
 TEXTS = {
     "a.txt": "One\r\n\r\ntwo,  three\nfour",
     "b.txt": "five -- six\n",
