@@ -10,23 +10,23 @@ from charrnn_cli.errors import DiskError, RunError
 from charrnn_cli.files import new_folder, read_json, remove_leftovers, write_bytes, write_json
 
 
-def test_json_comes_back(folder):
+def test_loaded_json_equals_the_saved_one(folder):
     record = {"tokens": ["\n", "é", "😀", "\ud800"], "n": 1}
     write_json(folder / "a.json", record)
     assert read_json(folder / "a.json") == record
 
 
 @pytest.mark.parametrize("data", [b"", b"[1]", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_damaged(folder, data):
+def test_a_file_without_a_json_object_is_damaged(folder, data):
     (folder / "a.json").write_bytes(data)
     with pytest.raises(RunError, match=r"a\.json is damaged"):
         read_json(folder / "a.json")
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "."])
-def test_what_is_no_file_is_not_read(folder, target):
+def test_only_regular_files_are_read(folder, target):
     (folder / "a.json").symlink_to(target)
-    with pytest.raises(RunError, match=r"a\.json is damaged: it is no file"):
+    with pytest.raises(RunError, match=r"a\.json is damaged: it is not a regular file"):
         read_json(folder / "a.json")
 
 
@@ -43,7 +43,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeyp
     assert (folder / "a").read_bytes() == b"old"
 
 
-def test_a_folder_appears_whole_or_not_at_all(folder):
+def test_a_folder_appears_complete_or_not_at_all(folder):
     with pytest.raises(KeyboardInterrupt), new_folder(folder / "run") as run:
         (run / "half").write_text("x")
         raise KeyboardInterrupt
@@ -55,7 +55,7 @@ def test_a_folder_appears_whole_or_not_at_all(folder):
     assert [path.name for path in folder.iterdir()] == ["run"]
 
 
-def test_a_kill_between_the_two_renames_brings_the_old_state_back(folder, monkeypatch):
+def test_after_a_kill_between_the_two_renames_the_old_folder_is_restored(folder, monkeypatch):
     with new_folder(folder / "run") as run:
         (run / "old").touch()
 
@@ -76,14 +76,14 @@ def test_a_kill_between_the_two_renames_brings_the_old_state_back(folder, monkey
     assert [path.name for path in folder.rglob("*")] == ["run", "old"]
 
 
-def test_a_folder_is_locked_for_others_and_a_kill_unlocks_it(folder):
+def test_a_locked_folder_is_refused_to_others_until_its_process_is_killed(folder):
     code = (
         "import pathlib, sys\nfrom charrnn_cli.files import locked\n"
         "with locked(pathlib.Path('.')): print('locked', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.readline()
-    with pytest.raises(RunError, match="another charrnn is working"), files.locked(Path()):
+    with pytest.raises(RunError, match="another charrnn process is using"), files.locked(Path()):
         pass
     other.kill()
     other.communicate()
@@ -91,7 +91,7 @@ def test_a_folder_is_locked_for_others_and_a_kill_unlocks_it(folder):
         pass
 
 
-def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(folder: Path):
+def test_leftovers_of_dead_processes_are_removed_and_those_of_living_ones_kept(folder: Path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()
     (folder / f".file.{dead.stdout.strip()}.tmp").touch()

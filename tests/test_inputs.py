@@ -22,7 +22,7 @@ from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training import loop
+from charrnn_cli.training import bookkeeping
 
 ROOT = Path(__file__).parent.parent
 UNICODE = {
@@ -163,13 +163,13 @@ def test_a_second_training_is_refused_while_one_is_at_work(fox):
     with locked(fox.folder):
         result = charrnn("train", "fox", "--cpu", "--steps", "1")
     assert result.exit_code == 1
-    assert "another charrnn is working on" in result.stderr
+    assert "another charrnn process is using" in result.stderr
     assert not fox.config.exists()
 
 
 def during_training(run: Run, monkeypatch, at: int, happens) -> None:
     """Lets something happen behind the back of a training, when it is at that step."""
-    original, steps = loop.learning_rate, []
+    original, steps = bookkeeping.learning_rate, []
 
     def rate(*arguments):
         steps.append(1)
@@ -177,7 +177,7 @@ def during_training(run: Run, monkeypatch, at: int, happens) -> None:
             happens()
         return original(*arguments)
 
-    monkeypatch.setattr(loop, "learning_rate", rate)
+    monkeypatch.setattr(bookkeeping, "learning_rate", rate)
 
 
 SMALL = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 8 --steps 60 --checkpoint-every 10 --no-preview"
@@ -214,7 +214,7 @@ def test_a_folder_that_becomes_read_only_while_it_trains(fox, monkeypatch):
     assert "Everything saved before is intact" in result.stderr
     assert checkpoints(fox)[-1].step == 20
     result = charrnn("train", "fox")
-    assert "going on from step 20" in result.stderr
+    assert "resuming from step 20" in result.stderr
     assert result.exit_code == 0
 
 

@@ -21,12 +21,12 @@ def compare(
     """
     from charrnn_cli.errors import UsageError
     from charrnn_cli.runs.describe import describe
-    from charrnn_cli.runs.folders import find
+    from charrnn_cli.runs.folders import find_run
     from charrnn_cli.terminal.console import aligned
 
     if len(names) < 2:
         raise UsageError(f"compare takes two runs or more, and was given {names[0]} alone.")
-    runs = [describe(find(name)) for name in names]
+    runs = [describe(find_run(name)) for name in names]
     differing = {
         name: values for name, values in _settings(runs).items() if any(value != values[0] for value in values)
     }

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from charrnn_cli.runs.folders import bundled_models, find, runs
+from charrnn_cli.runs.folders import all_runs, bundled_models, find_run
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    return _matching([run.name for run in runs()], incomplete)
+    return _matching([run.name for run in all_runs()], incomplete)
 
 
 def complete_models(incomplete: str) -> list[str]:
-    return _matching([run.name for run in (*runs(), *bundled_models())], incomplete)
+    return _matching([run.name for run in (*all_runs(), *bundled_models())], incomplete)
 
 
 def complete_presets(incomplete: str) -> list[str]:
@@ -23,7 +23,7 @@ def complete_presets(incomplete: str) -> list[str]:
 def complete_checkpoints(ctx: Any, incomplete: str) -> list[str]:
     """The steps of the checkpoints of the run that --model names."""
     name = ctx.params.get("model")
-    folder = find(name).checkpoints if name else None
+    folder = find_run(name).checkpoints if name else None
     steps = [int(path.name[5:]) for path in folder.glob("step-*")] if folder else []
     return _matching(map(str, steps), incomplete)
 

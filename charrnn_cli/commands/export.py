@@ -21,9 +21,9 @@ def export(
     charrnn sample --model models/anna --prime "Far"
     """
     from charrnn_cli.runs.export import export_model
-    from charrnn_cli.runs.folders import to_sample
+    from charrnn_cli.runs.folders import run_to_sample
     from charrnn_cli.terminal.console import new_console, say
     from charrnn_cli.wording import size
 
-    weights = export_model(to_sample(name), folder, float16, force)
+    weights = export_model(run_to_sample(name), folder, float16, force)
     say(new_console(), f"{folder}: {size(weights.stat().st_size)}. To write: charrnn sample --model {folder}")

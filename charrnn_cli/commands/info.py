@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from charrnn_cli.runs.checkpoints import Summary
     from charrnn_cli.runs.describe import Description
     from charrnn_cli.runs.folders import Run
+    from charrnn_cli.runs.weights import Summary
 
 
 def info(
@@ -32,13 +32,13 @@ def info(
     charrnn info anna --verify
     """
     from charrnn_cli.runs.describe import describe
-    from charrnn_cli.runs.folders import find, to_sample
+    from charrnn_cli.runs.folders import find_run, run_to_sample
     from charrnn_cli.terminal.console import aligned
 
     if verify:
-        _verify(to_sample(None) if name is None else find(name), as_json)
+        _verify(run_to_sample(None) if name is None else find_run(name), as_json)
         return
-    one = describe(to_sample(None) if name is None else find(name))
+    one = describe(run_to_sample(None) if name is None else find_run(name))
     if as_json:
         typer.echo(json.dumps(one.record(), ensure_ascii=False))
         return
@@ -50,11 +50,12 @@ def info(
 
 def _verify(run: "Run", as_json: bool) -> None:
     """Says of every file whether it is whole. Exits with 1 where one is not."""
+    from charrnn_cli.network.weights import load_checked_model
     from charrnn_cli.runs.verify import verify
     from charrnn_cli.wording import visible
 
     damaged = 0
-    for found in verify(run):
+    for found in verify(run, load_checked_model):
         damaged += found.problem is not None
         if as_json:
             typer.echo(json.dumps({"path": str(found.path), "problem": found.problem}, ensure_ascii=False))

@@ -18,12 +18,12 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
     """
     from charrnn_cli.errors import CharrnnError
     from charrnn_cli.runs.describe import describe
-    from charrnn_cli.runs.folders import bundled_models, runs
+    from charrnn_cli.runs.folders import all_runs, bundled_models
     from charrnn_cli.terminal.console import aligned
 
     rows: list[tuple[str, ...]] = []
     records = []
-    for run in (*runs(), *bundled_models()):
+    for run in (*all_runs(), *bundled_models()):
         try:
             one = describe(run)
         except (CharrnnError, OSError) as error:  # one that is damaged does not hide the others

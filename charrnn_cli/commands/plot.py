@@ -30,10 +30,10 @@ def plot(
     charrnn plot anna --output anna.png
     """
     from charrnn_cli.runs.curves import curves
-    from charrnn_cli.runs.folders import find, to_sample
+    from charrnn_cli.runs.folders import find_run, run_to_sample
     from charrnn_cli.terminal.charts import save_picture, terminal_chart
 
-    runs = [find(name) for name in dict.fromkeys(names)] if names else [to_sample(None)]
+    runs = [find_run(name) for name in dict.fromkeys(names)] if names else [run_to_sample(None)]
     lines = [curve for run in runs for curve in curves(run, over)]
     if output is not None:
         save_picture(lines, over, unit, output)

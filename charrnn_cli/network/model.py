@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.dropout import dropout
-from charrnn_cli.runs.checkpoints import SCALE
+from charrnn_cli.runs.weights import SCALE
 
 State = tuple[Tensor, ...]  # a tensor (L, B, H) for each state of the cell: h, and for an LSTM c
 

@@ -1,5 +1,7 @@
-"""Loss curves of runs, out of their logs."""
+"""Loss curves of runs, from their logs."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +11,9 @@ from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.text.corpus import Corpus
 
-Part = Literal["train", "valid"]
-FIELDS = {"steps": "step", "epochs": "epoch", "time": "seconds", "tokens": "epoch"}  # of a log's records
-LOSSES: dict[str, tuple[Part, str]] = {"report": ("train", "loss"), "validation": ("valid", "valid_loss")}
+CurveSplit = Literal["train", "valid"]
+X_FIELDS = {"steps": "step", "epochs": "epoch", "time": "seconds", "tokens": "epoch"}  # fields of a log record
+LOSS_FIELDS: dict[str, tuple[CurveSplit, str]] = {"report": ("train", "loss"), "validation": ("valid", "valid_loss")}
 
 
 @dataclass(frozen=True)
@@ -19,41 +21,44 @@ class Curve:
     """A line of a chart: losses in nats per token, over steps, epochs, seconds of training or tokens read."""
 
     run: str
-    part: Part
+    split: CurveSplit
     x: tuple[float, ...]
     y: tuple[float, ...]
 
     def thinned(self, points: int) -> "Curve":
-        """The same line through at most so many points, each the mean of those that it stands for."""
-        size = -(-len(self.x) // points)
-        means = (
-            tuple(sum(part) / len(part) for k in range(0, len(line), size) if (part := line[k : k + size]))
-            for line in (self.x, self.y)
-        )
-        return Curve(self.run, self.part, *means) if size > 1 else self
+        """The same line through at most `points` points, each the mean of equally many neighbors."""
+        size = math.ceil(len(self.x) / points)
+        if size <= 1:
+            return self
+        return Curve(self.run, self.split, _means(self.x, size), _means(self.y, size))
 
 
 def curves(run: Run, over: Over) -> list[Curve]:
-    """What `run` lost on the text that it learns and on the text held out. Raises RunError where nothing is logged."""
-    points: dict[Part, list[tuple[float, float]]] = {"train": [], "valid": []}
-    scale = _tokens_of_an_epoch(run) if over == "tokens" else 1
+    """The training and the validation curve of a run. Raises RunError if the log is empty or damaged."""
+    tokens_per_epoch = Corpus(run.corpus).info.tokens["train"] if over == "tokens" else 1
+    points: dict[CurveSplit, list[tuple[float, float]]] = {"train": [], "valid": []}
     for record in read_log(run.log):
-        if (kind := record["kind"]) in LOSSES:
-            part, field = LOSSES[kind]
-            points[part].append((_number(record, FIELDS[over], run) * scale, _number(record, field, run)))
+        if record["kind"] in LOSS_FIELDS:
+            split, loss_field = LOSS_FIELDS[record["kind"]]
+            x = _number(record, X_FIELDS[over], run) * tokens_per_epoch
+            points[split].append((x, _number(record, loss_field, run)))
     if not any(points.values()):
         if run.bundled:
-            raise RunError(f"{run.name} is bundled and has no log here; its README has its curve. Name a run of yours.")
-        raise RunError(f"{run.name} has learned nothing yet. Type: charrnn train {run.quoted}")
-    return [Curve(run.name, part, *zip(*line, strict=True)) for part, line in points.items() if line]
+            raise RunError(
+                f"{run.name} is bundled, so its log is not here; its README shows its curve. Name one of your runs."
+            )
+        raise RunError(f"{run.name} has no losses in its log yet. Type: charrnn train {run.quoted}")
+    return [Curve(run.name, split, *zip(*line, strict=True)) for split, line in points.items() if line]
 
 
-def _tokens_of_an_epoch(run: Run) -> int:
-    return Corpus(run.corpus).info.tokens["train"]
+def _means(values: Sequence[float], size: int) -> tuple[float, ...]:
+    """The means of neighboring groups of `size` values; the last group may be smaller."""
+    groups = (values[start : start + size] for start in range(0, len(values), size))
+    return tuple(sum(group) / len(group) for group in groups)
 
 
 def _number(record: dict[str, Any], field: str, run: Run) -> float:
     value = record.get(field)
     if not isinstance(value, int | float):
-        raise RunError(f"{run.log} is damaged: a record has no {field}.")
+        raise RunError(f"{run.log} is damaged: a record has no number in the field {field}.")
     return float(value)

@@ -1,20 +1,23 @@
-"""What is known of a run or model, gathered from its files."""
+"""What is known about a run or model, gathered from its files."""
 
 import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn_cli.errors import RunError
-from charrnn_cli.runs.checkpoints import Config, Summary, checkpoints, count_parameters, load_summary
+from charrnn_cli.errors import CharrnnError
+from charrnn_cli.files import file_exists
+from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import Config
+from charrnn_cli.runs.weights import Summary, count_parameters, load_summary
 from charrnn_cli.text.corpus import Corpus, CorpusInfo
 from charrnn_cli.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class Description:
-    """One run or model. What is None is not there yet."""
+    """What is known about a run or model. A field is None if the run does not have it (yet)."""
 
     run: Run
     vocabulary: Vocabulary
@@ -23,18 +26,21 @@ class Description:
     best: Summary | None  # of the weights that `sample` uses
     parameters: int | None
     checkpoints: list[Summary]
-    damaged: list[str]  # what is wrong with the checkpoints that cannot be read
+    damaged: list[str]  # one message for each checkpoint that cannot be read
 
     @property
     def valid_bits_per_character(self) -> float | None:
-        """Of the weights that `sample` uses; None where it was not measured, or nobody counted characters."""
-        counted = self.corpus and self.corpus.characters.get("valid")
-        if not self.corpus or not counted or self.best is None or self.best.valid_loss is None:
+        """The validation loss in bits per character. None if it was not measured, or if characters were not counted."""
+        if self.corpus is None or self.best is None or self.best.valid_loss is None:
             return None
-        return self.best.valid_loss * (self.corpus.tokens["valid"] - 1) / counted / math.log(2)
+        characters = self.corpus.characters.get("valid")
+        if not characters:
+            return None
+        predicted_tokens = self.corpus.tokens["valid"] - 1  # the first token is not predicted
+        return self.best.valid_loss * predicted_tokens / characters / math.log(2)
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The description as a JSON object."""
         return {
             "name": self.run.name,
             "folder": str(self.run.folder),
@@ -51,20 +57,20 @@ class Description:
 
 
 def describe(run: Run) -> Description:
-    """Reads what is known of `run`; the weights themselves stay on disk. Raises RunError where a file is damaged."""
+    """Describes a run without reading its weights. Raises RunError if a file other than a checkpoint is damaged."""
     summaries, damaged = [], []
     for checkpoint in checkpoints(run):
         try:
             summaries.append(load_summary(checkpoint.weights))
-        except RunError as error:
+        except CharrnnError as error:
             damaged.append(str(error))
     return Description(
         run,
         Vocabulary.load(run.vocabulary),
-        Corpus(run.corpus).info if run.prepared else None,
-        Config.load(run.config) if run.config.is_file() else None,
-        load_summary(run.weights) if run.trained else None,
-        count_parameters(run.weights) if run.trained else None,
-        summaries,
-        damaged,
+        corpus=Corpus(run.corpus).info if run.prepared else None,
+        config=Config.load(run.config) if file_exists(run.config) else None,
+        best=load_summary(run.weights) if run.trained else None,
+        parameters=count_parameters(run.weights) if run.trained else None,
+        checkpoints=summaries,
+        damaged=damaged,
     )

@@ -1,51 +1,53 @@
-"""Where models live: `runs/` of the working folder and the bundled `models/`; finds one by name."""
+"""Where runs and models are on disk: `runs/` and the bundled `models/`. Finds them by name."""
 
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.files import finish_renames
+from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
+from charrnn_cli.files import file_exists, finish_renames, folder_exists
 
 RUNS = Path("runs")
 BUNDLED_DEFAULT = "anna"
+CHECKPOINT_NAME = re.compile("step-([0-9]{8,})")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one run or model, and the names of what is in it."""
+    """The folder of one run or model, and the paths of its files."""
 
     folder: Path
     bundled: bool = False
 
     @property
     def name(self) -> str:
-        """The folder's name."""
         return self.folder.name or self.folder.resolve().name
 
     @property
     def quoted(self) -> str:
-        """The name as it is typed in a shell."""
+        """The name, quoted for a shell."""
         return shlex.quote(self.name)
 
     @property
     def vocabulary(self) -> Path:
-        """The tokens in id order."""
+        """The file of the tokens, in id order."""
         return self.folder / "vocabulary.json"
 
     @property
     def corpus(self) -> Path:
-        """The folder of the splits."""
+        """The folder of the token ids of each split."""
         return self.folder / "corpus"
 
     @property
     def config(self) -> Path:
-        """The settings of model and training."""
+        """The file of the model's settings and the training's settings."""
         return self.folder / "config.json"
 
     @property
     def weights(self) -> Path:
-        """The best weights so far by validation loss."""
+        """The file of the best weights so far, by validation loss."""
         return self.folder / "model.safetensors"
 
     @property
@@ -53,41 +55,54 @@ class Run:
         """The folder of the checkpoints."""
         return self.folder / "checkpoints"
 
+    def checkpoint(self, step: int) -> Path:
+        """The folder of the checkpoint at `step`."""
+        return self.checkpoints / f"step-{step:08d}"
+
     @property
     def log(self) -> Path:
-        """One JSON record for each report."""
+        """The file with one JSON record for each report."""
         return self.folder / "log.jsonl"
 
     @property
     def tensorboard(self) -> Path:
-        """The folder of TensorBoard's event files, where they were asked for."""
+        """The folder of TensorBoard's event files."""
         return self.folder / "tensorboard"
 
     @property
     def prepared(self) -> bool:
-        """Whether there is a corpus."""
-        return (self.corpus / "corpus.json").is_file()
+        """Whether there is a corpus. Raises DiskError."""
+        return file_exists(self.corpus / "corpus.json")
 
     @property
     def trained(self) -> bool:
-        """Whether there are weights."""
-        return self.weights.is_file()
+        """Whether there are weights. Raises DiskError."""
+        return file_exists(self.weights)
 
 
-def named(name: str) -> Run:
-    """The run of that name in `runs/`, there or not. Raises UsageError for what is no name."""
+@dataclass(frozen=True)
+class RunNames:
+    """The names of runs and models."""
+
+    runs: list[str]
+    trained: list[str]  # the runs that have a model
+    bundled: list[str]
+
+
+def run_named(name: str, root: Path = RUNS) -> Run:
+    """The run of that name in `root`, whether it exists or not. Raises UsageError if the name is invalid."""
     if not name.strip() or name.startswith((".", "-")) or "/" in name or "\\" in name or not name.isprintable():
         raise UsageError(
-            f"{name!r} is no name for a run: give one without slashes that starts with a letter or a digit, "
-            "such as --name novel"
+            f"{name!r} is not a valid name for a run. Pass a name without slashes that starts with a letter or a "
+            "digit, such as `name=novel`."
         )
-    return Run(RUNS / name)
+    return Run(root / name)
 
 
-def runs() -> list[Run]:
-    """All runs of the working folder, by name."""
-    finish_renames(RUNS)
-    found = _inside(RUNS, bundled=False)
+def all_runs(root: Path = RUNS) -> list[Run]:
+    """The runs in `root`, by name. Raises DiskError."""
+    finish_renames(root)
+    found = _runs_inside(root)
     for run in found:
         finish_renames(run.folder)
     return found
@@ -97,59 +112,92 @@ def bundled_models() -> list[Run]:
     """The models that came with the package, by name."""
     package = Path(__file__).parent.parent
     installed = package / "models"
-    return _inside(installed if installed.is_dir() else package.parent / "models", bundled=True)
+    return _runs_inside(installed if folder_exists(installed) else package.parent / "models", bundled=True)
 
 
-def find(name_or_folder: str) -> Run:
-    """A run or model by its name (runs first, then bundled models) or its folder. Raises RunError."""
-    models = [*runs(), *bundled_models()]
+def run_names(root: Path = RUNS) -> RunNames:
+    """The names of runs and bundled models, for shell completion. Never fails, writes nothing, loads no NumPy."""
+    try:
+        found = _runs_inside(root)
+        trained = [run.name for run in found if run.trained]
+    except DiskError:
+        found, trained = [], []
+    return RunNames([run.name for run in found], trained, [model.name for model in bundled_models()])
+
+
+def checkpoint_steps(run: Run) -> list[int]:
+    """The steps of the checkpoints of a run, in order, from the names of their folders. Raises DiskError."""
+    if not folder_exists(run.checkpoints):
+        return []
+    with disk_errors("read", run.checkpoints):
+        names = [path.name for path in run.checkpoints.iterdir()]
+    return sorted(int(match[1]) for match in map(CHECKPOINT_NAME.fullmatch, names) if match)
+
+
+def find_run(name_or_folder: str, root: Path = RUNS) -> Run:
+    """A run or model by its name or its folder; runs come before bundled models. Raises RunError."""
+    models = [*all_runs(root), *bundled_models()]
     for run in models:
         if run.name == name_or_folder:
             return run
-    folder = Path(name_or_folder)
-    if (folder / "vocabulary.json").is_file():
-        return Run(folder)
-    known = ", ".join(dict.fromkeys(run.name for run in models)) or "none yet"
+    folder = Run(Path(name_or_folder))
+    if file_exists(folder.vocabulary):
+        return folder
+    known = _listed(models) or "none yet"
     raise RunError(f"no run, model or model folder is called {name_or_folder!r}. Known here: {known} (charrnn models).")
 
 
-def to_sample(name_or_folder: str | None) -> Run:
-    """The model to write with: the one asked for, the one trained last, or the bundled one. Raises RunError."""
+def run_to_sample(name_or_folder: str | None, root: Path = RUNS) -> Run:
+    """The model to write with: the given one, else the run trained last, else the bundled one. Raises RunError."""
     if name_or_folder is None:
-        trained = [run for run in runs() if run.trained]
-        return max(trained, key=_trained_at) if trained else find(BUNDLED_DEFAULT)
-    run = find(name_or_folder)
+        trained = [run for run in all_runs(root) if run.trained]
+        return max(trained, key=_trained_at) if trained else find_run(BUNDLED_DEFAULT, root)
+    run = find_run(name_or_folder, root)
     if not run.trained:
         raise RunError(f"{run.name} is prepared but not trained yet. Type: charrnn train {run.quoted}")
     return run
 
 
-def to_train(name: str | None) -> Run:
-    """The run to train: the one asked for, or the one prepared last. Raises RunError."""
+def run_to_train(name: str | None, root: Path = RUNS) -> Run:
+    """The run to train: the given one, else the run prepared last. Raises RunError, UsageError."""
     if name is None:
-        prepared = [run for run in runs() if run.prepared]
+        prepared = [run for run in all_runs(root) if run.prepared]
         if not prepared:
             raise RunError("nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt")
-        return max(prepared, key=lambda run: (run.corpus / "corpus.json").stat().st_mtime)
-    run = named(name)
-    finish_renames(RUNS)  # and no look at the other runs, which may be unreadable
+        return max(prepared, key=lambda run: _modified_at(run.corpus / "corpus.json"))
+    run = run_named(name, root)
+    finish_renames(root)  # and not all_runs: other runs may be unreadable
     finish_renames(run.folder)
     if not run.prepared:
-        known = ", ".join(run.name for run in runs() if run.prepared) or "none"
+        known = _listed([run for run in all_runs(root) if run.prepared]) or "none"
         raise RunError(
             f"no run called {name!r} is prepared in this folder (prepared: {known}). "
-            f"Type: charrnn prepare FILE.txt --name {run.quoted}"
+            f"Type: charrnn prepare FILE.txt `name={run.quoted}`"
         )
     return run
 
 
+def _listed(models: Sequence[Run]) -> str:
+    return ", ".join(dict.fromkeys(run.name for run in models))
+
+
 def _trained_at(run: Run) -> float:
-    """When the run's log last grew; its weights may be those of an earlier step."""
-    return (run.log if run.log.exists() else run.weights).stat().st_mtime
+    """When the log of a run last grew; its weights may come from an earlier step."""
+    return _modified_at(run.log if file_exists(run.log) else run.weights)
 
 
-def _inside(folder: Path, bundled: bool) -> list[Run]:
-    if not folder.is_dir():
+def _modified_at(path: Path) -> float:
+    with disk_errors("read", path):
+        return path.stat().st_mtime
+
+
+def _runs_inside(folder: Path, bundled: bool = False) -> list[Run]:
+    if not folder_exists(folder):
         return []
-    found = (Run(path, bundled) for path in sorted(folder.iterdir()) if not path.name.startswith("."))
-    return [run for run in found if run.vocabulary.is_file() or run.prepared or run.trained]
+    with disk_errors("read", folder):
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    runs = (Run(path, bundled) for path in paths)
+    return [run for run in runs if file_exists(run.vocabulary) or run.prepared or run.trained]
+
+
+find, runs, to_sample, to_train = find_run, all_runs, run_to_sample, run_to_train  # until all callers are renamed

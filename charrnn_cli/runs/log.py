@@ -7,11 +7,14 @@ from types import TracebackType
 from typing import Any
 
 from charrnn_cli.errors import disk_errors
-from charrnn_cli.files import write_bytes
+from charrnn_cli.files import file_exists, write_bytes
 
 
 class Log:
-    """Appends records. Records of steps after `step`, which a run that goes on makes again, are dropped first."""
+    """Appends records to a log. Records of steps after `step` are dropped first, because the run repeats those steps.
+
+    Raises DiskError.
+    """
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
@@ -26,26 +29,25 @@ class Log:
         self._file.close()
 
     def back_to(self, step: int) -> None:
-        """Drops the records of steps after `step`, which are made again. Raises DiskError."""
+        """Drops the records of steps after `step`. Raises DiskError."""
         self._file.close()
         self._open_at(step)
 
+    def write(self, record: dict[str, Any]) -> None:
+        """Appends a record, in a single write. Raises DiskError."""
+        with disk_errors("write", self.path):
+            self._file.write(_line(record))
+
     def _open_at(self, step: int) -> None:
-        records = read_log(self.path)
-        kept = [record for record in records if record["step"] <= step and record["kind"] != "end"]
+        kept = [record for record in read_log(self.path) if record["step"] <= step and record["kind"] != "end"]
         write_bytes(self.path, b"".join(map(_line, kept)))
         with disk_errors("write", self.path):
             self._file = self.path.open("ab", buffering=0)
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Appends a record, in one write. Raises DiskError."""
-        with disk_errors("write", self.path):
-            self._file.write(_line(record))
-
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a log in their order; a line that is no record, such as half a one, is passed over."""
-    if not path.is_file():
+    """The records of a log, in order. Lines that are not complete records are skipped. Raises DiskError."""
+    if not file_exists(path):
         return
     with disk_errors("read", path), path.open("rb") as file:
         for line in file:

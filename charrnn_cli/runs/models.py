@@ -1,51 +1,87 @@
-"""A trained model from its files into memory."""
+"""config.json, and a trained model read from disk into memory."""
 
-from collections.abc import Mapping
+import contextlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from charrnn_cli.config import ModelSettings
-from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.runs.checkpoints import (
-    Checkpoint,
-    Config,
-    Summary,
-    checkpoints,
-    load_checksum,
-    load_summary,
-    load_tensors,
-)
+from charrnn_cli.config import ModelSettings, PrepareSettings, TrainingSettings
+from charrnn_cli.errors import CharrnnError, RunError, UsageError
+from charrnn_cli.files import read_json, write_json
+from charrnn_cli.runs.checkpoints import find_checkpoint
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.weights import Summary, Tensors, load_checksum, load_summary, load_tensors
+from charrnn_cli.setting import settings_from
 from charrnn_cli.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
+class Config:
+    """config.json: what a model is, and how it is trained."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    preset: str
+    device: str
+    sha256: str  # of the training text
+    versions: dict[str, str]
+    origin: str | None = None  # the model that training started from
+    weights_sha256: str | None = None  # only in exported models
+    text: PrepareSettings | None = None  # how the training text was read and split; None in files of release 0.1
+
+    def save(self, path: Path) -> None:
+        """Writes config.json. Raises DiskError."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Reads config.json. Raises RunError if it is missing or damaged."""
+        try:
+            return settings_from(cls, read_json(path))
+        except (ValueError, UsageError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+
+@dataclass(frozen=True)
 class Model:
-    """A trained model in memory."""
+    """A trained model in memory. `text` says how to read a text for it."""
 
     settings: ModelSettings
     vocabulary: Vocabulary
-    weights: Mapping[str, NDArray[Any]]
+    weights: Tensors
     summary: Summary
+    text: PrepareSettings
 
 
 def load_model(run: Run, step: int | None = None) -> Model:
-    """The best weights of a run or model, or those of the checkpoint at `step`. Raises RunError."""
-    path = run.weights if step is None else _checkpoint(run, step).weights
+    """The best weights of a run or model, or the weights of its checkpoint at `step`.
+
+    Whether the weights fit the settings is not checked here, but in network/weights.py. Raises RunError if a file is
+    missing or damaged, UsageError if there is no such checkpoint.
+    """
+    path = run.weights if step is None else find_checkpoint(run, step).weights
     config = Config.load(run.config)
-    known = config.weights_sha256 if step is None else None
-    if known is not None and load_checksum(path) != known:
-        raise RunError(f"{path} is damaged: its checksum is not the one in config.json.")
-    return Model(config.model, Vocabulary.load(run.vocabulary), load_tensors(path), load_summary(path))
+    if step is None and config.weights_sha256 not in (None, load_checksum(path)):
+        raise RunError(f"{path} is damaged: its checksum differs from the one in config.json.")
+    vocabulary = Vocabulary.load(run.vocabulary)
+    text = _text_settings(run, config, vocabulary)
+    return Model(config.model, vocabulary, load_tensors(path), load_summary(path), text)
 
 
-def _checkpoint(run: Run, step: int) -> Checkpoint:
-    found = checkpoints(run)
-    for checkpoint in found:
-        if checkpoint.step == step:
-            return checkpoint
-    have = ", ".join(str(checkpoint.step) for checkpoint in found) or "none"
-    raise UsageError(f"--checkpoint {step}: {run.name} has the checkpoints {have} (charrnn info {run.quoted}).")
+def _text_settings(run: Run, config: Config, vocabulary: Vocabulary) -> PrepareSettings:
+    """How the text of a model was read and split: from config.json, the corpus, or as far as the vocabulary tells."""
+    if config.text is not None:
+        return config.text
+    if run.prepared:
+        # A damaged corpus must not stop a model from writing; `verify` reports it.
+        with contextlib.suppress(CharrnnError, KeyError, ValueError):
+            return settings_from(PrepareSettings, read_json(run.corpus / "corpus.json")["settings"])
+    try:
+        return PrepareSettings(
+            level=vocabulary.level,
+            split_on=vocabulary.split_on,
+            lowercase=vocabulary.lowercase,
+            documents="file" if vocabulary.end is not None else None,
+        )
+    except UsageError as error:
+        raise RunError(f"{run.vocabulary} is damaged: {error}") from error

@@ -1,73 +1,80 @@
-"""Whether every file of a run or model is what charrnn wrote, to the last bit where it has a checksum."""
+"""Checks every file of a run or model: that it can be read, fits the other files, and matches its checksum."""
 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from charrnn_cli.errors import CharrnnError, RunError
-from charrnn_cli.runs.checkpoints import Checkpoint, Config, checkpoints
+from charrnn_cli.files import file_exists
+from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
-from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.models import Config, load_model
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
-BLOCK = 1 << 24  # ids that are looked at at once
+HASHED_IDS = 1 << 24  # ids that are hashed at a time
+CheckModel = Callable[[Run, int | None], object]
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A file, or a folder, and what is wrong with it."""
+class FileCheck:
+    """A file or folder that was checked."""
 
     path: Path
-    problem: str | None  # None: nothing
+    problem: str | None  # None if it is valid
 
 
-def verify(run: Run) -> Iterator[Verified]:
-    """Looks at every file of a run, and yields what it found."""
-    yield _look(run.vocabulary, lambda: Vocabulary.load(run.vocabulary))
-    if run.config.exists():
-        yield _look(run.config, lambda: Config.load(run.config))
+def verify(run: Run, check_model: CheckModel = load_model) -> Iterator[FileCheck]:
+    """Checks every file of a run, and yields the result for each.
+
+    `check_model` loads the model, or the one at a step, and raises a CharrnnError if it is damaged. Pass
+    `network.weights.load_checked_model` to check the weights against the settings too.
+    """
+    yield _check(run.vocabulary, lambda: Vocabulary.load(run.vocabulary))
+    if file_exists(run.config):
+        yield _check(run.config, lambda: Config.load(run.config))
     if run.prepared:
         corpus = Corpus(run.corpus)
-        yield _look(run.corpus / "corpus.json", lambda: corpus.info)
-        for name in SPLIT_NAMES:
-            yield _look(run.corpus / f"{name}.bin", partial(_split, run, corpus, name))
+        yield _check(run.corpus / "corpus.json", lambda: corpus.info)
+        for split in SPLIT_NAMES:
+            yield _check(run.corpus / f"{split}.bin", partial(_check_split, run, corpus, split))
     if run.trained:
-        yield _look(run.weights, lambda: load_model(run))
+        yield _check(run.weights, lambda: check_model(run, None))
     for checkpoint in checkpoints(run):
-        yield _look(checkpoint.folder, partial(_checkpoint, run, checkpoint))
-    if run.log.exists():
-        yield _look(run.log, lambda: list(read_log(run.log)))
+        yield _check(checkpoint.folder, partial(_check_checkpoint, run, checkpoint, check_model))
+    if file_exists(run.log):
+        yield _check(run.log, lambda: list(read_log(run.log)))
 
 
-def _look(path: Path, look: Callable[[], Any]) -> Verified:
+def _check(path: Path, read: Callable[[], object]) -> FileCheck:
     try:
-        look()
+        read()
     except CharrnnError as error:
-        return Verified(path, str(error))
-    return Verified(path, None)
+        return FileCheck(path, str(error))
+    return FileCheck(path, None)
 
 
-def _checkpoint(run: Run, checkpoint: Checkpoint) -> None:
-    """Raises RunError where the files of a checkpoint are damaged."""
+def _check_checkpoint(run: Run, checkpoint: Checkpoint, check_model: CheckModel) -> None:
+    """Raises RunError if a file of a checkpoint is damaged."""
     checkpoint.load()
-    load_model(run, checkpoint.step)
+    check_model(run, checkpoint.step)
 
 
-def _split(run: Run, corpus: Corpus, name: str) -> None:
-    """Raises RunError where the ids of a split are not those that were written, or not ids."""
-    ids, size, digest = corpus.split(name), len(Vocabulary.load(run.vocabulary)), hashlib.sha256()
-    for start in range(0, len(ids), BLOCK):
-        block = np.ascontiguousarray(ids[start : start + BLOCK])
+def _check_split(run: Run, corpus: Corpus, split: str) -> None:
+    """Raises RunError if the ids of a split do not match their checksum, or are not in the vocabulary."""
+    path = run.corpus / f"{split}.bin"
+    ids, vocabulary_size, digest = corpus.split(split), len(Vocabulary.load(run.vocabulary)), hashlib.sha256()
+    for start in range(0, len(ids), HASHED_IDS):
+        block = np.ascontiguousarray(ids[start : start + HASHED_IDS])
         digest.update(block.data)
-        if int(block.max()) >= size:
-            raise RunError(f"{run.corpus / f'{name}.bin'} is damaged: it has the id {block.max()}, of {size} tokens.")
-    known = corpus.info.split_sha256.get(name)
-    if known is not None and digest.hexdigest() != known:
-        raise RunError(f"{run.corpus / f'{name}.bin'} is damaged: its checksum is not that of what it holds.")
+        highest = int(block.max())
+        if highest >= vocabulary_size:
+            raise RunError(f"{path} is damaged: it has the id {highest}, but there are {vocabulary_size} tokens.")
+    checksum = corpus.info.split_sha256.get(split)
+    if checksum is not None and checksum != digest.hexdigest():
+        raise RunError(f"{path} is damaged: its checksum does not match its content.")

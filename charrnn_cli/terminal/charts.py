@@ -42,13 +42,13 @@ def terminal_chart(curves: Sequence[Curve], over: Over, unit: Unit, width: int, 
     for line in lines:
         k = names.index(line.run)
         colour, mark = _colour(k), MARKS[k % len(MARKS)]
-        if line.part == "train":
+        if line.split == "train":
             thin = line.thinned(2 * width)
             plotext.plot(thin.x, thin.y, marker=LINE, color=colour)
         else:
             thin = line.thinned(MARKED)
             plotext.scatter(thin.x, thin.y, marker=mark, color=colour)
-        key = plotext.colorize(CROSSED * 2 if line.part == "train" else f" {mark}", colour)
+        key = plotext.colorize(CROSSED * 2 if line.split == "train" else f" {mark}", colour)
         rows.append(f"{key} {_legend(line, unit)}")
     low, high = _limits(lines)
     plotext.ylim(low, high)
@@ -77,7 +77,7 @@ def save_picture(curves: Sequence[Curve], over: Over, unit: Unit, path: Path) ->
     chart = figure.add_subplot()
     for line in lines:
         colour, thin = f"C{names.index(line.run)}", line.thinned(POINTS)
-        style = {"alpha": 0.6, "linewidth": 1.0} if line.part == "train" else {"marker": ".", "linewidth": 1.8}
+        style = {"alpha": 0.6, "linewidth": 1.0} if line.split == "train" else {"marker": ".", "linewidth": 1.8}
         chart.plot(thin.x, thin.y, color=colour, label=_legend(line, unit), **style)
     chart.set_ylim(*_limits(lines))
     chart.set_xlim(left=0)
@@ -147,7 +147,7 @@ def _ticks(high: float, most: int) -> list[float]:
 
 
 def _legend(line: Curve, unit: Unit) -> str:
-    if line.part == "train":
+    if line.split == "train":
         return f"{line.run} train {line.y[-1]:.4g}"
     return f"{line.run} valid {line.y[-1]:.4g}, best {min(line.y):.4g}"
 

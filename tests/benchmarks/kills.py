@@ -28,12 +28,13 @@ from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.reading import read_prime
 from charrnn_cli.generation.texts import write_texts
-from charrnn_cli.runs.checkpoints import checkpoints, load_tensors
+from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.describe import describe
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
 from charrnn_cli.runs.verify import verify
+from charrnn_cli.runs.weights import load_tensors
 from charrnn_cli.text.corpus import Corpus
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.\n" * 60, "Pack my box with five dozen liquor jugs!\n" * 90)

@@ -12,7 +12,7 @@ from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.reading import read_prime
 from charrnn_cli.generation.texts import Piece, write_texts
-from charrnn_cli.runs.folders import find
+from charrnn_cli.runs.folders import find_run
 from charrnn_cli.runs.models import load_model
 
 TEXTS, LENGTH = 64, 600
@@ -41,7 +41,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("model")
 parser.add_argument("text", type=Path)
 args = parser.parse_args()
-model = load_model(find(args.model))
+model = load_model(find_run(args.model))
 engine = load_engine(model)
 text = args.text.read_text("utf-8")
 known, step = set(words(text)), len(text) // TEXTS

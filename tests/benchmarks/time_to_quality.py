@@ -34,11 +34,11 @@ def windows_loss(name: str, split: str) -> float:
 
     from charrnn_cli.network.loss import cross_entropy
     from charrnn_cli.network.model import trained_model
-    from charrnn_cli.runs.folders import find
+    from charrnn_cli.runs.folders import find_run
     from charrnn_cli.runs.models import load_model
     from charrnn_cli.text.corpus import Corpus
 
-    run, random = find(name), np.random.default_rng(1)
+    run, random = find_run(name), np.random.default_rng(1)
     loaded = load_model(run, None)
     model = trained_model(loaded.settings, loaded.weights, torch.device("cpu")).eval()
     ids = Corpus(run.corpus).split(split)

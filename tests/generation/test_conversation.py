@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.conversation import Conversation
 from charrnn_cli.generation.session import Session
@@ -21,7 +21,7 @@ def session(folder) -> Session:
     torch.manual_seed(0)
     weights = {name: 4 * array for name, array in get_weights(LanguageModel(SETTINGS, len(ABC))).items()}
     summary = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")
-    return Session(Run(folder), Model(SETTINGS, ABC, weights, summary), engine="numpy")
+    return Session(Run(folder), Model(SETTINGS, ABC, weights, summary, PrepareSettings()), engine="numpy")
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 from support import TEXT, charrnn, prepare_text
 
 from charrnn_cli.network.ranks import Ranks, launched, started_again
-from charrnn_cli.runs.checkpoints import checkpoints, load_tensors
+from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.log import read_log
+from charrnn_cli.runs.weights import load_tensors
 
 SMALL = "--cpu --no-preview --precision float32 --layers 2 --embedding 8 --batch-size 5 --seq-length 16 --reset 0.3"
 
@@ -128,7 +129,7 @@ def test_killing_a_rank_loses_nothing(folder):
         children = subprocess.run(["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True).stdout.split()
         os.kill(int(children[rank]), signal.SIGKILL)
     (output,) = finish([launcher])
-    assert output.count("going on from step") == 2
+    assert output.count("resuming from step") == 2
     whole, killed = (load_tensors(run.weights) for run in runs)
     assert all(np.array_equal(whole[name], killed[name]) for name in whole)
 
@@ -149,7 +150,7 @@ def test_ctrl_c_saves_and_two_machines_resume(fox):
         for k in range(2)
     ]
     outputs = finish(machines)
-    assert f"going on from step {step:,}" in "".join(outputs)
+    assert f"resuming from step {step:,}" in "".join(outputs)
     assert max(record["step"] for record in read_log(fox.log)) == step + 20
 
 

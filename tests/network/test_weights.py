@@ -12,8 +12,10 @@ from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.network.model import LanguageModel, get_weights
 from charrnn_cli.network.weights import load_checked_model, weight_shapes
-from charrnn_cli.runs.checkpoints import Config, Summary, save_checkpoint, save_model
+from charrnn_cli.runs.checkpoints import save_checkpoint
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import Config
+from charrnn_cli.runs.weights import Summary, save_weights
 from charrnn_cli.text.vocabulary import Vocabulary
 
 SETTINGS = ModelSettings(hidden=16, layers=2, embedding=8)
@@ -32,7 +34,7 @@ def model(folder) -> Run:
     run.folder.mkdir()
     ABC.save(run.vocabulary)
     Config(SETTINGS, TrainingSettings(steps=1), "auto", "CPU", "", {}).save(run.config)
-    save_model(run.weights, weights(len(ABC)), SUMMARY)
+    save_weights(run.weights, weights(len(ABC)), SUMMARY)
     return run
 
 
@@ -81,7 +83,7 @@ def test_a_vocabulary_without_one_of_the_tokens_is_refused(model):
 def test_weights_that_are_not_finite_are_refused(model):
     broken = weights(len(ABC))
     broken["head.bias"] = np.full(len(ABC), np.nan, np.float32)
-    save_model(model.weights, broken, SUMMARY)
+    save_weights(model.weights, broken, SUMMARY)
     with pytest.raises(RunError, match=r"head\.bias has values that are not finite"):
         load_checked_model(model)
 

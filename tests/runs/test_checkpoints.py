@@ -1,31 +1,21 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 
-from charrnn_cli.config import ModelSettings, TrainingSettings
-from charrnn_cli.errors import RunError
-from charrnn_cli.runs.checkpoints import (
-    Config,
-    Summary,
-    checkpoints,
-    count_parameters,
-    drop_checkpoints,
-    load_summary,
-    load_tensors,
-    publish_best,
-    save_checkpoint,
-    save_model,
-)
+from charrnn_cli.errors import DiskError, RunError, UsageError
+from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, find_checkpoint, publish_best, save_checkpoint
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.weights import Summary, load_summary, load_tensors
 
 SUMMARY = Summary(step=7, epoch=0.5, seconds=1.5, train_loss=2.0, valid_loss=None, when="2020-01-01T00:00:00+00:00")
-WEIGHTS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(4, np.float16)}
 
 
 def save(run: Run, step: int, best_step: int) -> None:
     weights = {"a": np.full(3, step, np.float32)}
-    save_checkpoint(run, dataclasses.replace(SUMMARY, step=step), weights, {}, {"step": step}, best_step)
+    summary = dataclasses.replace(SUMMARY, step=step)
+    save_checkpoint(run, summary, weights, {"state": -weights["a"]}, {"step": step}, best_step)
 
 
 @pytest.fixture
@@ -34,45 +24,42 @@ def run(folder) -> Run:
     return Run(folder)
 
 
-def test_weights_and_their_summary_come_back(folder):
-    save_model(folder / "w", WEIGHTS, SUMMARY)
-    loaded = load_tensors(folder / "w")
-    assert {name: (array.dtype, array.tolist()) for name, array in loaded.items()} == {
-        name: (array.dtype, array.tolist()) for name, array in WEIGHTS.items()
-    }
-    assert load_summary(folder / "w") == SUMMARY
-    assert count_parameters(folder / "w") == 10
+def steps(run: Run) -> list[int]:
+    return [checkpoint.step for checkpoint in checkpoints(run)]
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff" * 8, b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      "])
-def test_damaged_weights_are_named(folder, data):
-    (folder / "w").write_bytes(data)
-    with pytest.raises(RunError, match=r"w (is damaged|has no summary)"):
-        load_summary(folder / "w")
+def test_a_checkpoint_has_weights_tensors_and_numbers(run):
+    save(run, 12, best_step=12)
+    weights, tensors, numbers = find_checkpoint(run, 12).load()
+    assert weights["a"].tolist() == [12, 12, 12]
+    assert tensors["state"].tolist() == [-12, -12, -12]
+    assert numbers == {"step": 12}
 
 
-def test_missing_weights_are_named(folder):
-    with pytest.raises(RunError, match="w is missing"):
-        load_tensors(folder / "w")
+def test_an_unknown_step_is_an_error_that_lists_the_known_ones(run):
+    save(run, 9, best_step=9)
+    save(run, 12, best_step=9)
+    with pytest.raises(UsageError, match=r"no `checkpoint=8`. It has these checkpoints: 9, 12 \(charrnn info"):
+        find_checkpoint(run, 8)
 
 
-def test_the_last_ones_are_kept_and_always_the_best(run):
+def test_the_last_checkpoints_and_the_best_one_are_kept(run):
     for step in range(1, 8):
         save(run, step, best_step=min(step, 3))
         drop_checkpoints(run, keep=2, every=None, best_step=min(step, 3))
-    assert [checkpoint.step for checkpoint in checkpoints(run)] == [3, 6, 7]
+    assert steps(run) == [3, 6, 7]
     assert load_summary(run.weights).step == 3
     assert [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")] == []
 
 
-def test_those_between_the_regular_ones_go_first(run):
+def test_checkpoints_between_the_regular_ones_are_dropped_first(run):
     for step in (10, 13, 20, 27, 30, 33):
         save(run, step, best_step=27)
     drop_checkpoints(run, keep=2, every=10, best_step=27)
-    assert [checkpoint.step for checkpoint in checkpoints(run)] == [20, 27, 30, 33]
+    assert steps(run) == [20, 27, 30, 33]
 
 
-def test_the_best_is_published_again_where_a_kill_prevented_it(run):
+def test_the_best_weights_are_published_after_a_kill_prevented_it(run):
     save(run, 1, best_step=1)
     save(run, 2, best_step=1)
     publish_best(run, 2)
@@ -80,10 +67,31 @@ def test_the_best_is_published_again_where_a_kill_prevented_it(run):
     assert load_tensors(run.weights)["a"].tolist() == [2, 2, 2]
 
 
-def test_config_survives_its_file_and_damage_is_named(folder):
-    config = Config(ModelSettings(hidden=3), TrainingSettings(steps=5), "auto", "CPU", "0" * 64, {"charrnn": "1"})
-    config.save(folder / "config.json")
-    assert Config.load(folder / "config.json") == config
-    (folder / "config.json").write_text('{"model": {"hidden": -1}, "training": {}}')
-    with pytest.raises(RunError, match=r"config\.json is damaged.*-1"):
-        Config.load(folder / "config.json")
+def test_without_hard_links_the_best_weights_are_copied(run, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    save(run, 1, best_step=1)
+    assert load_tensors(run.weights)["a"].tolist() == [1, 1, 1]
+
+
+def test_a_damaged_part_of_a_checkpoint_is_an_error(run):
+    save(run, 3, best_step=3)
+    checkpoint = find_checkpoint(run, 3)
+    checkpoint.numbers.write_text("{")
+    with pytest.raises(RunError, match=r"training\.json is damaged"):
+        checkpoint.load()
+
+
+def test_a_failed_save_leaves_the_earlier_checkpoints(run, monkeypatch):
+    save(run, 1, best_step=1)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskError, match="No space left"):
+        save(run, 2, best_step=2)
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000001"]
+    assert load_summary(run.weights).step == 1

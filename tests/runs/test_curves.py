@@ -5,15 +5,15 @@ from support import train_small
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.curves import Curve, curves
-from charrnn_cli.runs.folders import find
+from charrnn_cli.runs.folders import find_run
 from charrnn_cli.text.corpus import Corpus
 
 
-def test_curves_are_what_the_log_says(fox):
+def test_curves_have_the_losses_of_the_log(fox):
     train_small(fox, steps=400)
     records = [json.loads(line) for line in fox.log.read_text().splitlines()]
     train, valid = curves(fox, "steps")
-    assert (train.run, train.part, valid.part) == ("fox", "train", "valid")
+    assert (train.run, train.split, valid.split) == ("fox", "train", "valid")
     assert list(zip(train.x, train.y, strict=True)) == [
         (record["step"], record["loss"]) for record in records if record["kind"] == "report"
     ]
@@ -35,14 +35,14 @@ def test_thinning_keeps_the_mean_and_the_order():
     assert len(line.thinned(99).x) == 50
 
 
-def test_a_run_without_a_log(fox):
+def test_a_run_without_a_log_is_an_error(fox):
     with pytest.raises(RunError, match="charrnn train fox"):
         curves(fox, "steps")
     with pytest.raises(RunError, match="bundled"):
-        curves(find("anna"), "steps")
+        curves(find_run("anna"), "steps")
 
 
-def test_a_damaged_log_is_named(fox):
+def test_an_error_about_a_damaged_log_names_it(fox):
     fox.log.write_text('{"kind": "report", "step": 3}\n')
     with pytest.raises(RunError, match=r"log\.jsonl is damaged"):
         curves(fox, "steps")

@@ -170,7 +170,7 @@ def test_a_trained_run_resumes_with_an_appended_text(folder, fox):
 def test_unknown_tokens_of_an_appended_text_are_refused_or_become_unk(folder, fox):
     (folder / "more.txt").write_text("naïve café " * 30)
     before = everything(RUNS)
-    with pytest.raises(TextError, match="vocabulary of fox does not have .*: 'é', 'ï'. It has no <unk>"):
+    with pytest.raises(TextError, match=r"vocabulary of fox does not have .*: 'é', 'ï'\. It has no <unk>"):
         appended("fox", "more.txt")
     assert everything(RUNS) == before
     prepare_text(folder, f"{TEXT} once", PrepareSettings(level="word", min_count=2), name="words")

@@ -9,9 +9,9 @@ from charrnn_cli.config import ModelSettings, PrepareSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.network.model import LanguageModel, get_weights
-from charrnn_cli.runs.checkpoints import Config, checkpoints
-from charrnn_cli.runs.folders import find
-from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.folders import find_run
+from charrnn_cli.runs.models import Config, load_model
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.transfer import transfer
 
@@ -19,7 +19,7 @@ OTHER = TEXT.replace("fox", "Ünicorn #7").replace("dog", "cat") * 3
 
 
 @pytest.mark.parametrize("embedding", [8, 0, 16])
-def test_tokens_that_both_know_mean_the_same_whatever_their_ids(fox, embedding):
+def test_known_tokens_keep_their_meaning_under_new_ids(fox, embedding):
     settings = ModelSettings(hidden=16, layers=1, embedding=embedding, tie_weights=embedding == 16)
     old = Vocabulary("char", tuple("abcdef"))
     new = Vocabulary("char", tuple("xfdbz"))
@@ -27,7 +27,7 @@ def test_tokens_that_both_know_mean_the_same_whatever_their_ids(fox, embedding):
     weights = get_weights(LanguageModel(settings, len(old)))
     train_small(fox)
     origin = load_model(fox)
-    origin = type(origin)(settings, old, weights, origin.summary)
+    origin = type(origin)(settings, old, weights, origin.summary, origin.text)
     network = LanguageModel(settings, len(new))
     matched = transfer(origin, "fox", network, new)
     assert (matched.kept, matched.new, matched.left) == (3, 2, 3)
@@ -40,23 +40,23 @@ def test_tokens_that_both_know_mean_the_same_whatever_their_ids(fox, embedding):
             assert moved[0, new.ids[known]] == pytest.approx(logits[0, old.ids[known]], abs=1e-5)
 
 
-def test_a_text_of_its_kind_is_learned_sooner(folder, fox):
+def test_a_similar_text_is_learned_faster(folder, fox):
     train_small(fox, steps=150)
     new = prepare_text(folder, OTHER, name="new")
     typed = ["train", "new", "--cpu", "--no-preview", "--batch-size", "4", "--seq-length", "16", "--steps", "12"]
-    begun = charrnn(*typed, "--from", "fox")
-    assert "from fox: " in begun.stderr
-    assert " new" in begun.stderr
+    started = charrnn(*typed, "--from", "fox")
+    assert "from fox: " in started.stderr
+    assert " new" in started.stderr
     config = Config.load(new.config)
     assert (config.origin, config.model.hidden, config.model.layers) == ("fox", 16, 1)
     tuned = json.loads(charrnn("info", "new", "--json").stdout)["best"]["valid_loss"]
     small = ["--hidden", "16", "--layers", "1", "--embedding", "16", "--restart"]
     charrnn(*typed, *small)
-    nothing = json.loads(charrnn("info", "new", "--json").stdout)["best"]["valid_loss"]
-    assert tuned < nothing - 0.3
+    untrained = json.loads(charrnn("info", "new", "--json").stdout)["best"]["valid_loss"]
+    assert tuned < untrained - 0.3
 
 
-def test_it_goes_on_by_itself_and_refuses_another_origin(folder, fox):
+def test_a_fine_tuned_run_resumes_and_refuses_another_origin(folder, fox):
     train_small(fox)
     new = prepare_text(folder, OTHER, name="new")
     charrnn("train", "new", "--cpu", "--no-preview", "--batch-size", "4", "--steps", "4", "--from", "fox")
@@ -70,13 +70,13 @@ def test_it_goes_on_by_itself_and_refuses_another_origin(folder, fox):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--hidden", "99"], "leave out --hidden"),
-        (["--preset", "anna"], "--preset anna has a network"),
+        (["--hidden", "99"], "Leave out --hidden"),
+        (["--preset", "anna"], "--preset anna and --from anna have different networks"),
         (["--from", "shakespeare"], "--level word"),
         (["--from", "nobody"], "nobody"),
     ],
 )
-def test_what_does_not_go_together(fox, flags, message):
+def test_flags_that_contradict_the_origin_are_refused(fox, flags, message):
     result = charrnn("train", "fox", "--cpu", "--steps", "3", "--from", "anna", *flags)
     assert result.exit_code in (1, 2)
     assert message in result.stderr
@@ -88,4 +88,4 @@ def test_texts_without_a_common_token(folder, fox):
     other = prepare_text(folder, "ΑΒΓΔ" * 99, PrepareSettings(valid=0, test=0), name="greek")
     network = LanguageModel(load_model(fox).settings, 4)
     with pytest.raises(UsageError, match="nothing in common"):
-        transfer(load_model(find("fox")), "fox", network, Vocabulary.load(other.vocabulary))
+        transfer(load_model(find_run("fox")), "fox", network, Vocabulary.load(other.vocabulary))
