@@ -1,11 +1,13 @@
-"""From logits to the next tokens of B texts: filters in a row, then one draw.
+"""From logits to the next tokens of B texts: filters one after the other, then one draw.
 
-The order is that of `filters`: what is banned or not allowed, repetition penalty, temperature, top-n, top-p, min-p.
-Each takes what the one before it left. Sizes: B texts, V tokens, W tokens of a window.
+To add a filter, add an entry to `FILTERS`, and its setting to `SamplingSettings`. Sizes: B texts, V tokens of the
+vocabulary, W recent tokens.
 """
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,101 +19,137 @@ from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.text.words import is_gap
 
-BROKEN = "the model's weights are broken: its logits are no numbers. Is its file damaged?"
+BROKEN = "the model produced NaN or infinite numbers; its weights file may be corrupt."
 Logits = NDArray[np.float64]  # (B, V); minus infinity: never
 Ids = NDArray[np.integer[Any]]
-Filter = Callable[[Logits, Ids], Logits]  # logits and the last tokens (B, W) of each text, -1 where there are none
+Allowed = NDArray[np.bool_]  # (V,) whether a token may be drawn at all
+Filter = Callable[[Logits, Ids], Logits]  # logits, and the recent tokens (B, W) of each text; -1: no token
 
 
-def filters(settings: SamplingSettings, allowed: NDArray[np.bool_]) -> list[Filter]:
-    """The filters that `settings` ask for, in the order in which they apply; `allowed` (V,) may be drawn at all.
+@dataclass(frozen=True)
+class LogitsFilter:
+    """A filter: the settings that it reads, whether they make it active, and what it does to logits."""
 
-    The largest of the logits that they leave is 0.
-    """
-    row: list[Filter] = []
-    if not allowed.all():
-        row.append(lambda logits, recent: np.where(allowed, logits, -np.inf))
-    if settings.repetition_penalty != 1:
-        row.append(lambda logits, recent: penalise(logits, recent, settings.repetition_penalty))
-    if settings.temperature == 0:
-        return [*row, lambda logits, recent: temper(top_n(logits, 1), 1.0)]
-    row.append(lambda logits, recent: temper(logits, settings.temperature))
-    if settings.top_n:
-        row.append(lambda logits, recent: top_n(logits, settings.top_n))
-    if settings.top_p < 1:
-        row.append(lambda logits, recent: top_p(logits, settings.top_p))
-    if settings.min_p:
-        row.append(lambda logits, recent: min_p(logits, settings.min_p))
-    return row
+    settings: tuple[str, ...]  # fields of SamplingSettings
+    is_active: Callable[[SamplingSettings, Allowed], bool]
+    apply: Callable[[SamplingSettings, Allowed, Logits, Ids], Logits]
 
 
-def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-    """Which tokens may be drawn (V,). Raises UsageError where none is left."""
+# In the order in which they apply. After temperature 0, only one token is left for the filters that follow.
+FILTERS: tuple[LogitsFilter, ...] = (
+    LogitsFilter(
+        ("ban", "allow_only", "allow_unknown"),
+        lambda settings, allowed: not allowed.all(),
+        lambda settings, allowed, logits, recent: np.where(allowed, logits, -np.inf),
+    ),
+    LogitsFilter(
+        ("repetition_penalty", "repetition_window"),
+        lambda settings, allowed: settings.repetition_penalty != 1,
+        lambda settings, allowed, logits, recent: penalize(logits, recent, settings.repetition_penalty),
+    ),
+    LogitsFilter(
+        ("temperature",),
+        lambda settings, allowed: True,  # at temperature 1 too: it makes the largest logit 0, as `draw` needs it
+        lambda settings, allowed, logits, recent: temper(logits, settings.temperature),
+    ),
+    LogitsFilter(
+        ("top_n",),
+        lambda settings, allowed: settings.temperature > 0 and settings.top_n > 0,
+        lambda settings, allowed, logits, recent: top_n(logits, settings.top_n),
+    ),
+    LogitsFilter(
+        ("top_p",),
+        lambda settings, allowed: settings.temperature > 0 and settings.top_p < 1,
+        lambda settings, allowed, logits, recent: top_p(logits, settings.top_p),
+    ),
+    LogitsFilter(
+        ("min_p",),
+        lambda settings, allowed: settings.temperature > 0 and settings.min_p > 0,
+        lambda settings, allowed, logits, recent: min_p(logits, settings.min_p),
+    ),
+)
+
+
+def active_filters(settings: SamplingSettings, allowed: Allowed) -> list[LogitsFilter]:
+    """The filters that `settings` make active, in the order in which they apply."""
+    return [entry for entry in FILTERS if entry.is_active(settings, allowed)]
+
+
+def filters(settings: SamplingSettings, allowed: Allowed) -> list[Filter]:
+    """The active filters as functions of logits and recent tokens. The largest logit that they leave is 0."""
+    return [partial(entry.apply, settings, allowed) for entry in active_filters(settings, allowed)]
+
+
+def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> Allowed:
+    """Which tokens may be drawn, (V,). Raises UsageError if none may be drawn."""
     allowed = np.full(len(vocabulary), not settings.allow_only)
-    allowed[_ids(settings.allow_only, vocabulary)] = True
-    allowed[_ids(settings.ban, vocabulary)] = False
+    allowed[_known_ids(settings.allow_only, vocabulary)] = True
+    allowed[_known_ids(settings.ban, vocabulary)] = False
     if vocabulary.unknown is not None and not settings.allow_unknown:
         allowed[vocabulary.unknown] = False
     if not allowed.any():
-        known = "--ban names every token"
+        reason = "`ban` excludes every token"
         if settings.allow_only:
-            named = ", ".join(map(repr, settings.allow_only))
-            known = f"of --allow-only {named} the model knows nothing, or --ban takes it away"
-        raise UsageError(f"nothing is left to write: {known}. Ban less, or allow more.")
+            texts = ", ".join(map(repr, settings.allow_only))
+            reason = f"the model knows no token of `allow_only` ({texts}), or `ban` excludes them all"
+        raise UsageError(f"no token is left to write: {reason}. Ban fewer tokens, or allow more.")
     return allowed
 
 
 def unknown_tokens(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
-    """What of some texts the model never writes."""
+    """The tokens of some texts that the vocabulary does not have."""
     return [token for token in _tokens(texts, vocabulary) if token not in vocabulary.ids]
 
 
-def _ids(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
-    """The ids of all tokens of some texts that the vocabulary has."""
+def _known_ids(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
+    """The ids of the tokens of some texts that the vocabulary has."""
     return [vocabulary.ids[token] for token in _tokens(texts, vocabulary) if token in vocabulary.ids]
 
 
 def _tokens(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
-    """The different tokens of some texts; spaces between words are none of them."""
+    """The different tokens of some texts, without the spaces between words."""
     tokens = (token for text in texts for token in tokenizer_of(vocabulary).split(text, unfinished=True))
     words = vocabulary.level == "word"
     return [token for token in dict.fromkeys(tokens) if not (words and is_gap(token))]
 
 
-def penalise(logits: Logits, recent: Ids, penalty: float) -> Logits:
-    """Divides logits of recent tokens by `penalty`, multiplies those below 0: Keskar et al., arXiv 1909.05858."""
+def penalize(logits: Logits, recent: Ids, penalty: float) -> Logits:
+    """Divides positive logits of recent tokens by `penalty` and multiplies negative ones: arXiv 1909.05858."""
     B, V = logits.shape
     seen = np.zeros((B, V + 1), bool)
-    seen[np.arange(B)[:, None], recent] = True  # -1 is the column too many
+    seen[np.arange(B)[:, None], recent] = True  # -1, no token, is the extra column
     return np.where(seen[:, :V], np.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def temper(logits: Logits, temperature: float) -> Logits:
-    """Logits over a temperature above 0, the largest at 0."""
+    """Logits divided by the temperature, shifted so that the largest is 0; temperature 0 leaves only the largest."""
+    if temperature == 0:
+        return temper(top_n(logits, 1), 1.0)
     tempered: Logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
     return tempered
 
 
 def top_n(logits: Logits, n: int) -> Logits:
-    """Leaves the n largest; of equal ones at the border those with the lower ids. Fan et al., arXiv 1805.04833."""
+    """Leaves the n largest; of equal logits at the border, those with the lower ids. Fan et al., arXiv 1805.04833."""
     V = logits.shape[1]
     if n >= V:
         return logits
-    return _down_to(logits, np.partition(logits, V - n, axis=1)[:, V - n, None], n)
+    return _keep_largest(logits, np.partition(logits, V - n, axis=1)[:, V - n, None], n)
 
 
 def top_p(logits: Logits, p: float) -> Logits:
-    """Leaves the smallest set of the likeliest that has at least the share p. Holtzman et al., arXiv 1904.09751."""
+    """Leaves the smallest set of likeliest tokens with a total probability of at least p: arXiv 1904.09751."""
     ordered = np.sort(logits, axis=1)[:, ::-1]
     shares = probabilities(ordered)
     n = (shares.cumsum(axis=1) - shares < p).sum(axis=1, keepdims=True)  # (B, 1), by the share of all likelier ones
-    return _down_to(logits, ordered[np.arange(len(logits))[:, None], n - 1], n)
+    return _keep_largest(logits, ordered[np.arange(len(logits))[:, None], n - 1], n)
 
 
-def _down_to(logits: Logits, border: Logits, n: Ids | int) -> Logits:
-    """Leaves n of each row (B, 1): what is above the border (B, 1), and of what is equal to it the lower ids."""
+def _keep_largest(logits: Logits, border: Logits, n: Ids | int) -> Logits:
+    """Leaves n of each row: those above `border`, the n-th largest (B, 1), and of those equal to it the lower ids."""
     kept = logits >= border
-    if np.count_nonzero(kept) == np.sum(n) * (1 if isinstance(n, np.ndarray) else len(logits)):  # no ties
+    wanted = n.sum() if isinstance(n, np.ndarray) else n * len(logits)
+    if np.count_nonzero(kept) == wanted:  # no other logit is equal to the n-th largest
         return np.where(kept, logits, -np.inf)
     above, ties = logits > border, logits == border
     kept = above | (ties & (ties.cumsum(axis=1) <= n - above.sum(axis=1, keepdims=True)))
@@ -119,7 +157,7 @@ def _down_to(logits: Logits, border: Logits, n: Ids | int) -> Logits:
 
 
 def min_p(logits: Logits, p: float) -> Logits:
-    """Leaves what is at least p times as likely as the likeliest. Nguyen et al., arXiv 2407.01082."""
+    """Leaves tokens that are at least p times as likely as the likeliest. Nguyen et al., arXiv 2407.01082."""
     return np.where(logits >= logits.max(axis=1, keepdims=True) + math.log(p), logits, -np.inf)
 
 
@@ -131,9 +169,9 @@ def probabilities(logits: Logits) -> NDArray[np.float64]:
 
 
 def draw(logits: Logits, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The ids (B,) of the next tokens, each drawn by one uniform number (B,) from 0 up to, not including, 1.
+    """The ids (B,) of the next tokens, each drawn with one uniform number (B,) in [0, 1).
 
-    Takes what filters leave: the largest logit of a row is 0. Raises RunError where there are no numbers.
+    The largest logit of each row must be 0, as filters leave it. Raises RunError if logits are NaN or infinite.
     """
     cumulative = np.exp(logits).cumsum(axis=1)
     total = cumulative[:, -1]
@@ -144,14 +182,8 @@ def draw(logits: Logits, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
     return ids
 
 
-def divergence(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-    """The mean Kullback-Leibler divergence of predictions by logits (B, V), in nats."""
-    one, other = (np.log(np.maximum(probabilities(logits.astype(np.float64)), 1e-300)) for logits in (ours, theirs))
-    return float((np.exp(one) * (one - other)).sum(axis=1).mean())
-
-
 def log_probabilities(logits: Logits, ids: Ids) -> NDArray[np.float64]:
-    """Of the drawn `ids` (B,), in nats, before any filter."""
+    """The log-probabilities (B,), in nats, of drawn `ids` (B,) by the model's own logits, before any filter."""
     largest = logits.max(axis=1)
     total = np.exp(logits - largest[:, None]).sum(axis=1)
     result: NDArray[np.float64] = logits[np.arange(len(ids)), ids] - largest - np.log(total)
