@@ -144,7 +144,7 @@ def _line_in_words(line: "LineScore") -> str:
 
 def _score_in_words(model: str, text: str, device: str, score: "TextScore") -> str:
     from charrnn_cli.terminal.console import aligned
-    from charrnn_cli.wording import count
+    from charrnn_cli.wording import quantity
 
     rate = score.tokens / score.seconds
     return aligned(
@@ -154,7 +154,7 @@ def _score_in_words(model: str, text: str, device: str, score: "TextScore") -> s
             ("loss", f"{score.loss:.4f} nats per token"),
             ("bits", f"{score.bits_per_character:.4f} per character"),
             ("perplexity", f"{score.perplexity:,.3f} per token"),
-            ("tokens", f"{score.tokens:,} ({count(score.characters, 'characters')})"),
+            ("tokens", f"{score.tokens:,} ({quantity(score.characters, 'characters')})"),
             ("unknown", f"{score.unknown:,}"),
             ("time", f"{score.seconds:.1f} s, {rate:,.0f} tokens/s by {score.engine} on the {device}"),
         ]

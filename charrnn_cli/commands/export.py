@@ -23,7 +23,7 @@ def export(
     from charrnn_cli.runs.export import export_model
     from charrnn_cli.runs.folders import run_to_sample
     from charrnn_cli.terminal.console import new_console, say
-    from charrnn_cli.wording import size
+    from charrnn_cli.wording import byte_size
 
     weights = export_model(run_to_sample(name), folder, float16, force)
-    say(new_console(), f"{folder}: {size(weights.stat().st_size)}. To write: charrnn sample --model {folder}")
+    say(new_console(), f"{folder}: {byte_size(weights.stat().st_size)}. To write: charrnn sample --model {folder}")

@@ -66,7 +66,7 @@ def _verify(run: "Run", as_json: bool) -> None:
 
 
 def _facts(one: "Description") -> list[tuple[str, str]]:
-    from charrnn_cli.wording import duration, network
+    from charrnn_cli.wording import duration, network_shape
 
     facts = [
         ("name", one.run.name),
@@ -78,7 +78,7 @@ def _facts(one: "Description") -> list[tuple[str, str]]:
         facts += [(split, f"{tokens:,} tokens") for split, tokens in one.corpus.tokens.items()]
         facts.append(("SHA-256", one.corpus.sha256))
     if one.config and one.parameters:
-        facts.append(("network", f"{network(one.config.model)}, {one.parameters:,} parameters"))
+        facts.append(("network", f"{network_shape(one.config.model)}, {one.parameters:,} parameters"))
         facts += _settings(one.config.model)
         facts.append(("preset", one.config.preset))
         facts += _settings(one.config.training)

@@ -42,7 +42,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON list, 
 
 
 def _row(one: "Description") -> tuple[str, ...]:
-    from charrnn_cli.wording import network
+    from charrnn_cli.wording import network_shape
 
     where = "bundled" if one.run.bundled else str(one.run.folder)
     if one.config is None or one.best is None:
@@ -51,7 +51,7 @@ def _row(one: "Description") -> tuple[str, ...]:
     return (
         one.run.name,
         one.vocabulary.level,
-        network(one.config.model),
+        network_shape(one.config.model),
         f"{one.parameters:,}",
         f"{one.best.step:,}",
         loss,

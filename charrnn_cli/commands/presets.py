@@ -16,7 +16,7 @@ def presets(as_json: Annotated[bool, typer.Option("--json", help="One JSON list,
     """
     from charrnn_cli.terminal.console import aligned
     from charrnn_cli.training.presets import AUTO, AUTO_SOURCE, PRESETS
-    from charrnn_cli.wording import network, recipe
+    from charrnn_cli.wording import network_shape, training_recipe
 
     made = {name: make() for name, make in PRESETS.items()}
     if as_json:
@@ -25,5 +25,5 @@ def presets(as_json: Annotated[bool, typer.Option("--json", help="One JSON list,
         return
     rows = [("name", "levels", "network", "training", "source"), (AUTO, "all", "", "", AUTO_SOURCE)]
     for name, preset in made.items():
-        rows.append((name, ", ".join(preset.levels), network(preset.model), recipe(preset.training), preset.source))
+        rows.append((name, ", ".join(preset.levels), network_shape(preset.model), training_recipe(preset.training), preset.source))
     typer.echo(aligned(rows))

@@ -20,7 +20,7 @@ from charrnn_cli.runs.models import Model
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.reader import read_whole_text
-from charrnn_cli.wording import network
+from charrnn_cli.wording import network_shape
 
 MAX_TEXTS = 1_000_000
 TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to so many tokens for each line
@@ -64,7 +64,7 @@ class Session:
         summary = self.model.summary
         loss = "" if summary.valid_loss is None else f", validation loss {summary.valid_loss:.3f}"
         where = "bundled" if self.run.bundled else self.run.folder
-        shape = network(self.model.settings)
+        shape = network_shape(self.model.settings)
         return f"{self.run.name} ({where}): {shape}, step {summary.step:,}{loss}; {self.engine.name}"
 
     def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> list[int]:

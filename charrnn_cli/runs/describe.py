@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from charrnn_cli.errors import CharrnnError
 from charrnn_cli.files import file_exists
 from charrnn_cli.runs.checkpoints import checkpoints
-from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.folders import RUNS, Run, all_runs, bundled_models
 from charrnn_cli.runs.models import Config
 from charrnn_cli.runs.weights import Summary, count_parameters, load_summary
 from charrnn_cli.text.corpus import Corpus, CorpusInfo
@@ -56,6 +57,17 @@ class Description:
         }
 
 
+@dataclass(frozen=True)
+class DamagedRun:
+    """A run or model that cannot be described."""
+
+    run: Run
+    error: str
+
+    def record(self) -> dict[str, Any]:
+        return {"name": self.run.name, "folder": str(self.run.folder), "error": self.error}
+
+
 def describe(run: Run) -> Description:
     """Describes a run without reading its weights. Raises RunError if a file other than a checkpoint is damaged."""
     summaries, damaged = [], []
@@ -74,3 +86,14 @@ def describe(run: Run) -> Description:
         checkpoints=summaries,
         damaged=damaged,
     )
+
+
+def describe_all(root: Path = RUNS) -> list[Description | DamagedRun]:
+    """Describes the runs in `root` and the bundled models. Raises DiskError if `root` cannot be read."""
+    descriptions: list[Description | DamagedRun] = []
+    for run in (*all_runs(root), *bundled_models()):
+        try:
+            descriptions.append(describe(run))
+        except CharrnnError as error:
+            descriptions.append(DamagedRun(run, str(error)))
+    return descriptions

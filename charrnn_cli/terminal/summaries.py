@@ -5,7 +5,7 @@ from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared
 from charrnn_cli.terminal.console import aligned
 from charrnn_cli.text.tokenizer import TOKEN_UNITS
-from charrnn_cli.wording import size
+from charrnn_cli.wording import byte_size
 
 
 def preparation_summary(prepared: Prepared) -> str:
@@ -18,7 +18,7 @@ def preparation_summary(prepared: Prepared) -> str:
         rows.append(("unknown", f"{corpus.unknown:,} {unit} ({corpus.unknown / total:.3%}) are <unk>"))
     rows += [(split, f"{tokens:,}") for split, tokens in corpus.tokens.items()]
     rows.append(("rarest", "  ".join(f"{_shown(token)} {count:,}" for token, count in corpus.rarest)))
-    rows.append(("on disk", f"{size(_bytes_on_disk(prepared.run))} in {prepared.run.folder} ({corpus.dtype})"))
+    rows.append(("on disk", f"{byte_size(_bytes_on_disk(prepared.run))} in {prepared.run.folder} ({corpus.dtype})"))
     return aligned(rows)
 
 
