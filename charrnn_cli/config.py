@@ -15,7 +15,7 @@ from charrnn_cli.setting import Checked, defaults, setting
 Level = Literal["char", "byte", "word"]
 SplitOn = Literal["punctuation", "whitespace"]
 Documents = Literal["file", "line", "record"]
-Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
+OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["cosine", "linear", "constant", "epoch-decay", "plateau"]
 LossPer = Literal["token", "window"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -150,7 +150,7 @@ class TrainingSettings(Checked):
         OPTIMIZER,
         "[1, inf)",
     )
-    optimizer: Optimizer = setting("adam", "Optimizer.", OPTIMIZER, shown=BY_PRESET)
+    optimizer: OptimizerName = setting("adam", "Optimizer.", OPTIMIZER, shown=BY_PRESET)
     weight_decay: float = setting(0.01, "Weight decay of adamw.", REGULARIZATION, "[0, inf)", BY_PRESET)
     learning_rate: float = setting(3e-3, "Peak learning rate.", OPTIMIZER, "(0, inf)", BY_PRESET)
     schedule: Schedule = setting(

@@ -24,7 +24,7 @@ from charrnn_cli.terminal.console import say
 from charrnn_cli.wording import duration
 
 if TYPE_CHECKING:
-    from charrnn_cli.training.loop import Report, Validating, Validation
+    from charrnn_cli.training.events import Report, Validating, Validation
 
 PLAIN_SECONDS = 10.0  # between two plain lines where stderr is no terminal
 BAR_AFTER = 1.0  # seconds: what is over sooner needs no bar

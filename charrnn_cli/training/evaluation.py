@@ -11,7 +11,7 @@ from charrnn_cli.network.loss import Score, score_streams
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import ALONE, Ranks
 
-SCALES = tuple(k / 100 for k in range(70, 111, 5))  # of the logits, among which a calibration chooses
+LOGIT_SCALES = tuple(k / 100 for k in range(70, 111, 5))  # among which a calibration chooses
 
 
 def evaluate(
@@ -22,13 +22,13 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
 ) -> Score | None:
-    """The score of `model` on `tokens` (N,), N - 1 targets; None where `stop` asked to stop first.
+    """The score of a model on tokens (N,), which are N - 1 targets; None if `stop()` was true before the end.
 
-    `calibrate` takes the best of some scales for the logits, which is one over the softmax temperature: a model that
-    fits its text too well is too sure of itself on another (Guo et al., arXiv 1706.04599; Melis et al., arXiv
+    `calibrate` chooses the best of several scales for the logits, which is one over the softmax temperature: a model
+    that fits its text too well is too sure of itself on other text (Guo et al., arXiv 1706.04599; Melis et al., arXiv
     1707.05589).
     """
-    scoring = score_streams(model, tokens, device, scales=SCALES if calibrate else (1.0,), ranks=ranks)
+    scoring = score_streams(model, tokens, device, scales=LOGIT_SCALES if calibrate else (1.0,), ranks=ranks)
     while True:
         try:
             next(scoring)

@@ -1,13 +1,15 @@
-"""What is random in a step: a function of the seed, the step and the rank, so that no generator's state is to be kept.
+"""The random numbers of a step. They depend on the seed, the step and the rank only, so no generator needs to be saved.
 
-A run that goes on draws what it would have drawn, and with another number of ranks the resets stay the same.
+A resumed run draws the numbers that it would have drawn without the interruption. With another number of ranks the
+resets stay the same.
 """
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from charrnn_cli.config import TrainingSettings
 from charrnn_cli.network.model import State
+from charrnn_cli.network.ranks import Ranks
 
 
 def seed_dropout(seed: int, step: int, rank: int) -> None:
@@ -16,13 +18,14 @@ def seed_dropout(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
 
-def reset(hidden: State, mine: slice, streams: int, probability: float, seed: int, step: int) -> State:
-    """Zeroes the state of each stream with `probability`, so that the model knows how a text begins.
+def reset_streams(hidden: State, settings: TrainingSettings, step: int, ranks: Ranks) -> State:
+    """Zeroes the hidden state of each stream with the probability `reset`, so that the model learns how a text starts.
 
-    `hidden` is that of the streams `mine` of all `streams`.
+    `hidden` is the state of the streams of this rank, (L, B, H) each.
     """
-    if not probability:
+    if not settings.reset:
         return hidden
-    kept = np.random.default_rng([seed, step]).random(streams)[mine] >= probability
-    keep: Tensor = torch.from_numpy(kept).to(hidden[0])[:, None]  # (B, 1)
-    return tuple(part * keep for part in hidden)  # (L, B, H)
+    drawn = np.random.default_rng([settings.seed, step]).random(settings.batch_size)
+    kept = drawn[ranks.share(settings.batch_size)] >= settings.reset
+    mask = torch.from_numpy(kept).to(hidden[0])[:, None]  # (B, 1)
+    return tuple(part * mask for part in hidden)  # (L, B, H)

@@ -1,9 +1,11 @@
-"""Gradients to steps, by torch's functional forms of Adam, AdamW, SGD and RMSprop.
+"""The optimizers. To add one, add its name in config.py and an entry in `OPTIMIZERS`.
 
-Its classes would do the same and load its compiler, which nothing here uses, for longer than torch itself takes.
+They are torch's functional forms. The classes of torch.optim compute the same, but they load torch's compiler, which
+takes longer than torch itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,85 +16,136 @@ from torch.optim.sgd import sgd
 
 from charrnn_cli.config import TrainingSettings
 
-MOMENTS = {
-    "adam": ("exp_avg", "exp_avg_sq"),
-    "adamw": ("exp_avg", "exp_avg_sq"),
-    "rmsprop": ("square_avg",),
-    "sgd": (),
+Moments = dict[str, list[Tensor]]  # by name, a tensor for each parameter
+
+
+@dataclass(frozen=True)
+class Update:
+    """The arguments of one step. With `skip` () above 0, a fused optimizer changes nothing."""
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    moments: Moments
+    learning_rate: float
+    weight_decay: float
+    skip: Tensor | None
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimizer of torch with the defaults of torch.optim."""
+
+    apply: Callable[[Update], None]
+    moments: tuple[str, ...] = ()  # torch's names of the averages that it keeps for each parameter
+    fused: bool = True  # whether it counts and skips steps on the device, so that the host need not wait
+
+
+def _adam(update: Update) -> None:
+    _fused_adam(adam, update, weight_decay=0.0)
+
+
+def _adamw(update: Update) -> None:
+    _fused_adam(adamw, update, update.weight_decay)
+
+
+def _fused_adam(function: Callable[..., None], update: Update, weight_decay: float) -> None:
+    function(
+        update.parameters,
+        update.gradients,
+        update.moments["exp_avg"],
+        update.moments["exp_avg_sq"],
+        [],
+        update.moments["step"],
+        lr=update.learning_rate,
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+        weight_decay=weight_decay,
+        amsgrad=False,
+        maximize=False,
+        fused=True,
+        found_inf=update.skip,
+    )
+
+
+def _rmsprop(update: Update) -> None:
+    rmsprop(
+        update.parameters,
+        update.gradients,
+        update.moments["square_avg"],
+        [],
+        [],
+        update.moments["step"],
+        lr=update.learning_rate,
+        alpha=0.99,
+        eps=1e-8,
+        weight_decay=0.0,
+        momentum=0.0,
+        centered=False,
+    )
+
+
+def _sgd(update: Update) -> None:
+    sgd(
+        update.parameters,
+        update.gradients,
+        [None] * len(update.parameters),
+        lr=update.learning_rate,
+        weight_decay=0.0,
+        momentum=0.0,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        fused=True,
+        found_inf=update.skip,
+    )
+
+
+OPTIMIZERS = {
+    # Kingma and Ba, arXiv 1412.6980.
+    "adam": OptimizerSpec(_adam, ("exp_avg", "exp_avg_sq")),
+    # Loshchilov and Hutter, arXiv 1711.05101.
+    "adamw": OptimizerSpec(_adamw, ("exp_avg", "exp_avg_sq")),
+    # Hinton's lecture notes, 2012.
+    "rmsprop": OptimizerSpec(_rmsprop, ("square_avg",), fused=False),
+    "sgd": OptimizerSpec(_sgd),
 }
-FUSED = ("adam", "adamw", "sgd")
 
 
 class Optimizer:
-    """The optimizer that the settings name, with the defaults of torch.optim, and fused where that is to be had."""
+    """Updates parameters by their gradients."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> None:
-        self._name, self._weight_decay = settings.optimizer, settings.weight_decay
+        self._spec = OPTIMIZERS[settings.optimizer]
+        self._weight_decay = settings.weight_decay
         self._parameters: list[Tensor] = list(parameters)
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forgets all steps."""
-        self.state = {name: [torch.zeros_like(p) for p in self._parameters] for name in MOMENTS[self._name]}
-        if self.state:  # the steps are counted on the device where a fused form reads them
-            self.state["step"] = [
-                torch.zeros((), device="cpu" if self._name == "rmsprop" else p.device) for p in self._parameters
+        self.moments: Moments = {
+            name: [torch.zeros_like(parameter) for parameter in self._parameters] for name in self._spec.moments
+        }
+        if self.moments:
+            self.moments["step"] = [
+                torch.zeros((), device=parameter.device if self._spec.fused else "cpu")
+                for parameter in self._parameters
             ]
 
     @torch.no_grad()
-    def step(self, rate: float, broken: Tensor) -> None:
-        """Moves the parameters against their gradients, unless these are `broken` (): a GPU is not waited for."""
-        parameters, state = self._parameters, self.state
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        on_device = self._name in FUSED and broken.device.type in ("cpu", "cuda")  # elsewhere the host decides
-        if not on_device and broken:
+    def step(self, learning_rate: float, skip: Tensor) -> None:
+        """Takes a step, unless `skip` () is true. A GPU is not waited for if the optimizer is fused."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        skips_on_device = self._spec.fused and skip.device.type in ("cpu", "cuda")
+        if not skips_on_device and skip:
             return
-        skipped = broken.float() if on_device else None
-        match self._name:
-            case "adam" | "adamw":
-                (adam if self._name == "adam" else adamw)(
-                    parameters,
-                    gradients,
-                    state["exp_avg"],
-                    state["exp_avg_sq"],
-                    [],
-                    state["step"],
-                    lr=rate,
-                    beta1=0.9,
-                    beta2=0.999,
-                    eps=1e-8,
-                    weight_decay=self._weight_decay if self._name == "adamw" else 0.0,
-                    amsgrad=False,
-                    maximize=False,
-                    fused=True,
-                    found_inf=skipped,
-                )
-            case "rmsprop":
-                rmsprop(
-                    parameters,
-                    gradients,
-                    state["square_avg"],
-                    [],
-                    [],
-                    state["step"],
-                    lr=rate,
-                    alpha=0.99,
-                    eps=1e-8,
-                    weight_decay=0.0,
-                    momentum=0.0,
-                    centered=False,
-                )
-            case "sgd":
-                sgd(
-                    parameters,
-                    gradients,
-                    [None] * len(parameters),
-                    lr=rate,
-                    weight_decay=0.0,
-                    momentum=0.0,
-                    dampening=0.0,
-                    nesterov=False,
-                    maximize=False,
-                    fused=True,
-                    found_inf=skipped,
-                )
+        self._spec.apply(
+            Update(
+                self._parameters,
+                gradients,
+                self.moments,
+                learning_rate,
+                self._weight_decay,
+                skip.float() if skips_on_device else None,
+            )
+        )

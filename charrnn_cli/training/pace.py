@@ -1,104 +1,91 @@
-"""When to report, to validate, to save and to end."""
-
-import time
-from collections.abc import Callable
+"""When to report, to validate and to save, and how much of the run is done."""
 
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.training.state import Numbers
+from charrnn_cli.training.counters import Counters
 
 REPORT_TOKENS = 10_000
-GPU_REPORTS = 50  # times fewer reports on a GPU: each one waits for it
-VALIDATION_COST = 7  # trained tokens for each held-out token: validation then takes about 5 % of the time
-VALIDATION_STEPS = 1000  # long runs validate this often at least
-VALIDATIONS = 10  # short runs validate this often at most
-UNBOUNDED_EPOCHS = 0.5  # what nothing bounds validates after so many epochs, or VALIDATION_STEPS
-SAVE_SECONDS = 30.0  # between two checkpoints at least
-SAVE_COST = 50  # times what a save takes pass between two, at least: 2 % of the time
+GPU_REPORTS = 50  # a GPU reports this many times less often, because a report waits for it
+VALIDATION_COST = 7  # trained tokens per token of a validation, which then takes about 5 % of the time
+VALIDATION_STEPS = 1000  # a long run validates at least once in this many steps
+VALIDATIONS = 10  # a short run validates at most this many times
+UNBOUNDED_EPOCHS = 0.5  # a run without a limit validates after this many epochs, or after VALIDATION_STEPS
+ROUNDING = 0.999  # progress is a sum of rounded shares: a tenth of a run may come out slightly smaller
+SAVE_SECONDS = 30.0  # the shortest time between two checkpoints
+SAVE_COST = 50  # and at least this many times the time that a checkpoint takes: 2 % of all
 
 
 class Pace:
-    """The clock of a run and the rules for what is due. Only the rule for checkpoints looks at the time."""
+    """The rules for what is due. They read the counters only, so that they say the same on every rank."""
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        numbers: Numbers,
-        windows: int,
-        valid_tokens: int,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, settings: TrainingSettings, counters: Counters, windows: int, valid_tokens: int) -> None:
         self.settings = settings
-        self.numbers = numbers
-        self.windows = windows  # of an epoch
+        self.counters = counters
+        self.windows = windows  # per epoch
         self.valid_tokens = valid_tokens
-        self.save_seconds = 0.0  # what the last checkpoint took
-        self._saved = (numbers.step, numbers.valid_step)
-        self._clock = clock
-        self._started = clock() - numbers.seconds
-        self._saved_at = numbers.seconds
-        self._began = (numbers.seconds, self.progress())
-        self.lap()
-
-    def seconds(self) -> float:
-        """Of training, all sittings together."""
-        return self._clock() - self._started
-
-    def lap(self) -> None:
-        """Begins to measure the time of steps anew."""
-        self._lap_step, self._lap_at = self.numbers.step, self.seconds()
-
-    def seconds_per_batch(self) -> float:
-        """The mean time of a step since the last `lap`."""
-        return (self.seconds() - self._lap_at) / (self.numbers.step - self._lap_step)
+        self.save_seconds = 0.0  # of the last checkpoint
+        self._saved_state = (counters.step, counters.valid_step)
+        self._saved_at = counters.seconds
+        self._start = (counters.seconds, self.progress())
 
     def epoch(self) -> float:
-        """Epochs that are over, and the share of this one."""
-        return self.numbers.epoch + self.numbers.window / self.windows
+        """The number of epochs so far, with the share of the current one."""
+        return self.counters.epoch + self.counters.window / self.windows
 
     def progress(self) -> float:
-        """The share of the run that is over; 1 and more: all of it; 0 where nothing bounds it."""
+        """The share of the run that is done, 1 or more at its end; 0 if nothing limits the run."""
         if self.settings.bound is None:
             return 0.0
         bound, amount = self.settings.bound
-        done = {"epochs": self.epoch(), "steps": self.numbers.step, "minutes": self.seconds() / 60}
-        return done[bound] / amount
+        return (self.epoch() if bound == "epochs" else self.counters.done(bound)) / amount
+
+    def seconds_left(self) -> float | None:
+        """The time to the end of the run, at the speed since this command started; None if it is not known yet."""
+        if self.settings.minutes is not None:
+            return 60 * self.settings.minutes - self.counters.seconds
+        start_seconds, start_progress = self._start
+        done = self.progress() - start_progress
+        if done <= 0:
+            return None
+        return (1 - self.progress()) * (self.counters.seconds - start_seconds) / done
 
     def report_steps(self, on_gpu: bool) -> int:
-        """Steps from one report to the next."""
+        """The number of steps between two reports."""
         tokens = self.settings.batch_size * self.settings.seq_length
         return -(-REPORT_TOKENS // tokens) * (GPU_REPORTS if on_gpu else 1)
 
-    def seconds_left(self) -> float | None:
-        """Until the end of the run, at the pace of this sitting; None where nobody knows yet."""
-        if self.settings.minutes is not None:
-            return 60 * self.settings.minutes - self.seconds()
-        seconds, progress = self._began
-        done = self.progress() - progress
-        return (1 - self.progress()) * (self.seconds() - seconds) / done if done > 0 else None
-
     def validation_due(self, finished: bool) -> bool:
-        """At the end, and on the way as often as it is worth its time."""
-        steps = self.numbers.step - self.numbers.valid_step
+        """Whether to validate: at the end, and before it as often as validations cost little time."""
+        steps = self.counters.step - self.counters.valid_step
         if not steps or not self.valid_tokens:
             return False
-        if self.settings.schedule == "epoch-decay" and not finished:  # the rate changes with the epoch
-            return self.numbers.window == 0
-        worth = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
+        if finished:
+            return True
+        if self.settings.schedule == "epoch-decay":  # the learning rate changes with the epoch
+            return self.counters.window == 0
+        cheap = steps * self.settings.batch_size * self.settings.seq_length >= VALIDATION_COST * self.valid_tokens
+        return cheap and (steps >= VALIDATION_STEPS or self._has_progressed(steps))
+
+    def _has_progressed(self, steps: int) -> bool:
+        """Whether the run is far enough from its last validation for another one."""
         if self.settings.bound is None:
-            further = steps >= UNBOUNDED_EPOCHS * self.windows
-        else:
-            further = self.progress() - self.numbers.valid_progress > 0.999 / VALIDATIONS
-        return finished or (worth and (further or steps >= VALIDATION_STEPS))
+            return steps >= UNBOUNDED_EPOCHS * self.windows
+        return self.progress() - self.counters.valid_progress > ROUNDING / VALIDATIONS
 
     def checkpoint_due(self, at_once: bool) -> bool:
-        """At once where that is asked for, else every `checkpoint_every` steps or as often as is cheap."""
-        if (self.numbers.step, self.numbers.valid_step) == self._saved:
+        """Whether to save: `at_once`, else every `checkpoint_every` steps or as often as it is cheap.
+
+        Never twice in the same state.
+        """
+        if (self.counters.step, self.counters.valid_step) == self._saved_state:
             return False
+        if at_once:
+            return True
         if self.settings.checkpoint_every is not None:
-            return at_once or self.numbers.step % self.settings.checkpoint_every == 0
-        return at_once or self.seconds() - self._saved_at >= max(SAVE_SECONDS, SAVE_COST * self.save_seconds)
+            return self.counters.step % self.settings.checkpoint_every == 0
+        return self.counters.seconds - self._saved_at >= max(SAVE_SECONDS, SAVE_COST * self.save_seconds)
 
     def saved(self, seconds: float) -> None:
-        """Notes that a checkpoint was written, and what it took."""
-        self._saved, self._saved_at = (self.numbers.step, self.numbers.valid_step), self.seconds()
+        """Notes that a checkpoint was written, which took this long."""
+        self._saved_state = (self.counters.step, self.counters.valid_step)
+        self._saved_at = self.counters.seconds
         self.save_seconds = seconds

@@ -1,21 +1,15 @@
-"""Named settings with their source, and `auto`: settings fit for the corpus and the device."""
+"""Presets: settings with a name and a source. To add one, add an entry in `PRESETS`."""
 
-import dataclasses
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
-from charrnn_cli.wording import about
 
 AUTO = "auto"
 AUTO_SOURCE = "fit for the text, the time and the device"
-UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}
-UNBOUNDED_EPOCHS = 20.0  # that such a run may take
-Bound = tuple[str, float]  # a name of config.BOUNDS and how many
-NEEDS = {  # settings that mean something with some values of another one only
+NEEDS = {  # settings that have an effect only with some values of another one
     "weight_decay": ("optimizer", ("adamw",)),
     "forget_bias": ("cell", ("lstm",)),
     "max_epoch": ("schedule", ("epoch-decay",)),
@@ -27,7 +21,7 @@ WORDS: tuple[Level, ...] = ("word",)
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings for a run, the levels that they are meant for, and where they come from."""
+    """Settings of a run, the levels that they are for, and where they come from."""
 
     model: ModelSettings
     training: TrainingSettings
@@ -36,10 +30,10 @@ class Preset:
 
 
 def anna() -> Preset:
-    """The Anna Karenina char-RNN tutorial's model to the letter, its three known defects mended.
+    """The model of the Anna Karenina char-RNN tutorial, without its three known defects.
 
-    One-hot input; dropout on both layers' outputs, as its cells are wrapped; a constant rate. The random resets of the
-    hidden state are ours: without them no model knows how a text begins.
+    It has one-hot input, dropout on the outputs of both layers, and a constant learning rate. The random resets of the
+    hidden state are ours: without them a model does not learn how a text starts.
     """
     return Preset(
         ModelSettings(hidden=512, layers=2, embedding=0, dropout=0.5, residual=False),
@@ -69,11 +63,11 @@ def ptb(
     clip: float = 5.0,
     layers: int = 2,
 ) -> Preset:
-    """A model of the TensorFlow PTB tutorial (Zaremba et al., arXiv 1409.2329), by the numbers of its configurations.
+    """A model of the TensorFlow PTB tutorial (Zaremba et al., arXiv 1409.2329), with the numbers of its configs.
 
-    The loss is summed over the steps of a window and averaged over the streams, which is what its rate of 1 and its
-    clip mean; dropout is on the embedding, between layers and before the head; the rate decays from `max_epoch` on. The
-    random resets of the hidden state are ours, as in `anna`.
+    Its learning rate and its clip are for a loss that is summed over the tokens of a window and averaged over the
+    streams. Dropout is on the embedding, between layers and before the output layer; the learning rate decays after
+    `max_epoch` epochs. The random resets of the hidden state are ours, as in `anna`.
     """
     return Preset(
         ModelSettings(
@@ -121,15 +115,15 @@ def ptb_large() -> Preset:
 
 
 def ptb_test() -> Preset:
-    """A smoke test: it runs, and learns next to nothing."""
+    """A smoke test: it is too small to learn much."""
     return ptb(hidden=2, steps=2, scale=0.1, keep=1.0, max_epoch=1, epochs=1, decay=0.5, clip=1.0, layers=1)
 
 
 def ptb_modern() -> Preset:
-    """A model of ours that learns the same text better in an hour of two CPU cores.
+    """Our model for the same text, which learns it better in an hour on two CPU cores.
 
-    What it has of AWD-LSTM (Merity et al., arXiv 1708.02182): one matrix for reading and writing, weight drop, weight
-    decay, heavy dropout. What it has not: three layers, averaged weights, hundreds of epochs.
+    Like AWD-LSTM (Merity et al., arXiv 1708.02182) it has tied weights, weight drop, weight decay and much dropout. It
+    does not have AWD-LSTM's three layers, averaged weights and hundreds of epochs.
     """
     return Preset(
         ModelSettings(
@@ -158,9 +152,9 @@ def ptb_modern() -> Preset:
 
 
 def script() -> Preset:
-    """The TV-script tutorial's model: word level, embedding, two layers, Adam, each gradient clipped to 1.
+    """The model of the TV-script tutorial: word level, embedding, two layers, Adam, each gradient clipped to 1.
 
-    The tutorial leaves the sizes to its reader: those here are ours, and so are the random resets of the hidden state.
+    The tutorial lets its reader choose the sizes. These are ours, and so are the random resets of the hidden state.
     """
     return Preset(
         ModelSettings(hidden=256, layers=2, embedding=256, dropout=0.0, residual=False),
@@ -191,155 +185,50 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 
 
 def named(name: str, level: Level) -> Preset:
-    """The preset `name` for a run of `level`. Raises UsageError where there is none, or not for that level."""
+    """The preset called `name`. Raises UsageError if there is none, or if it is for another level."""
     if name not in PRESETS:
-        raise UsageError(f"--preset {name!r} is none of {', '.join((AUTO, *PRESETS))}. What they are: charrnn presets")
+        raise UsageError(f"`preset` must be one of {', '.join((AUTO, *PRESETS))}, got {name!r}. See: charrnn presets")
     preset = PRESETS[name]()
     if level not in preset.levels:
-        fit = ", ".join((AUTO, *(other for other, make in PRESETS.items() if level in make().levels)))
+        suitable = ", ".join((AUTO, *(other for other, make in PRESETS.items() if level in make().levels)))
         raise UsageError(
-            f"--preset {name} is for the level {' or '.join(preset.levels)}, and this run's is {level}. For that there "
-            f"are {fit}; or prepare the text anew: charrnn prepare TEXT --level {preset.levels[0]} --name NAME"
+            f"`preset={name}` is for the level {' or '.join(preset.levels)}, but this run has level {level}. Pass one "
+            f"of {suitable}, or prepare the text again with another `name` and `level={preset.levels[0]}`."
         )
     return preset
 
 
-@dataclass(frozen=True)
-class Size:
-    """A network of two layers, and how long its training is worth its time."""
+def with_changes(preset: Preset, settings: Mapping[str, Any]) -> Preset:
+    """The preset with some settings replaced; a new limit replaces the old one.
 
-    minutes: float  # after which a larger one has learned more
-    hidden: int
-    learning_rate: float
-
-    def model(self, level: Level) -> ModelSettings:
-        """Its shape; words share one matrix between reading and writing."""
-        if level == "word":
-            return ModelSettings(hidden=self.hidden, embedding=self.hidden, tie_weights=True, layer_norm=True)
-        return ModelSettings(hidden=self.hidden, layer_norm=True)
-
-
-@dataclass(frozen=True)
-class Regularisation:
-    """What keeps a network from learning by heart a text that it reads up to so many times."""
-
-    epochs: float
-    dropout: float
-    input_dropout: float
-    weight_drop: float
-    weight_decay: float
-
-
-REGULARISATION = (
-    Regularisation(3, 0.0, 0.0, 0.0, 0.1),
-    Regularisation(5, 0.1, 0.0, 0.0, 0.1),
-    Regularisation(8, 0.2, 0.0, 0.0, 0.2),
-    Regularisation(20, 0.3, 0.0, 0.0, 0.3),
-    Regularisation(40, 0.3, 0.0, 0.5, 0.3),
-    Regularisation(150, 0.5, 0.2, 0.5, 0.3),
-    Regularisation(math.inf, 0.6, 0.3, 0.6, 0.3),
-)
-FINE_TUNING = (*REGULARISATION[:2], Regularisation(40, 0.4, 0.0, 0.4, 0.2), *REGULARISATION[-2:])
-WORD_REGULARISATION = (
-    Regularisation(2, 0.0, 0.0, 0.0, 0.3),
-    Regularisation(5, 0.2, 0.1, 0.0, 0.3),
-    Regularisation(12, 0.35, 0.2, 0.0, 0.3),
-    Regularisation(math.inf, 0.5, 0.4, 0.0, 0.3),
-)
-CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
-GPU_SIZES = (Size(math.inf, 512, 3e-3),)
-WORD_SIZES = (Size(math.inf, 256, 3e-3),)
-FINE_TUNING_RATE = 2e-3
-CPU_FLOPS, WORD_FLOPS, GPU_FLOPS = 2e11, 1.25e11, 2e13  # a second, in training; of words on a CPU
-
-
-def auto(
-    level: Level,
-    vocabulary_size: int,
-    train_tokens: int,
-    bound: Bound | None,
-    gpus: int = 0,
-    origin: ModelSettings | None = None,
-) -> Preset:
-    """Settings fit for a corpus of `train_tokens`, what bounds the run, and so many GPUs, or the CPU.
-
-    The network is the one that learns most in the time, or that of a trained model, its `origin`; dropout grows with
-    how often the text will be read. Without a bound the rate is held, and halved where validation stalls, until nothing
-    gets better. The numbers are from runs on two CPU cores that tests/benchmarks/README.md lists; those of a GPU and of
-    long runs are not tuned yet.
+    If weights are tied and only one of the two sizes is passed, the other one follows it. Raises UsageError.
     """
-    words = level == "word"
-    sizes = WORD_SIZES if words else GPU_SIZES if gpus else CPU_SIZES
-    flops = gpus * GPU_FLOPS or (WORD_FLOPS if words else CPU_FLOPS)
-    if origin:
-        sizes = (Size(math.inf, origin.hidden, FINE_TUNING_RATE),)
-    batch_size, seq_length = (64 * gpus, 100) if gpus else (16, 64)
-    batch_size = max(1, min(batch_size, (train_tokens - 1) // seq_length))
-    for size in sizes:
-        model = origin or size.model(level)
-        epoch_minutes = _operations(model, vocabulary_size) * train_tokens / flops / 60
-        epochs = _epochs(bound, epoch_minutes, train_tokens / (batch_size * seq_length))
-        if epochs * epoch_minutes <= size.minutes:
-            break
-    rows = WORD_REGULARISATION if words else FINE_TUNING if origin else REGULARISATION
-    against = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last: NaN is refused later
-    model = dataclasses.replace(
-        model, dropout=against.dropout, input_dropout=against.input_dropout, weight_drop=against.weight_drop
-    )
-    training = TrainingSettings(
-        batch_size=batch_size,
-        seq_length=seq_length,
-        optimizer="adamw",
-        weight_decay=against.weight_decay,
-        learning_rate=size.learning_rate,
-        calibrate=True,
-        **(UNBOUNDED if bound is None else dict([bound])),
-    )
-    why = f"for about {about(epochs)} epochs in {about(epochs * epoch_minutes)} min"
-    return Preset(model, training, (level,), why)
-
-
-def _operations(model: ModelSettings, vocabulary_size: int) -> int:
-    """Of training, for each token: two for each weight on the way forward, four on the way back."""
-    E, H, L = model.embedding, model.hidden, model.layers
-    return 6 * (4 * H * (E + H) + (L - 1) * 8 * H * H + H * vocabulary_size)
-
-
-def _epochs(bound: Bound | None, epoch_minutes: float, epoch_steps: float) -> float:
-    """How often the text will be read."""
-    match bound:
-        case None:
-            return UNBOUNDED_EPOCHS
-        case "minutes", minutes:
-            return minutes / epoch_minutes
-        case "steps", steps:
-            return steps / epoch_steps
-        case _, epochs:
-            return epochs
-
-
-def with_changes(preset: Preset, flags: dict[str, Any]) -> Preset:
-    """The preset with the settings that the user named; a bound that is named takes the place of the preset's.
-
-    Of a tied pair of sizes the one that is not named follows the other. Raises UsageError.
-    """
-    model = {name: value for name, value in flags.items() if name in ModelSettings.__dataclass_fields__}
-    training = {name: value for name, value in flags.items() if name in TrainingSettings.__dataclass_fields__}
+    model = _fields_of(ModelSettings, settings)
     if model.get("tie_weights", preset.model.tie_weights):
         if "embedding" not in model:
             model["embedding"] = model.get("hidden", preset.model.hidden)
         elif "hidden" not in model and model["embedding"]:
             model["hidden"] = model["embedding"]
-    changed = dataclasses.replace(
+    changed = replace(
         preset,
-        model=dataclasses.replace(preset.model, **model),
-        training=preset.training.with_changes(training),
+        model=replace(preset.model, **model),
+        training=preset.training.with_changes(_fields_of(TrainingSettings, settings)),
     )
-    has = {**dataclasses.asdict(changed.model), **dataclasses.asdict(changed.training)}
-    for flag, (needs, values) in NEEDS.items():
-        if flag in flags and has[needs] not in values:
-            raise UsageError(
-                f"--{flag.replace('_', '-')} has no meaning with --{needs} {has[needs]}: leave it out, or give "
-                f"--{needs} {' or '.join(values)}"
-            )
+    _refuse_settings_without_effect(changed, settings)
     return changed
+
+
+def _fields_of(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are fields of this dataclass."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _refuse_settings_without_effect(preset: Preset, settings: Mapping[str, Any]) -> None:
+    values = {**asdict(preset.model), **asdict(preset.training)}
+    for name, (other, suitable) in NEEDS.items():
+        if name in settings and values[other] not in suitable:
+            raise UsageError(
+                f"`{name}` has no effect with `{other}={values[other]}`. Leave it out, or pass "
+                f"{' or '.join(f'`{other}={value}`' for value in suitable)}."
+            )

@@ -1,4 +1,4 @@
-"""All that training needs to go on as if it had never stopped, and its way to disk and back."""
+"""The state of a training: everything that a resumed run needs, and how it is saved and restored."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -12,56 +12,32 @@ from torch import Tensor
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
+from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.model import LanguageModel, State, file_names, get_weights, set_weights
 from charrnn_cli.network.ranks import ALONE, Ranks
-from charrnn_cli.runs.checkpoints import SCALE, Checkpoint, Summary, Tensors
+from charrnn_cli.runs.checkpoints import Checkpoint
+from charrnn_cli.runs.weights import SCALE, Summary, Tensors
 from charrnn_cli.setting import settings_from
+from charrnn_cli.training.counters import Counters
 from charrnn_cli.training.optimizer import Optimizer
 
 
 @dataclass
-class Numbers:
-    """Where the loop is."""
-
-    step: int = 0  # optimizer updates made
-    epoch: int = 0  # epochs that are over
-    window: int = 0  # the next window of this epoch
-    seconds: float = 0.0  # of training, all sittings together
-    loss_steps: int = 0  # since the last report
-    train_loss: float | None = None  # the last report's
-    valid_loss: float | None = None  # the last validation's
-    valid_step: int = 0  # when that was
-    valid_progress: float = 0.0
-    best_loss: float | None = None
-    best_step: int = 0
-    stalled: int = 0  # validations since the best
-    scale: float = 1.0  # of the logits, by the last validation
-    cuts: int = 0  # of the rate, by the schedule "plateau"
-    skipped: int = 0  # steps whose loss or gradients were no numbers
-    skipped_in_row: int = 0
-    recoveries: int = 0  # from a loss that exploded, each with half the rate
-
-    def done(self, bound: str) -> float:
-        """How many whole "epochs", "steps" or "minutes" the run has had."""
-        return {"epochs": self.epoch, "steps": self.step, "minutes": self.seconds / 60}[bound]
-
-
-@dataclass
 class TrainingState:
-    """Model, optimizer, hidden state and numbers of a run: everything."""
+    """Everything that a resumed run needs."""
 
     model: LanguageModel
     optimizer: Optimizer
-    streams: int  # in all
-    hidden: State  # of those of this rank
-    loss_sum: Tensor  # of the steps since the last report
-    tally: Tensor  # (3,) steps noted since the last `count`, those skipped, and how many of the last ones
+    streams: int  # of all ranks together
+    hidden: State  # (L, B, H) each, of the B streams of this rank
+    loss_sum: Tensor  # () of the steps since the last report
+    tally: Tensor  # (3,) good steps and skipped steps since the last `count`, and skipped steps in a row
     ranks: Ranks
-    numbers: Numbers = field(default_factory=Numbers)
-    transferred: dict[str, NDArray[np.float32]] | None = None  # weights that it began with, of a trained model
+    counters: Counters = field(default_factory=Counters)
+    transferred: dict[str, NDArray[np.float32]] | None = None  # the weights of a trained model that it started with
 
     @classmethod
-    def begin(
+    def start(
         cls,
         model: ModelSettings,
         settings: TrainingSettings,
@@ -71,101 +47,133 @@ class TrainingState:
     ) -> "TrainingState":
         """The state before the first step. Seeds torch's generators."""
         torch.manual_seed(settings.seed)
-        network, streams = LanguageModel(model, vocabulary_size).to(device), settings.batch_size
-        mine = ranks.share(streams)
+        network = LanguageModel(model, vocabulary_size).to(device)
+        streams = ranks.share(settings.batch_size)
         return cls(
             network,
             Optimizer(network.parameters(), settings),
-            streams,
-            network.zero_state(mine.stop - mine.start),
+            settings.batch_size,
+            network.zero_state(streams.stop - streams.start),
             torch.zeros((), device=device),
             torch.zeros(3, dtype=torch.int64, device=device),
             ranks,
         )
 
-    def begin_anew(self, settings: TrainingSettings) -> None:
+    @property
+    def device(self) -> torch.device:
+        return self.loss_sum.device
+
+    def start_over(self, settings: TrainingSettings) -> None:
         """Becomes the state before the first step again."""
         model, size = self.model.settings, self.model.vocabulary_size
-        fresh = TrainingState.begin(model, settings, size, self.hidden[0].device, self.ranks)
+        fresh = TrainingState.start(model, settings, size, self.device, self.ranks)
         set_weights(self.model, self.transferred or get_weights(fresh.model))
-        self.optimizer.begin_anew()
+        self.optimizer.reset()
         self.hidden, self.loss_sum, self.tally = fresh.hidden, fresh.loss_sum, fresh.tally
-        self.numbers = fresh.numbers
+        self.counters = fresh.counters
 
-    def note(self, good: Tensor, loss: Tensor, hidden: State) -> None:
-        """What a step has brought if it was `good` (), else that it was skipped. A GPU is not waited for."""
-        self.loss_sum += torch.where(good, loss, 0.0)
-        self.hidden = tuple(torch.where(good, end, begin) for end, begin in zip(hidden, self.hidden, strict=True))
-        steps, skipped, in_row = self.tally.unbind()
-        self.tally = torch.stack((steps + good, skipped + ~good, torch.where(good, 0, in_row + 1)))
+    def add_step(self, finite: Tensor, loss: Tensor, hidden: State) -> None:
+        """Keeps the loss () and the hidden state of a step if it was `finite` (), else notes that it was skipped.
+
+        A GPU is not waited for.
+        """
+        self.loss_sum += torch.where(finite, loss, 0.0)
+        self.hidden = tuple(torch.where(finite, new, old) for new, old in zip(hidden, self.hidden, strict=True))
+        good, skipped, skipped_in_row = self.tally.unbind()
+        self.tally = torch.stack((good + finite, skipped + ~finite, torch.where(finite, 0, skipped_in_row + 1)))
+
+    def advance(self, windows: int) -> None:
+        """Counts the step. After the last window of an epoch the streams start again, with an empty hidden state."""
+        if self.counters.advance(windows):
+            self.hidden = self.model.zero_state(self.hidden[0].shape[1])
 
     def count(self) -> None:
-        """Brings the numbers up to what was noted. A GPU is waited for."""
-        steps, skipped, self.numbers.skipped_in_row = self.tally.tolist()
-        self.numbers.loss_steps += steps
-        self.numbers.skipped += skipped
+        """Brings the counters up to date with the steps that were added. A GPU is waited for."""
+        good, skipped, self.counters.skipped_in_row = self.tally.tolist()
+        self.counters.loss_steps += good
+        self.counters.skipped += skipped
         self.tally[:2] = 0
 
+    def take_loss(self) -> float:
+        """The mean loss of the steps since the last call, over all ranks. A GPU is waited for."""
+        loss: float = self.ranks.sum(self.loss_sum).item() / self.counters.loss_steps
+        self.loss_sum.zero_()
+        self.counters.loss_steps = 0
+        self.counters.train_loss = loss
+        return loss
+
     def finite(self) -> bool:
-        """Whether all weights are numbers."""
+        """Whether all weights are finite."""
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     def summary(self, epoch: float) -> Summary:
-        """What a reader of the weights wants to know."""
-        numbers = self.numbers
+        """The summary that stands in the header of saved weights."""
+        counters = self.counters
         return Summary(
-            step=numbers.step,
+            step=counters.step,
             epoch=round(epoch, 3),
-            seconds=round(numbers.seconds, 1),
-            train_loss=numbers.train_loss,
-            valid_loss=numbers.valid_loss if numbers.valid_step == numbers.step else None,
+            seconds=round(counters.seconds, 1),
+            train_loss=counters.train_loss,
+            valid_loss=counters.valid_loss if counters.valid_step == counters.step else None,
             when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
 
     def dump(self) -> tuple[Tensors, Tensors, dict[str, Any]]:
-        """Weights, tensors and numbers as `Checkpoint.load` gives them back, those of all ranks."""
+        """The weights, tensors and counters of all ranks, as `Checkpoint.load` returns them. Communicates."""
         hidden = [self.ranks.gather(part, self.streams) for part in self.hidden]
-        tensors = {f"hidden.{name}": _array(part) for name, part in zip("hc", hidden, strict=False)}
+        tensors = {f"hidden.{name}": _array(part) for name, part in zip(self._states(), hidden, strict=True)}
         tensors["loss_sum"] = _array(self.ranks.sum(self.loss_sum.clone()))
-        for moment, values in self.optimizer.state.items():
+        for moment, values in self.optimizer.moments.items():
             tensors |= {f"{moment}.{name}": _array(value) for name, value in zip(self._names(), values, strict=True)}
-        weights = get_weights(self.model) | {SCALE: np.full(1, self.numbers.scale, np.float32)}
-        return weights, tensors, dataclasses.asdict(self.numbers)
+        weights = get_weights(self.model) | {SCALE: np.full(1, self.counters.scale, np.float32)}
+        return weights, tensors, dataclasses.asdict(self.counters)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Puts a checkpoint in the place of what is there. Raises RunError where it does not fit."""
-        device = self.hidden[0].device
+        """Replaces the state by that of a checkpoint. Raises RunError if the checkpoint is damaged or does not fit."""
         try:
-            weights, tensors, numbers = checkpoint.load()
+            weights, tensors, counters = checkpoint.load()
             set_weights(self.model, dict(weights))
-            for moment, values in self.optimizer.state.items():
-                for name, value in zip(self._names(), values, strict=True):
-                    array = tensors[f"{moment}.{name}"]
-                    if array.shape != tuple(value.shape):
-                        raise ValueError(f"its {moment}.{name} is of the shape {array.shape}.")
-                    value.copy_(_tensor(array))
-            mine = self.ranks.share(self.streams)
-            hidden = [tensors[f"hidden.{name}"][:, mine] for name in "hc"[: len(self.hidden)]]
-            if any(part.shape != self.hidden[0].shape for part in hidden):
-                raise ValueError(f"its hidden state is of the shape {hidden[0].shape}.")
-            self.hidden = tuple(_tensor(part).to(device) for part in hidden)
-            self.loss_sum = _tensor(tensors["loss_sum"]).to(device) * self.ranks.first  # one rank has it, for all
-            self.numbers = settings_from(Numbers, numbers)
-            self.tally = self.tally.new_tensor([0, 0, self.numbers.skipped_in_row])
+            self._restore_moments(tensors)
+            self._restore_hidden(tensors)
+            # One rank has the sum of all.
+            self.loss_sum = _tensor(tensors["loss_sum"]).to(self.device) * self.ranks.first
+            self.counters = settings_from(Counters, counters)
+            self.tally = self.tally.new_tensor([0, 0, self.counters.skipped_in_row])
         except (KeyError, RuntimeError, TypeError, ValueError, RunError) as error:
             raise RunError(
-                f"the checkpoint {checkpoint.folder} cannot be gone on from: {error} Remove that folder to go on from "
-                "an earlier one, or begin anew: charrnn train --restart"
+                f"cannot resume from the checkpoint {checkpoint.folder}: {error} Remove that folder to resume from "
+                "an earlier one, or pass `restart=True` to start over."
             ) from error
 
+    def _restore_moments(self, tensors: Tensors) -> None:
+        for moment, values in self.optimizer.moments.items():
+            for name, value in zip(self._names(), values, strict=True):
+                array = tensors[f"{moment}.{name}"]
+                if array.shape != tuple(value.shape):
+                    raise ValueError(f"{moment}.{name} has the shape {array.shape}, not {tuple(value.shape)}.")
+                value.copy_(_tensor(array))
+
+    def _restore_hidden(self, tensors: Tensors) -> None:
+        streams = self.ranks.share(self.streams)
+        hidden = [tensors[f"hidden.{name}"][:, streams] for name in self._states()]
+        for array, part in zip(hidden, self.hidden, strict=True):
+            if array.shape != tuple(part.shape):
+                raise ValueError(f"the hidden state has the shape {array.shape}, not {tuple(part.shape)}.")
+        self.hidden = tuple(_tensor(array).to(self.device) for array in hidden)
+
     def _names(self) -> list[str]:
+        """The names of the parameters in files."""
         names = file_names(self.model)
         return [names[name] for name, _ in self.model.named_parameters()]
 
+    def _states(self) -> tuple[str, ...]:
+        """The names of the cell's states: "h", and "c" of an LSTM."""
+        return cell_spec(self.model.settings.cell).states
 
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+
+def _array(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
-def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+def _tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array.copy())

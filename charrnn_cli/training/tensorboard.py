@@ -1,4 +1,4 @@
-"""A run's log as TensorBoard's event files, for those who live there."""
+"""A run's log as event files of TensorBoard."""
 
 import shutil
 from types import TracebackType
@@ -8,16 +8,16 @@ from charrnn_cli.errors import UsageError, disk_errors
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
 
-SCALARS = {  # of the log's records: TensorBoard's name for each, by the field
+SCALARS = {  # for each kind of record, TensorBoard's name of each field
     "report": {"loss": "loss/train", "rate": "learning rate", "tokens_per_second": "tokens per second"},
     "validation": {"valid_loss": "loss/valid"},
 }
 
 
 class EventFiles:
-    """Writes records as they come; begins with those that the log has, up to `step`, so that nothing is there twice.
+    """Writes records of a log, starting with those that the log already has up to `step`; older event files go.
 
-    Raises UsageError where TensorBoard is not installed, DiskError.
+    Raises UsageError if TensorBoard is not installed, DiskError.
     """
 
     def __init__(self, run: Run, step: int) -> None:
@@ -25,7 +25,7 @@ class EventFiles:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
             raise UsageError(
-                "--tensorboard needs TensorBoard, which is not installed. Type: pip install tensorboard"
+                "`tensorboard` needs TensorBoard, which is not installed. Type: pip install tensorboard"
             ) from error
         with disk_errors("write", run.tensorboard):
             shutil.rmtree(run.tensorboard, ignore_errors=True)
@@ -41,6 +41,6 @@ class EventFiles:
         self._writer.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Writes what TensorBoard shows of a record."""
+        """Writes the fields of a record that TensorBoard shows."""
         for field, name in SCALARS.get(record.get("kind", ""), {}).items():
             self._writer.add_scalar(name, record[field], record["step"])

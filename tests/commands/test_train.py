@@ -16,7 +16,7 @@ from charrnn_cli.runs.log import read_log
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--seed", "3"]
 
 
-def test_it_says_what_it_trains_how_it_goes_and_what_comes_next(fox):
+def test_it_shows_the_run_its_progress_and_the_next_commands(fox):
     result = charrnn("train", *SMALL, "--steps", "60")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "LSTM 2 x 16, embedding 8" in result.stderr
@@ -27,7 +27,7 @@ def test_it_says_what_it_trains_how_it_goes_and_what_comes_next(fox):
     assert "\x1b" not in result.stderr  # no terminal, no control codes
 
 
-def test_words_are_told_in_perplexity_and_words_a_second(folder, monkeypatch):
+def test_words_are_reported_in_perplexity_and_words_per_second(folder, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     prepare_text(folder, TEXT, PrepareSettings(level="word"), name="words")
     result = charrnn(
@@ -46,23 +46,23 @@ def test_words_are_told_in_perplexity_and_words_a_second(folder, monkeypatch):
 def test_presets_and_what_they_are_for(fox, folder):
     wrong = charrnn("train", "--preset", "ptb-small", "--cpu")
     assert wrong.exit_code == 2
-    assert "ptb-small is for the level word, and this run's is char" in wrong.stderr
+    assert "--preset ptb-small is for the level word, but this run has level char" in wrong.stderr
     prepare_text(folder, TEXT, PrepareSettings(level="word", split_on="whitespace"), name="words")
     right = charrnn("train", "words", "--preset", "ptb-test", "--cpu", "--no-preview")
     assert "words is finished: 1 epoch" in right.stderr
 
 
-def test_a_run_that_gets_no_better_says_so(fox):
+def test_a_run_that_stops_improving_says_so(fox):
     result = charrnn("train", *SMALL, "--steps", "900", "--patience", "1", "--learning-rate", "3", "--no-preview")
     assert result.exit_code == 0
     assert "fox is finished: no better validation loss in 1 validation" in result.stderr
     assert "--patience 2" in result.stderr
 
 
-def test_without_a_bound_it_trains_until_nothing_gets_better(fox):
+def test_without_a_limit_it_trains_until_validation_stops_improving(fox):
     result = charrnn("train", *SMALL, "--patience", "1", "--learning-rate", "3", "--no-preview")
     assert result.exit_code == 0
-    assert "until validation stops getting better" in result.stderr
+    assert "until the validation loss stops improving" in result.stderr
     assert "fox is finished: no better validation loss in 1 validation" in result.stderr
 
 
@@ -81,7 +81,7 @@ def test_after_the_first_steps_it_says_how_long_an_epoch_takes(fox, monkeypatch,
     assert re.search(r"about 0\.\d GB of memory", result.stderr)
 
 
-def test_tensorboard_gets_what_the_log_has_once(fox, monkeypatch):
+def test_tensorboard_shows_the_log_without_duplicates(fox, monkeypatch):
     event_files = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     charrnn("train", *SMALL, "--steps", "10", "--no-preview")
@@ -102,7 +102,7 @@ def test_tensorboard_that_is_not_installed_is_named(fox, monkeypatch):
     assert (result.exit_code, "pip install tensorboard" in result.stderr) == (2, True)
 
 
-def test_a_preview_at_each_validation_unless_it_is_not_wanted(fox):
+def test_a_preview_at_each_validation_unless_it_is_switched_off(fox):
     length = {preview: len(charrnn("train", *SMALL, "--steps", "30", "--restart", preview).stderr) for preview in
               ("--preview", "--no-preview")}  # fmt: skip
     assert length["--preview"] - length["--no-preview"] > 100
@@ -115,7 +115,7 @@ def test_a_finished_run_says_so_and_how_to_train_it_further(fox):
     assert "fox is finished already: 20 steps" in again.stderr
     (further,) = re.findall(r"charrnn (train fox --steps \d+)", again.stderr)
     result = charrnn(*further.split())
-    assert "going on from step 20" in result.stderr
+    assert "resuming from step 20" in result.stderr
     assert "fox is finished: 40 steps" in result.stderr
 
 
@@ -139,10 +139,10 @@ def test_a_run_by_name_and_by_minutes(fox):
     [
         (["nobody"], 1, "charrnn prepare FILE.txt --name nobody"),
         (["--gpu", "--cpu"], 2, "exclude each other"),
-        (["--steps", "5", "--epochs", "1"], 2, "one bound"),
-        (["--hidden", "0"], 2, "--hidden must be from 1 to 65536, and is 0"),
+        (["--steps", "5", "--epochs", "1"], 2, "Only one limit"),
+        (["--hidden", "0"], 2, "--hidden must be in [1, 65536], got 0"),
         (["--dropout", "1"], 2, "1.0"),
-        (["--preset", "bertha"], 2, "'bertha' is none of auto, anna"),
+        (["--preset", "bertha"], 2, "--preset must be one of auto, anna"),
         (["--batch-size", "9999"], 2, "--batch-size 9999"),
         (["--minutes", "nan"], 2, "nan"),
         (["--minutes", "inf"], 2, "inf"),
@@ -154,10 +154,10 @@ def test_bad_input_is_named(fox, arguments, code, message):
     assert message in result.stderr
 
 
-def test_an_exploding_loss_is_named_with_the_preview_on(fox):
+def test_training_that_diverges_is_reported_with_the_preview_on(fox):
     result = charrnn("train", *SMALL, "--steps", "200", "--learning-rate", "1e38", "--clip", "0")
     assert result.exit_code == 1
-    assert "training has exploded" in result.stderr
+    assert "training diverged" in result.stderr
 
 
 def test_the_last_checkpoint_is_damaged(fox):
@@ -167,14 +167,14 @@ def test_the_last_checkpoint_is_damaged(fox):
     last.weights.write_bytes(b"x")
     refused = charrnn("train", "--steps", "60")
     assert refused.exit_code == 1
-    assert "Remove that folder to go on from an earlier one" in refused.stderr
+    assert "Remove that folder to resume from an earlier one" in refused.stderr
     assert "damaged" in charrnn("info", "fox").stdout
     shutil.rmtree(last.folder)
     assert charrnn("train", "--steps", "60").exit_code == 0
 
 
 def start(*arguments: str) -> subprocess.Popen:
-    """The command in a process of its own; returns when it has begun to train."""
+    """The command in a process of its own, after its first report."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn_cli", "train", *arguments], stderr=subprocess.PIPE, text=True, env=environment
@@ -186,15 +186,15 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_same_command_goes_on(fox, number, code):
+def test_a_signal_saves_and_the_same_command_resumes(fox, number, code):
     process = start(*SMALL, "--steps", "1000000", "--no-preview")
     process.send_signal(number)
     _, messages = process.communicate(timeout=60)
     assert process.returncode == code
-    (step,) = re.findall(r"fox: saved at step ([\d,]+)\. To go on: charrnn train fox", messages)
+    (step,) = re.findall(r"fox: saved at step ([\d,]+)\. To resume: charrnn train fox", messages)
     stopped_at = int(step.replace(",", ""))
     assert checkpoints(fox)[-1].step == stopped_at
     assert list(read_log(fox.log))[-1]["kind"] == "end"
     result = charrnn("train", "--steps", str(stopped_at + 5))
-    assert f"going on from step {stopped_at:,}" in result.stderr
+    assert f"resuming from step {stopped_at:,}" in result.stderr
     assert checkpoints(fox)[-1].step == stopped_at + 5

@@ -9,33 +9,37 @@ from support import prepare_text
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.scoring import score_text
-from charrnn_cli.runs.checkpoints import checkpoints, count_parameters, load_summary, load_tensors
+from charrnn_cli.network.loss import Score
+from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.weights import count_parameters, load_summary, load_tensors
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training import loop
-from charrnn_cli.training.loop import End, Recovery, Report, Saved, Validating, Validation, train
+from charrnn_cli.training import bookkeeping, loop
+from charrnn_cli.training.configuration import Request
+from charrnn_cli.training.events import End, Recovery, Report, Saved, Validating, Validation
+from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import set_up
 
 CPU = torch.device("cpu")
 SMALL = {"hidden": 16, "layers": 2, "embedding": 8, "batch_size": 4, "seq_length": 16, "steps": 30, "dropout": 0.2}
 
 
-def run_for(run, flags=SMALL, steps=None, **more):
-    """Trains until the end or until `steps` more have been made; the events and the state."""
-    setup = set_up(run, None, {} if flags is None else flags, more.pop("restart", False), CPU)
-    numbers, first = setup.state.numbers, setup.state.numbers.step
+def run_for(run, flags=SMALL, steps=None, restart=False):
+    """Trains to the end, or for this number of steps; the events and the state."""
+    setup = set_up(run, Request({} if flags is None else flags), CPU, start_over=restart)
+    counters, first = setup.state.counters, setup.state.counters.step
 
     def stop() -> bool:
-        return steps is not None and numbers.step >= first + steps
+        return steps is not None and counters.step >= first + steps
 
-    return list(train(run, setup.data, setup.config.training, setup.state, CPU, stop)), setup.state
+    return list(train_steps(setup, stop)), setup.state
 
 
 def files(run):
-    """What training made, without times."""
+    """What training wrote, without times."""
     last = checkpoints(run)[-1]
     numbers = json.loads((last.folder / "training.json").read_text())
     del numbers["seconds"]
@@ -49,7 +53,7 @@ def files(run):
 def test_the_loss_falls_on_ten_characters(folder):
     run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0.1, test=0))
     events, state = run_for(run, SMALL | {"steps": 150, "learning_rate": 0.02, "dropout": 0.0})
-    assert state.numbers.best_loss < 0.1 < 2.0 < float(np.log(10))
+    assert state.counters.best_loss < 0.1 < 2.0 < float(np.log(10))
     losses = [event.loss for event in events if isinstance(event, Report)]
     assert losses == sorted(losses, reverse=True) or losses[-1] < 0.2
 
@@ -59,12 +63,12 @@ def test_events_are_in_the_log_and_the_best_is_the_model(fox):
     assert [record["kind"] for record in read_log(fox.log)] == [type(event).__name__.lower() for event in events]
     assert events[-1] == End(30, True, events[-1].seconds)
     best = min((event for event in events if isinstance(event, Validation)), key=lambda event: event.valid_loss)
-    assert (best.step, best.valid_loss) == (state.numbers.best_step, state.numbers.best_loss)
+    assert (best.step, best.valid_loss) == (state.counters.best_step, state.counters.best_loss)
     summary = load_summary(fox.weights)
     assert (summary.step, summary.valid_loss) == (best.step, best.valid_loss)
 
 
-OTHER_WAYS = [
+VARIANTS = [
     {"optimizer": "adamw", "weight_decay": 0.1, "tie_weights": True, "embedding": 16},
     {"optimizer": "sgd", "learning_rate": 1.0, "loss_per": "window", "init_scale": 0.1, "clip_value": 1.0},
     {"optimizer": "rmsprop", "schedule": "linear", "cell": "gru"},
@@ -73,9 +77,9 @@ OTHER_WAYS = [
 ]
 
 
-@pytest.mark.parametrize("ways", OTHER_WAYS, ids=str)
-def test_every_optimizer_schedule_and_cell_goes_on_as_if_never_stopped(folder, ways):
-    flags = {name: value for name, value in (SMALL | ways).items() if value is not None}
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_every_optimizer_schedule_and_cell_resumes_as_if_never_stopped(folder, variant):
+    flags = {name: value for name, value in (SMALL | variant).items() if value is not None}
     text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500)))
     whole, stopped = prepare_text(folder, text, name="whole"), prepare_text(folder, text, name="stopped")
     run_for(whole, flags)
@@ -91,15 +95,15 @@ def test_every_optimizer_and_cell_learns(folder, optimizer, cell):
     rate = 1.0 if optimizer == "sgd" else 0.01
     flags = {"optimizer": optimizer, "cell": cell, "learning_rate": rate, "steps": 120, "dropout": 0.0}
     _, state = run_for(run, SMALL | flags)
-    assert state.numbers.best_loss < 1.0 < float(np.log(10))
+    assert state.counters.best_loss < 1.0 < float(np.log(10))
 
 
 def test_a_loss_per_window_is_the_sum_over_its_steps(fox):
-    """What a rate of 1 and a clip of 5 mean in the PTB tutorial."""
+    """The learning rate of 1 and the clip of 5 of the PTB tutorial are for such a loss."""
     flags = SMALL | {"optimizer": "sgd", "schedule": "constant", "warmup": 0, "clip": 0.0, "steps": 1, "dropout": 0.0}
     weights = []
-    for way in ({"loss_per": "window", "learning_rate": 0.01}, {"learning_rate": 0.01 * SMALL["seq_length"]}):
-        _, state = run_for(fox, flags | way, restart=True)
+    for variant in ({"loss_per": "window", "learning_rate": 0.01}, {"learning_rate": 0.01 * SMALL["seq_length"]}):
+        _, state = run_for(fox, flags | variant, restart=True)
         weights.append(state.model.head.weight.detach())
     torch.testing.assert_close(*weights)
 
@@ -110,16 +114,16 @@ def test_a_step_in_parts_is_the_same_step(fox, loss_per):
     weights = []
     for parts in (1, 3, 4):
         _, state = run_for(fox, flags | {"accumulate": parts}, restart=True)
-        weights.append((state.numbers.train_loss, state.model.head.weight.detach(), *state.hidden))
+        weights.append((state.counters.train_loss, state.model.head.weight.detach(), *state.hidden))
     for other in weights[1:]:
         torch.testing.assert_close(other, weights[0], atol=1e-4, rtol=1e-3)
 
 
 def test_gradients_are_clipped_by_value(fox):
     flags = SMALL | {"optimizer": "sgd", "schedule": "constant", "warmup": 0, "clip": 0.0, "learning_rate": 1.0}
-    setup = set_up(fox, None, flags | {"clip_value": 1e-4, "steps": 1}, False, CPU)
+    setup = set_up(fox, Request(flags | {"clip_value": 1e-4, "steps": 1}), CPU)
     before = {name: parameter.detach().clone() for name, parameter in setup.state.model.named_parameters()}
-    list(train(fox, setup.data, setup.config.training, setup.state, CPU))
+    list(train_steps(setup))
     after = {name: parameter.detach() for name, parameter in setup.state.model.named_parameters()}
     moved = max(float((after[name] - before[name]).abs().max()) for name in before)
     assert moved == pytest.approx(1e-4, rel=1e-2)
@@ -127,41 +131,41 @@ def test_gradients_are_clipped_by_value(fox):
 
 def validations(scores, monkeypatch):
     rest = itertools.chain(scores, itertools.repeat(scores[-1]))
-    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(rest), 1))
+    monkeypatch.setattr(bookkeeping, "evaluate", lambda *_: Score(next(rest), 1))
 
 
-def test_patience_ends_a_run_that_gets_no_better(fox, monkeypatch):
+def test_patience_ends_a_run_that_does_not_improve(fox, monkeypatch):
     validations([3.0, 2.0, 2.5, 2.5, 2.5], monkeypatch)
     flags = SMALL | {"steps": 200, "patience": 2}
     events, state = run_for(fox, flags)
     assert [event.valid_loss for event in events if isinstance(event, Validation)] == [3.0, 2.0, 2.5, 2.5]
     assert events[-1].finished
-    assert state.numbers.step < 200
+    assert state.counters.step < 200
     again, _ = run_for(fox, None)
     assert [type(event) for event in again] == [End]
     more, state = run_for(fox, {"patience": 3})
     assert len([event for event in more if isinstance(event, Validation)]) == 1
 
 
-def test_a_run_without_a_bound_ends_when_validation_stops_getting_better(fox, monkeypatch):
+def test_a_run_without_a_limit_ends_when_validation_stops_improving(fox, monkeypatch):
     validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
     flags = {name: value for name, value in SMALL.items() if name != "steps"}
     events, state = run_for(fox, flags | {"patience": 4, "schedule": "plateau"})
     assert [event.valid_loss for event in events if isinstance(event, Validation)] == [3.0, 2.0, 2.5, 1.9] + [2.5] * 4
     assert events[-1].finished
-    assert state.numbers.cuts == 5
+    assert state.counters.cuts == 5
     assert all(event.progress is None for event in events if isinstance(event, Report))
 
 
 @pytest.mark.parametrize("flags", [{"patience": 3}, {"schedule": "plateau"}], ids=str)
-def test_what_watches_the_validation_loss_needs_one(folder, flags):
+def test_patience_and_plateau_need_held_out_text(folder, flags):
     run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0, test=0))
     with pytest.raises(UsageError, match="no text held out"):
         run_for(run, SMALL | flags)
     assert not run.config.exists()
 
 
-def test_plateau_cuts_the_rate_where_validation_stalls(fox, monkeypatch):
+def test_plateau_lowers_the_learning_rate_when_validation_stalls(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
     flags = {"schedule": "plateau", "warmup": 0, "lr_decay": 0.5, "learning_rate": 0.01, "steps": 90}
@@ -184,7 +188,7 @@ def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, monkeypa
     assert files(stopped) == files(whole)
 
 
-def test_a_finished_run_ends_at_once_and_goes_on_when_it_is_given_more(fox):
+def test_a_finished_run_ends_at_once_and_resumes_with_a_larger_limit(fox):
     run_for(fox)
     before = files(fox)
     events, _ = run_for(fox, None)
@@ -194,12 +198,12 @@ def test_a_finished_run_ends_at_once_and_goes_on_when_it_is_given_more(fox):
     assert events[-1].step == 35
 
 
-def test_checkpoints_come_as_often_as_asked_and_so_many_stay(fox):
+def test_checkpoints_are_saved_every_n_steps_and_the_last_ones_kept(fox):
     events, state = run_for(fox, SMALL | {"checkpoint_every": 4, "keep": 2})
     saved = [event.step for event in events if isinstance(event, Saved)]
     assert set(range(4, 31, 4)) <= set(saved)
     kept = [checkpoint.step for checkpoint in checkpoints(fox)]
-    assert kept == sorted({24, 28, 30, state.numbers.best_step})
+    assert kept == sorted({24, 28, 30, state.counters.best_step})
 
 
 def test_without_held_out_text_the_last_is_the_best(folder):
@@ -211,31 +215,31 @@ def test_without_held_out_text_the_last_is_the_best(folder):
 
 def test_a_calibrated_model_scores_in_use_what_its_validation_says(fox):
     _, state = run_for(fox, SMALL | {"calibrate": True, "steps": 300, "learning_rate": 0.02})
-    assert 0.7 <= state.numbers.scale <= 1.1
+    assert 0.7 <= state.counters.scale <= 1.1
     weights = load_tensors(fox.weights)
-    assert weights["head.scale"] == pytest.approx(state.numbers.scale)
+    assert weights["head.scale"] == pytest.approx(state.counters.scale)
     reading = read_split(Corpus(fox.corpus).split("valid"), Vocabulary.load(fox.vocabulary), by_line=False)
     *_, score = score_text(load_model(fox), reading, CPU)
-    assert score.loss == pytest.approx(state.numbers.best_loss, abs=1e-4)
+    assert score.loss == pytest.approx(state.counters.best_loss, abs=1e-4)
     assert count_parameters(fox.weights) == state.model.parameter_count
-    run_for(fox, {"steps": 310})  # training goes on with logits as they are
+    run_for(fox, {"steps": 310})  # training itself does not scale the logits
     assert state.model.scale == 1
 
 
-def test_a_worse_score_never_takes_the_place_of_the_best(fox, monkeypatch):
+def test_a_worse_score_never_replaces_the_best(fox, monkeypatch):
     scores = itertools.chain([1.0], itertools.repeat(2.0))
-    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(scores), 1))
+    monkeypatch.setattr(bookkeeping, "evaluate", lambda *_: Score(next(scores), 1))
     events, state = run_for(fox, SMALL, steps=10)
     first = next(event for event in events if isinstance(event, Validation))
     run_for(fox, SMALL)  # and a resumed run remembers it
-    assert load_summary(fox.weights).step == first.step == state.numbers.best_step
+    assert load_summary(fox.weights).step == first.step == state.counters.best_step
 
 
-def test_an_interrupted_validation_is_made_up_for(fox):
-    setup = set_up(fox, None, SMALL, False, CPU)
-    numbers = setup.state.numbers
-    # asked to stop when the last step is made: the run is not finished before it was scored
-    events = list(train(fox, setup.data, setup.config.training, setup.state, CPU, lambda: numbers.step == 30))
+def test_an_interrupted_validation_is_done_when_the_run_resumes(fox):
+    setup = set_up(fox, Request(SMALL), CPU)
+    counters = setup.state.counters
+    # A request to stop comes with the last step: the run is not finished before its validation.
+    events = list(train_steps(setup, lambda: counters.step == 30))
     assert events[-1] == End(30, False, events[-1].seconds)
     events, _ = run_for(fox, None)
     assert [type(event) for event in events] == [Validating, Validation, Saved, End]
@@ -246,16 +250,18 @@ def test_an_interrupted_validation_is_made_up_for(fox):
 
 
 def broken_at(calls, monkeypatch):
-    """Makes the loss of some of the training steps, counted from 0 over all sittings, no number."""
-    counter, right = itertools.count(), loop.cross_entropy
-    monkeypatch.setattr(loop, "cross_entropy", lambda *a: right(*a) * (float("nan") if calls(next(counter)) else 1.0))
+    """Makes the loss of some training steps, counted from 0, NaN."""
+    counter, original = itertools.count(), loop.cross_entropy
+    monkeypatch.setattr(
+        loop, "cross_entropy", lambda *a: original(*a) * (float("nan") if calls(next(counter)) else 1.0)
+    )
 
 
 def test_a_step_without_a_finite_loss_is_skipped_and_counted(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     broken_at(lambda call: call in (3, 4, 9), monkeypatch)
     events, state = run_for(fox)
-    assert state.numbers.skipped == 3
+    assert state.counters.skipped == 3
     assert events[-1].finished
     assert state.finite()
     reports = [event for event in events if isinstance(event, Report)]
@@ -263,7 +269,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_counted(fox, monkeypatch):
     assert all(np.isfinite(report.loss) for report in reports)
 
 
-def test_a_loss_that_explodes_leads_back_to_the_last_checkpoint_with_half_the_rate(fox, monkeypatch):
+def test_a_run_that_diverges_returns_to_the_last_checkpoint_with_half_the_learning_rate(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
     broken_at(lambda call: 12 <= call < 17, monkeypatch)
     events, _ = run_for(fox, SMALL | {"checkpoint_every": 5, "schedule": "constant", "warmup": 0})
@@ -275,25 +281,25 @@ def test_a_loss_that_explodes_leads_back_to_the_last_checkpoint_with_half_the_ra
     assert events[-1] == End(30, True, events[-1].seconds)
     steps = [record["step"] for record in read_log(fox.log) if record["kind"] == "report"]
     assert steps == sorted(set(steps))
-    run_for(fox, {"steps": 33}, None)  # and the half rate is kept by what goes on
+    run_for(fox, {"steps": 33}, None)  # a resumed run keeps the half rate
     assert {record["rate"] for record in read_log(fox.log) if record.get("step", 0) > 30 and "rate" in record} == {
         0.003
     }
 
 
-def test_a_loss_that_explodes_before_the_first_checkpoint_begins_anew(fox, monkeypatch):
+def test_a_run_that_diverges_before_the_first_checkpoint_starts_over(fox, monkeypatch):
     broken_at(lambda call: call < 5, monkeypatch)
     events, _ = run_for(fox)
     assert [(event.step, event.exploded) for event in events if isinstance(event, Recovery)] == [(0, 5)]
     assert events[-1].finished
 
 
-def test_a_loss_that_always_explodes_ends_with_a_message_and_keeps_the_checkpoints(fox, monkeypatch):
+def test_a_run_that_always_diverges_ends_with_a_message_and_keeps_its_checkpoints(fox, monkeypatch):
     run_for(fox, SMALL, steps=5)
     before = files(fox)
     broken_at(lambda call: True, monkeypatch)
     with pytest.raises(
-        CharrnnError, match=r"exploded at step 10, and 3 times half the rate.*--restart --learning-rate"
+        CharrnnError, match=r"diverged at step 10, and halving .* 3 times.*`restart=True` and `learning_rate="
     ):
         run_for(fox)
     assert files(fox)[:2] == before[:2]
@@ -302,37 +308,37 @@ def test_a_loss_that_always_explodes_ends_with_a_message_and_keeps_the_checkpoin
 
 def test_more_streams_than_tokens(folder):
     run = prepare_text(folder, "ab" * 20, PrepareSettings(valid=0, test=0))
-    with pytest.raises(UsageError, match="--batch-size 400 is too large"):
+    with pytest.raises(UsageError, match="`batch_size=400` is too large for a text of 40 tokens"):
         run_for(run, SMALL | {"batch_size": 400})
 
 
-def test_weights_that_are_no_numbers_are_not_saved(fox):
+def test_weights_that_are_not_finite_are_not_saved(fox):
     run_for(fox, SMALL, steps=5)
     before = files(fox)
-    setup = set_up(fox, None, {}, False, CPU)
-    numbers = setup.state.numbers
+    setup = set_up(fox, Request({}), CPU)
+    counters = setup.state.counters
 
-    def stop() -> bool:  # after one more step, whose report is not due yet
-        if numbers.step == 5:
+    def stop() -> bool:  # after one more step, before the next report
+        if counters.step == 5:
             return False
         with torch.no_grad():
             setup.state.model.head.bias[0] = torch.nan
         return True
 
-    events = list(train(fox, setup.data, setup.config.training, setup.state, CPU, stop))
+    events = list(train_steps(setup, stop))
     assert [(event.step, event.exploded) for event in events if isinstance(event, Recovery)] == [(5, 6)]
     assert files(fox)[:2] == before[:2]
 
 
-def test_a_loss_that_is_no_number_is_never_the_best(fox, monkeypatch):
+def test_a_loss_of_nan_is_never_the_best(fox, monkeypatch):
     scores = itertools.chain([float("nan")], itertools.repeat(2.0))
-    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Score(next(scores), 1))
+    monkeypatch.setattr(bookkeeping, "evaluate", lambda *_: Score(next(scores), 1))
     events, state = run_for(fox)
     assert [event.best for event in events if isinstance(event, Validation)][:3] == [False, True, False]
-    assert state.numbers.best_loss == 2.0
+    assert state.counters.best_loss == 2.0
 
 
-def test_losses_of_two_sittings_are_averaged_whatever_the_interval(fox, monkeypatch):
+def test_a_report_averages_the_losses_before_and_after_an_interruption(fox, monkeypatch):
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 10)
     run_for(fox, SMALL, steps=7)
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 4)
@@ -344,6 +350,6 @@ def test_losses_of_two_sittings_are_averaged_whatever_the_interval(fox, monkeypa
 def test_on_a_gpu_it_trains_and_resumes(fox):
     gpu = torch.device("cuda")
     for steps in (10, 30):
-        setup = set_up(fox, None, SMALL | {"steps": steps}, False, gpu)
-        events = list(train(fox, setup.data, setup.config.training, setup.state, gpu))
+        setup = set_up(fox, Request(SMALL | {"steps": steps}), gpu)
+        events = list(train_steps(setup))
     assert events[-1].step == 30

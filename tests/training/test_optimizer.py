@@ -1,11 +1,12 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import torch
 
-from charrnn_cli.config import TrainingSettings
-from charrnn_cli.training.optimizer import Optimizer
+from charrnn_cli.config import OptimizerName, TrainingSettings
+from charrnn_cli.training.optimizer import OPTIMIZERS, Optimizer
 
 TORCH = {
     "adam": lambda parameters: torch.optim.Adam(parameters, 0.01, fused=True),
@@ -13,9 +14,7 @@ TORCH = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, 0.01, fused=True),
     "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, 0.01),
 }
-
-
-FINE, BROKEN = torch.tensor(False), torch.tensor(True)
+GOOD, BROKEN = torch.tensor(False), torch.tensor(True)
 
 
 def parameters() -> list[torch.nn.Parameter]:
@@ -28,8 +27,12 @@ def gradients(step: int) -> list[torch.Tensor]:
     return [torch.randn(shape, generator=generator) for shape in ((5, 3), (7,))]
 
 
+def test_every_optimizer_of_the_settings_has_an_entry():
+    assert set(OPTIMIZERS) == set(get_args(OptimizerName)) == set(TORCH)
+
+
 @pytest.mark.parametrize("name", TORCH)
-def test_it_takes_the_steps_of_torch_to_the_last_bit(name):
+def test_steps_equal_those_of_torch_to_the_last_bit(name):
     mine, theirs = parameters(), parameters()
     settings = TrainingSettings(steps=30, optimizer=name, weight_decay=0.1 if name == "adamw" else 0.0)
     optimizer, torchs = Optimizer(mine, settings), TORCH[name](theirs)
@@ -38,13 +41,13 @@ def test_it_takes_the_steps_of_torch_to_the_last_bit(name):
         torchs.param_groups[0]["lr"] = rate
         for own, other, gradient in zip(mine, theirs, gradients(step), strict=True):
             own.grad, other.grad = gradient, gradient.clone()
-        optimizer.step(rate, FINE)
+        optimizer.step(rate, GOOD)
         torchs.step()
         assert all(torch.equal(own, other) for own, other in zip(mine, theirs, strict=True))
 
 
 @pytest.mark.parametrize("name", TORCH)
-def test_a_broken_step_is_as_if_it_had_never_been(name):
+def test_a_skipped_step_changes_nothing(name):
     results = []
     for steps in ((1, 2, 3), (1, -1, 2, 3)):
         mine = parameters()
@@ -52,20 +55,20 @@ def test_a_broken_step_is_as_if_it_had_never_been(name):
         for step in steps:
             for own, gradient in zip(mine, gradients(abs(step)), strict=True):
                 own.grad = gradient if step > 0 else gradient / 0
-            optimizer.step(0.01, FINE if step > 0 else BROKEN)
-        results.append([*mine, *(value for values in optimizer.state.values() for value in values)])
+            optimizer.step(0.01, GOOD if step > 0 else BROKEN)
+        results.append([*mine, *(value for values in optimizer.moments.values() for value in values)])
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
-def test_anew_it_has_forgotten_its_steps():
+def test_a_reset_forgets_all_steps():
     mine, settings = parameters(), TrainingSettings(steps=30, optimizer="adam")
     optimizer = Optimizer(mine, settings)
     for own, gradient in zip(mine, gradients(1), strict=True):
         own.grad = gradient
-    optimizer.step(0.01, FINE)
-    assert any(values[0].any() for values in optimizer.state.values())
-    optimizer.begin_anew()
-    assert not any(value.any() for values in optimizer.state.values() for value in values)
+    optimizer.step(0.01, GOOD)
+    assert any(values[0].any() for values in optimizer.moments.values())
+    optimizer.reset()
+    assert not any(value.any() for values in optimizer.moments.values() for value in values)
 
 
 def test_training_does_not_load_the_compiler(fox):

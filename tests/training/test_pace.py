@@ -1,90 +1,78 @@
-import pytest
-
 from charrnn_cli.config import TrainingSettings
+from charrnn_cli.training.counters import Counters
 from charrnn_cli.training.pace import Pace
-from charrnn_cli.training.state import Numbers
 
 
-@pytest.fixture
-def clock():
-    """Time that the test moves."""
-    return [0.0]
-
-
-def paced(clock, *arguments, **named):
-    return Pace(*arguments, clock=lambda: clock[0], **named)
-
-
-def test_progress_by_steps_epochs_and_minutes(clock):
-    numbers = Numbers(step=5, epoch=1, window=5, seconds=30.0)
-    assert paced(clock, TrainingSettings(steps=20), numbers, 10, 0).progress() == 0.25
-    assert paced(clock, TrainingSettings(epochs=3), numbers, 10, 0).progress() == 0.5
-    by_minutes = paced(clock, TrainingSettings(minutes=1), numbers, 10, 0)
+def test_progress_by_steps_epochs_and_minutes():
+    counters = Counters(step=5, epoch=1, window=5, seconds=30.0)
+    assert Pace(TrainingSettings(steps=20), counters, 10, 0).progress() == 0.25
+    assert Pace(TrainingSettings(epochs=3), counters, 10, 0).progress() == 0.5
+    by_minutes = Pace(TrainingSettings(minutes=1), counters, 10, 0)
     assert by_minutes.progress() == 0.5
-    clock[0] += 15  # earlier sittings count, the time between them does not
+    counters.seconds += 15
     assert by_minutes.progress() == 0.75
 
 
-def test_validation_is_due_when_it_is_worth_its_time_and_at_the_end(clock):
-    numbers = Numbers()
-    due = paced(clock, TrainingSettings(steps=100, batch_size=10, seq_length=10), numbers, 10, valid_tokens=100)
+def test_validation_is_due_when_it_is_cheap_and_at_the_end():
+    counters = Counters()
+    due = Pace(TrainingSettings(steps=100, batch_size=10, seq_length=10), counters, 10, valid_tokens=100)
     steps = []
-    for numbers.step in range(1, 101):
-        if due.validation_due(finished=numbers.step == 100):
-            steps.append(numbers.step)
-            numbers.valid_step, numbers.valid_progress = numbers.step, numbers.step / 100
+    for counters.step in range(1, 101):
+        if due.validation_due(finished=counters.step == 100):
+            steps.append(counters.step)
+            counters.valid_step, counters.valid_progress = counters.step, counters.step / 100
     assert steps == [*range(10, 101, 10)]
     assert not due.validation_due(finished=True)
 
 
-def test_epoch_decay_is_validated_at_the_end_of_each_epoch(clock):
-    numbers = Numbers()
-    due = paced(clock, TrainingSettings(epochs=3, schedule="epoch-decay"), numbers, 10, valid_tokens=10**9)
+def test_epoch_decay_is_validated_at_the_end_of_each_epoch():
+    counters = Counters()
+    due = Pace(TrainingSettings(epochs=3, schedule="epoch-decay"), counters, 10, valid_tokens=10**9)
     steps = []
-    for numbers.step in range(1, 31):
-        numbers.epoch, numbers.window = divmod(numbers.step, 10)
-        if due.validation_due(finished=numbers.step == 30):
-            steps.append(numbers.step)
-            numbers.valid_step = numbers.step
+    for counters.step in range(1, 31):
+        counters.epoch, counters.window = divmod(counters.step, 10)
+        if due.validation_due(finished=counters.step == 30):
+            steps.append(counters.step)
+            counters.valid_step = counters.step
     assert steps == [10, 20, 30]
 
 
-def test_what_nothing_bounds_is_validated_twice_an_epoch(clock):
-    numbers, settings = Numbers(), TrainingSettings(batch_size=10, seq_length=10, schedule="plateau", patience=3)
-    due = paced(clock, settings, numbers, windows=40, valid_tokens=100)
+def test_a_run_without_a_limit_is_validated_twice_per_epoch():
+    counters, settings = Counters(), TrainingSettings(batch_size=10, seq_length=10, schedule="plateau", patience=3)
+    due = Pace(settings, counters, windows=40, valid_tokens=100)
     steps = []
-    for numbers.step in range(1, 101):
+    for counters.step in range(1, 101):
         if due.validation_due(finished=False):
-            steps.append(numbers.step)
-            numbers.valid_step = numbers.step
+            steps.append(counters.step)
+            counters.valid_step = counters.step
     assert steps == [20, 40, 60, 80, 100]
     assert (due.progress(), due.seconds_left()) == (0, None)
 
 
-def test_without_held_out_text_there_is_no_validation(clock):
-    assert not paced(clock, TrainingSettings(steps=1), Numbers(step=1), 1, valid_tokens=0).validation_due(finished=True)
+def test_without_held_out_text_there_is_no_validation():
+    assert not Pace(TrainingSettings(steps=1), Counters(step=1), 1, valid_tokens=0).validation_due(finished=True)
 
 
-def test_saving_stays_under_2_percent_of_the_time(clock):
-    numbers = Numbers()
-    due = paced(clock, TrainingSettings(steps=10**9), numbers, 10, 0)
+def test_saving_stays_under_2_percent_of_the_time():
+    counters = Counters()
+    due = Pace(TrainingSettings(steps=10**9), counters, 10, 0)
     saving = 0.0
-    for numbers.step in range(1, 10_000):
-        clock[0] += 1.0
+    for counters.step in range(1, 10_000):
+        counters.seconds += 1.0
         if due.checkpoint_due(at_once=False):
-            clock[0] += 3.0
+            counters.seconds += 3.0
             saving += 3.0
             due.saved(3.0)
-    assert 0 < saving < 0.02 * clock[0]
+    assert 0 < saving < 0.02 * counters.seconds
 
 
-def test_checkpoints_every_so_many_steps_and_never_twice(clock):
-    numbers = Numbers()
-    due = paced(clock, TrainingSettings(steps=100, checkpoint_every=30), numbers, 10, 0)
+def test_checkpoints_every_n_steps_and_never_twice():
+    counters = Counters()
+    due = Pace(TrainingSettings(steps=100, checkpoint_every=30), counters, 10, 0)
     steps = []
-    for numbers.step in range(1, 101):
-        if due.checkpoint_due(at_once=numbers.step == 90):
-            steps.append(numbers.step)
+    for counters.step in range(1, 101):
+        if due.checkpoint_due(at_once=counters.step == 90):
+            steps.append(counters.step)
             due.saved(0.0)
             assert not due.checkpoint_due(at_once=True)
     assert steps == [30, 60, 90]

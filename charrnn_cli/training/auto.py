@@ -1,0 +1,172 @@
+"""The preset `auto`: chooses settings by the text, the time and the device.
+
+The tables come from measurements on two CPU cores (tests/benchmarks/README.md). GPUs and long runs are not tuned yet.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from charrnn_cli.config import Level, ModelSettings, TrainingSettings
+from charrnn_cli.network.cells import cell_spec
+from charrnn_cli.training.presets import Preset
+from charrnn_cli.wording import rounded
+
+Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
+UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
+EXPECTED_EPOCHS = 20.0  # of a run without a limit
+FINE_TUNING_RATE = 2e-3  # the learning rate for a trained model
+CPU_FLOPS, WORD_FLOPS, GPU_FLOPS = 2e11, 1.25e11, 2e13  # per second of training; WORD_FLOPS for words on a CPU
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network of two layers, and how long it is the best one to train."""
+
+    minutes: float  # longer trainings learn more with a larger network
+    hidden: int
+    learning_rate: float
+
+    def model(self, level: Level) -> ModelSettings:
+        if level == "word":
+            return ModelSettings(hidden=self.hidden, embedding=self.hidden, tie_weights=True, layer_norm=True)
+        return ModelSettings(hidden=self.hidden, layer_norm=True)
+
+
+CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
+GPU_SIZES = (Size(math.inf, 512, 3e-3),)
+WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """What keeps a network from memorizing a text that it reads fewer than `epochs` times."""
+
+    epochs: float
+    dropout: float
+    input_dropout: float
+    weight_drop: float
+    weight_decay: float
+
+
+REGULARIZATION_BY_EPOCHS = (
+    Regularization(3, 0.0, 0.0, 0.0, 0.1),
+    Regularization(5, 0.1, 0.0, 0.0, 0.1),
+    Regularization(8, 0.2, 0.0, 0.0, 0.2),
+    Regularization(20, 0.3, 0.0, 0.0, 0.3),
+    Regularization(40, 0.3, 0.0, 0.5, 0.3),
+    Regularization(150, 0.5, 0.2, 0.5, 0.3),
+    Regularization(math.inf, 0.6, 0.3, 0.6, 0.3),
+)
+FINE_TUNING = (
+    *REGULARIZATION_BY_EPOCHS[:2],
+    Regularization(40, 0.4, 0.0, 0.4, 0.2),
+    *REGULARIZATION_BY_EPOCHS[-2:],
+)
+WORD_REGULARIZATION = (
+    Regularization(2, 0.0, 0.0, 0.0, 0.3),
+    Regularization(5, 0.2, 0.1, 0.0, 0.3),
+    Regularization(12, 0.35, 0.2, 0.0, 0.3),
+    Regularization(math.inf, 0.5, 0.4, 0.0, 0.3),
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A text, the limit of the run, and the number of GPUs, or the CPU."""
+
+    level: Level
+    vocabulary_size: int
+    tokens: int  # of the training text
+    bound: Bound | None
+    gpus: int
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        if self.level == "word":
+            return WORD_SIZES
+        return GPU_SIZES if self.gpus else CPU_SIZES
+
+    @property
+    def seq_length(self) -> int:
+        return 100 if self.gpus else 64
+
+    @property
+    def batch_size(self) -> int:
+        streams = 64 * self.gpus if self.gpus else 16
+        return max(1, min(streams, (self.tokens - 1) // self.seq_length))
+
+    def epoch_minutes(self, model: ModelSettings) -> float:
+        """The time of an epoch."""
+        cpu_flops = WORD_FLOPS if self.level == "word" else CPU_FLOPS
+        flops = self.gpus * GPU_FLOPS if self.gpus else cpu_flops
+        return operations_per_token(model, self.vocabulary_size) * self.tokens / flops / 60
+
+    def epochs(self, model: ModelSettings) -> float:
+        """How many times the text will be read."""
+        match self.bound:
+            case None:
+                return EXPECTED_EPOCHS
+            case "minutes", minutes:
+                return minutes / self.epoch_minutes(model)
+            case "steps", steps:
+                return steps / (self.tokens / (self.batch_size * self.seq_length))
+            case _, epochs:
+                return epochs
+
+    def minutes(self, model: ModelSettings) -> float:
+        """The time of the run."""
+        return self.epochs(model) * self.epoch_minutes(model)
+
+
+def auto(
+    level: Level,
+    vocabulary_size: int,
+    train_tokens: int,
+    bound: Bound | None,
+    gpus: int = 0,
+    origin: ModelSettings | None = None,
+) -> Preset:
+    """Settings for a text of `train_tokens` tokens, the limit of the run, and this number of GPUs, or the CPU.
+
+    The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
+    with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
+    the validation loss does not improve, and training ends after several such validations.
+    """
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus)
+    if origin:
+        model, learning_rate = origin, FINE_TUNING_RATE
+    else:
+        model, learning_rate = _best_network(budget)
+    epochs = budget.epochs(model)
+    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
+    row = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last one for NaN, which is refused later
+    training = TrainingSettings(
+        batch_size=budget.batch_size,
+        seq_length=budget.seq_length,
+        optimizer="adamw",
+        weight_decay=row.weight_decay,
+        learning_rate=learning_rate,
+        calibrate=True,
+        **(UNBOUNDED if bound is None else dict([bound])),
+    )
+    model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
+    reason = f"for about {rounded(epochs)} epochs in {rounded(budget.minutes(model))} min"
+    return Preset(model, training, (level,), reason)
+
+
+def _best_network(budget: Budget) -> tuple[ModelSettings, float]:
+    """The smallest network that is still the best one at the end of the run, and its learning rate."""
+    for size in budget.sizes:
+        model = size.model(budget.level)
+        if budget.minutes(model) <= size.minutes:
+            break
+    return model, size.learning_rate
+
+
+def operations_per_token(model: ModelSettings, vocabulary_size: int) -> int:
+    """The operations of training for each token: two per weight in the forward pass, four in the backward pass."""
+    E, H, L = model.embedding, model.hidden, model.layers
+    gates = cell_spec(model.cell).gates
+    first_layer, other_layers = gates * H * (E + H), (L - 1) * gates * 2 * H * H
+    return 6 * (first_layer + other_layers + H * vocabulary_size)

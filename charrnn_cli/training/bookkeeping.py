@@ -1,0 +1,150 @@
+"""The bookkeeping between the steps of a training: counters, time, reports, validations and checkpoints."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from charrnn_cli.network.loss import Score, perplexity
+from charrnn_cli.training.clock import Clock
+from charrnn_cli.training.evaluation import evaluate
+from charrnn_cli.training.events import End, Event, Report, Saved, Validating, Validation
+from charrnn_cli.training.pace import Pace
+from charrnn_cli.training.saving import recover, write_checkpoint
+from charrnn_cli.training.schedule import learning_rate
+from charrnn_cli.training.setup import Setup
+
+DIVERGED_STEPS = 5  # without a finite loss, in a row: training has diverged
+
+
+class Bookkeeping:
+    """Counts the steps of a training and does what is due between them. All ranks make the same calls.
+
+    The time and the wish to stop are read after each step and after each pause. Between two readings they stand still,
+    so the order in which something is asked does not matter.
+    """
+
+    def __init__(self, setup: Setup, windows: int, stop: Callable[[], bool]) -> None:
+        self._setup = setup
+        self._settings = setup.config.training
+        self._state = setup.state
+        self._windows = windows  # per epoch
+        self._clock = Clock(setup.state, stop)
+        self._pace = self._new_pace()
+        on_gpu = setup.state.device.type != "cpu"
+        self._report_steps = self._pace.report_steps(on_gpu)
+        self._count_steps = self._report_steps if on_gpu else 1  # counting waits for a GPU
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has reached its limit, or runs out of patience."""
+        counters = self._state.counters
+        at_limit = self._pace.progress() >= 1 and counters.step > 0
+        return at_limit or counters.out_of_patience(self._settings.patience)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more steps: the run is finished and validated, or was asked to stop."""
+        return self._clock.stopping or self._complete
+
+    @property
+    def _complete(self) -> bool:
+        return self.finished and not self._pace.validation_due(finished=True)
+
+    def learning_rate(self) -> float:
+        return learning_rate(self._settings, self._state.counters, self._pace.progress())
+
+    def advance(self) -> None:
+        """Counts a step and reads the clock."""
+        self._state.advance(self._windows)
+        if self._state.counters.step % self._count_steps == 0:
+            self._state.count()
+        self._clock.tick_after_steps()
+
+    def report(self, learning_rate: float) -> Iterator[Event]:
+        """Reports the steps since the last report, if a report is due."""
+        counters, pace, settings = self._state.counters, self._pace, self._settings
+        if counters.step % self._report_steps != 0 or not counters.loss_steps:
+            return
+        loss, seconds_per_step = self._state.take_loss(), self._clock.seconds_per_step()
+        self._clock.restart_timing()
+        yield Report(
+            step=counters.step,
+            epoch=pace.epoch(),
+            progress=None if settings.bound is None else min(pace.progress(), 1.0),
+            loss=loss,
+            perplexity=perplexity(loss),
+            rate=learning_rate,
+            skipped=counters.skipped,
+            seconds_per_batch=seconds_per_step,
+            tokens_per_second=settings.batch_size * settings.seq_length / seconds_per_step,
+            seconds=counters.seconds,
+            seconds_left=pace.seconds_left(),
+        )
+
+    def validate(self) -> Iterator[Event]:
+        """Computes the validation loss, if that is due. A request to stop ends it early, without a result."""
+        valid, state = self._setup.data.valid, self._state
+        if valid is None or not self._pace.validation_due(self.finished):
+            return
+        self._pause()
+        yield Validating(state.counters.step, len(valid) - 1, state.counters.seconds)
+        score = evaluate(state.model, valid, state.device, self._settings.calibrate, self._clock.tick, state.ranks)
+        if score is not None:
+            yield self._validated(score)
+        self._clock.tick()
+
+    def save(self) -> Iterator[Event]:
+        """Saves a checkpoint, if one is due; if training has diverged, returns to the last one instead."""
+        state = self._state
+        is_best = state.counters.step == state.counters.best_step
+        due = self._pace.checkpoint_due(at_once=self.finished or self._clock.stopping or is_best)
+        if due:
+            self._pause()
+        if state.counters.skipped_in_row >= DIVERGED_STEPS or (due and not state.finite()):
+            yield recover(self._setup.run, self._settings, state)
+            self._pace = self._new_pace()
+            self._clock.restart_timing()
+            yield from self.validate()
+            yield from self.save()
+        elif due:
+            yield self._saved()
+
+    def end(self) -> End:
+        counters = self._state.counters
+        return End(counters.step, self._complete, counters.seconds)
+
+    def _new_pace(self) -> Pace:
+        valid = self._setup.data.valid
+        valid_tokens = 0 if valid is None else len(valid)
+        return Pace(self._settings, self._state.counters, self._windows, valid_tokens)
+
+    def _pause(self) -> None:
+        """Waits for the steps that a GPU has not finished yet, so that their time counts as that of steps."""
+        self._state.count()
+        self._clock.tick_after_steps()
+
+    def _validated(self, score: Score) -> Validation:
+        """Keeps the result of a validation."""
+        counters = self._state.counters
+        best = math.isfinite(score.loss) and (counters.best_loss is None or score.loss < counters.best_loss)
+        counters.scale = score.scale
+        counters.valid_step, counters.valid_loss = counters.step, score.loss
+        counters.valid_progress = self._pace.progress()
+        if best:
+            counters.best_step, counters.best_loss = counters.step, score.loss
+            counters.stalled = 0
+        else:
+            counters.stalled += 1
+            if self._settings.schedule == "plateau":
+                counters.cuts += 1
+        return Validation(
+            counters.step, self._pace.epoch(), score.loss, score.bits, score.perplexity, best, counters.seconds
+        )
+
+    def _saved(self) -> Saved:
+        counters = self._state.counters
+        started = counters.seconds
+        write_checkpoint(self._setup.run, self._settings, self._state, self._pace.epoch())
+        self._clock.tick()
+        self._pace.saved(counters.seconds - started)
+        best = counters.best_step == counters.step
+        return Saved(counters.step, best, self._pace.save_seconds, counters.seconds)

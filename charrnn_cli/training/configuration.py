@@ -1,0 +1,134 @@
+"""The settings of a run: how a new run gets them, and which of them may change when it resumes."""
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from charrnn_cli.config import BOUNDS, ModelSettings, TrainingSettings
+from charrnn_cli.errors import UsageError
+from charrnn_cli.network.device import device_name, free_memory
+from charrnn_cli.network.memory import memory_needed
+from charrnn_cli.network.model import LanguageModel
+from charrnn_cli.network.ranks import Ranks
+from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import Config
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.auto import auto
+from charrnn_cli.training.presets import AUTO, Preset, named, with_changes
+
+SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
+MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "checkpoint_every", "keep")
+SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for: settings by their names, a preset, and a trained model to start from."""
+
+    settings: Mapping[str, Any]
+    preset: str | None = None
+    origin: Run | None = None
+
+    def __post_init__(self) -> None:
+        known = {one.name for kind in (ModelSettings, TrainingSettings) for one in fields(kind)}
+        for name in self.settings:
+            if name not in known:
+                raise UsageError(f"`{name}` is not a setting of training.")
+
+    @property
+    def empty(self) -> bool:
+        return not (self.settings or self.preset or self.origin)
+
+    @property
+    def named_preset(self) -> str | None:
+        """The preset, unless it is auto."""
+        return None if self.preset in (None, AUTO) else self.preset
+
+
+def new_config(
+    request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks
+) -> tuple[Config, str]:
+    """The settings of a new run, and where they come from. Raises UsageError."""
+    preset = _preset(request, corpus, vocabulary, device, ranks)
+    if not request.named_preset and "accumulate" not in request.settings:
+        preset = _fitted(preset, len(vocabulary), SHARE_FOR_TRAINING * free_memory(device), ranks)
+    config = Config(
+        preset.model,
+        preset.training,
+        request.preset or AUTO,
+        f"{f'{ranks.size} x ' if ranks.size > 1 else ''}{device_name(device)} ({platform.machine()})",
+        corpus.info.sha256,
+        {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__},
+        origin=request.origin.name if request.origin else None,
+        text=corpus.info.settings,
+    )
+    return config, preset.source
+
+
+def _preset(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks) -> Preset:
+    """The preset that the user asked for, with the settings that the user passed."""
+    if request.origin:
+        _check_origin(request, request.origin)
+    if request.named_preset:
+        return with_changes(named(request.named_preset, vocabulary.level), request.settings)
+    bound = next(((name, request.settings[name]) for name in BOUNDS if name in request.settings), None)
+    gpus = 0 if device.type == "cpu" else ranks.size
+    shape = Config.load(request.origin.config).model if request.origin else None
+    chosen = auto(vocabulary.level, len(vocabulary), corpus.info.tokens["train"], bound, gpus, shape)
+    return with_changes(chosen, request.settings)
+
+
+def _check_origin(request: Request, origin: Run) -> None:
+    """Raises UsageError if something else than the trained model would set the shape of the network."""
+    for name in SHAPE:
+        if name in request.settings:
+            raise UsageError(
+                f"`{name}` is set by `origin={origin.name}`, whose network is trained further. Leave out `{name}`, or "
+                "leave out `origin` to start with random weights."
+            )
+    if request.named_preset:
+        raise UsageError(
+            f"`preset={request.preset}` and `origin={origin.name}` have different networks. Pass only one of them."
+        )
+
+
+def _fitted(preset: Preset, vocabulary_size: int, memory: float, ranks: Ranks) -> Preset:
+    """The preset, with its batch split into parts if otherwise this memory of a GPU would not suffice."""
+    if memory == math.inf:
+        return preset
+    with torch.device("meta"):
+        parameters = LanguageModel(preset.model, vocabulary_size).parameter_count
+    streams = max(preset.training.batch_size // ranks.size, 1)
+    parts = 1
+    while parts < streams:
+        training = replace(preset.training, batch_size=streams, accumulate=parts)
+        if memory_needed(preset.model, training, vocabulary_size, parameters) <= memory:
+            break
+        parts = min(2 * parts, streams)
+    return replace(preset, training=replace(preset.training, accumulate=parts))
+
+
+def changed_config(config: Config, request: Request, run: Run) -> Config:
+    """The settings of a run that resumes. Raises UsageError if the user asks for other settings than the run has."""
+    current = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "origin": config.origin}
+    passed = dict(request.settings)
+    if request.preset is not None:
+        passed["preset"] = request.preset
+    if request.origin is not None:
+        passed["origin"] = request.origin.name
+    different = [name for name, value in passed.items() if name not in MAY_CHANGE and value != current[name]]
+    if different:
+        values = ", ".join(f"`{name}={passed[name]}` (the run has {current[name]})" for name in different)
+        raise UsageError(
+            f"{run.name} was trained with other settings: {values}. Leave that out to resume, or pass `restart=True` "
+            "to start over."
+        )
+    changes = {name: request.settings[name] for name in MAY_CHANGE if name in request.settings}
+    return replace(config, training=config.training.with_changes(changes))

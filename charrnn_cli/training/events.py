@@ -1,0 +1,81 @@
+"""The events of a training. Each one becomes a record of log.jsonl."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Report:
+    """How training goes."""
+
+    step: int
+    epoch: float
+    progress: float | None  # share of the run, 0 to 1; None: nothing limits the run
+    loss: float  # nats per token, mean since the last report
+    perplexity: float  # per token
+    rate: float  # the learning rate
+    skipped: int  # steps so far whose loss or gradients were not finite
+    seconds_per_batch: float  # mean since the last report, without validation and saving
+    tokens_per_second: float
+    seconds: float  # of training so far
+    seconds_left: float | None  # None: not known yet
+
+
+@dataclass(frozen=True)
+class Validating:
+    """A validation starts."""
+
+    step: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The loss on the whole validation split."""
+
+    step: int
+    epoch: float
+    valid_loss: float  # nats per token
+    valid_bits: float  # bits per token; at char level, bits per character
+    valid_perplexity: float  # per token
+    best: bool  # whether it is the lowest so far
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+    best: bool  # whether it has the lowest validation loss so far
+    save_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Training diverged. It continues from an earlier checkpoint with half the learning rate."""
+
+    step: int  # where it continues; 0: it started over
+    exploded: int  # the step at which it had diverged
+    recoveries: int  # of the run so far
+    seconds: float
+
+
+@dataclass(frozen=True)
+class End:
+    """Training is over: `finished`, or asked to stop."""
+
+    step: int
+    finished: bool
+    seconds: float
+
+
+Event = Report | Validating | Validation | Saved | Recovery | End
+
+
+def record(event: Event) -> dict[str, Any]:
+    """The record of an event in log.jsonl."""
+    return {"kind": type(event).__name__.lower(), **dataclasses.asdict(event)}

@@ -1,0 +1,66 @@
+from types import SimpleNamespace
+
+import pytest
+
+from charrnn_cli.training.clock import Clock
+from charrnn_cli.training.counters import Counters
+
+
+class FakeRanks:
+    """Ranks whose clock shows what the test says, after each synchronization."""
+
+    def __init__(self):
+        self.now = 100.0
+        self._shared = self.now
+
+    def synchronize(self, stop):
+        self._shared = self.now
+        return stop
+
+    def shared_time(self):
+        return self._shared
+
+
+@pytest.fixture
+def ranks():
+    return FakeRanks()
+
+
+def clock(ranks, counters, stop=lambda: False):
+    return Clock(SimpleNamespace(ranks=ranks, counters=counters), stop)
+
+
+def test_time_stands_still_between_two_ticks_and_continues_that_of_the_run(ranks):
+    counters = Counters(seconds=50.0)
+    ticking = clock(ranks, counters)
+    ranks.now += 2.0
+    assert counters.seconds == 50.0
+    ticking.tick()
+    assert counters.seconds == 52.0
+
+
+def test_the_time_of_a_step_leaves_out_pauses(ranks):
+    counters = Counters(step=7)
+    ticking = clock(ranks, counters)
+    for _ in range(4):
+        counters.step += 1
+        ranks.now += 0.5
+        ticking.tick_after_steps()
+        ranks.now += 60.0  # a validation or a checkpoint
+        ticking.tick()
+    assert ticking.seconds_per_step() == pytest.approx(0.5)
+    ticking.restart_timing()
+    counters.step += 1
+    ranks.now += 0.25
+    ticking.tick_after_steps()
+    assert ticking.seconds_per_step() == pytest.approx(0.25)
+    assert counters.seconds == pytest.approx(4 * 60.5 + 0.25)
+
+
+def test_a_request_to_stop_is_seen_at_the_next_tick(ranks):
+    asked = []
+    ticking = clock(ranks, Counters(), lambda: bool(asked))
+    asked.append(1)
+    assert not ticking.stopping
+    assert ticking.tick()
+    assert ticking.stopping

@@ -1,0 +1,36 @@
+import math
+
+import pytest
+import torch
+
+from charrnn_cli.errors import UsageError
+from charrnn_cli.training import configuration
+from charrnn_cli.training.configuration import Request
+from charrnn_cli.training.setup import set_up
+
+CPU = torch.device("cpu")
+
+
+def test_a_name_that_is_not_a_setting_is_refused():
+    with pytest.raises(UsageError, match="`hiden` is not a setting"):
+        Request({"hiden": 9})
+
+
+def test_settings_and_preset_are_those_of_the_request(fox):
+    setup = set_up(fox, Request({"hidden": 8, "steps": 5}, preset="anna"), CPU)
+    assert (setup.config.preset, setup.config.model.hidden, setup.config.training.bound) == ("anna", 8, ("steps", 5))
+    assert setup.config.training.batch_size == 100
+    assert setup.reason == "Anna Karenina char-RNN tutorial"
+
+
+def test_auto_splits_the_batch_if_memory_is_small(fox, monkeypatch):
+    parts = []
+    for memory in (math.inf, 1e9, 5e8, 1e3):
+        monkeypatch.setattr(configuration, "free_memory", lambda device, memory=memory: memory)
+        training = set_up(fox, Request({"steps": 1}), CPU, start_over=True).config.training
+        parts.append(training.accumulate)
+        assert training.batch_size == 16
+    assert parts == sorted(parts)
+    assert (parts[0], parts[-1]) == (1, 16)
+    passed = set_up(fox, Request({"steps": 1, "accumulate": 2}), CPU, start_over=True)
+    assert passed.config.training.accumulate == 2

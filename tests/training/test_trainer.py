@@ -1,0 +1,92 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.files import locked
+from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.log import read_log
+from charrnn_cli.training.events import End, record
+from charrnn_cli.training.trainer import Started, train
+
+SMALL = {"cpu": True, "hidden": 8, "layers": 1, "embedding": 4, "batch_size": 4, "seq_length": 8}
+
+
+def test_it_starts_reports_and_ends(fox):
+    started, *events = train(fox, **SMALL, steps=20)
+    assert isinstance(started, Started)
+    assert (started.step, started.device.type, started.ranks.size) == (0, "cpu", 1)
+    assert events[-1] == End(20, True, events[-1].seconds)
+    assert [record(event) for event in events] == list(read_log(fox.log))
+    started, *events = train(fox, cpu=True, steps=25)
+    assert started.step == 20
+    assert events[-1].step == 25
+
+
+def test_a_signal_stops_it_after_the_step_and_the_old_handler_comes_back(fox):
+    before = signal.getsignal(signal.SIGINT)
+    events = train(fox, **SMALL, steps=100_000)
+    started = next(events)
+    os.kill(os.getpid(), signal.SIGINT)
+    *_, end = events
+    assert (end.finished, started.signals.exit_code) == (False, 130)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_training_that_is_closed_early_gives_back_signals_and_lock(fox):
+    before = signal.getsignal(signal.SIGINT)
+    events = train(fox, **SMALL, steps=20, checkpoint_every=5)
+    next(events)
+    assert signal.getsignal(signal.SIGINT) is not before
+    with pytest.raises(RunError, match="another charrnn"), locked(fox.folder):
+        pass
+    events.close()
+    assert signal.getsignal(signal.SIGINT) is before
+    with locked(fox.folder):
+        pass
+
+
+def test_restart_starts_over(fox):
+    list(train(fox, **SMALL, steps=20))
+    started, *events = train(fox, **SMALL, steps=5, restart=True)
+    assert (started.step, events[-1].step) == (0, 5)
+    assert [checkpoint.step for checkpoint in checkpoints(fox)] == [5]
+
+
+def test_unknown_settings_are_refused(fox):
+    with pytest.raises(UsageError, match="`hiden` is not a setting"):
+        list(train(fox, hiden=8))
+
+
+def test_two_processes_report_and_save_on_neighboring_steps(fox):
+    """Their clock stands still between two steps, and a report right after a checkpoint must not divide by zero."""
+    flags = "--cpu --no-preview --hidden 8 --layers 1 --batch-size 2 --seq-length 8 --steps 12 --checkpoint-every 3"
+    code = (
+        "from charrnn_cli.training import pace\npace.REPORT_TOKENS = 1\n"  # a report at every step
+        f"import sys\nsys.argv = ['charrnn', 'train', 'fox', *{flags.split()!r}]\n"
+        "from charrnn_cli.cli import main\nmain()"
+    )
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(listener.getsockname()[1]), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, **address, "OMP_NUM_THREADS": "1", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    messages = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], messages
+    records = list(read_log(fox.log))
+    steps = {kind: [record["step"] for record in records if record["kind"] == kind] for kind in ("report", "saved")}
+    assert steps["report"] == list(range(1, 13))
+    assert {3, 6, 9, 12} <= set(steps["saved"])
+    times = sorted(record["seconds_per_batch"] for record in records if record["kind"] == "report")
+    assert times[0] > 0.1 * times[len(times) // 2]
