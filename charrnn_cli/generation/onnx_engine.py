@@ -94,7 +94,7 @@ class OnnxEngine(Engine[StepState]):
         return StepState(tuple(tuple(next(arrays) for _ in names) for names in self._graph.layer_states))
 
     def _run(self, graph: str, by_text: Arrays, of_all: Arrays) -> list[Any]:
-        """The outputs of a graph. Inputs `by_text` (B, ...) are divided among the cores, `of_all` go to each of them."""
+        """The outputs of a graph. The inputs `by_text` (B, ...) are divided among the cores; all cores get `of_all`."""
         session, texts = self._session(graph), len(by_text["ids"])
         parts = min(available_cores(), texts // TEXTS_PER_CORE)
         if parts < 2:

@@ -198,6 +198,3 @@ def _forget_warm_up(state: State) -> None:
     """Sets the state of the first stream to zero: there is no text before it, so its warm-up read nothing real."""
     for part in state:  # (L, B, H)
         part[:, 0] = 0.0
-
-
-score = score_streams

@@ -110,8 +110,6 @@ class Ranks:
             sys.stderr.flush()
             os._exit(code)
 
-    agree, time, whole, apart = synchronize, shared_time, gather, local_gradients
-
     def _from_first(self, value: bool) -> bool:
         """The value of rank 0, on every rank."""
         values = [value]

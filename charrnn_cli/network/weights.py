@@ -7,7 +7,7 @@ import numpy as np
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.cells import cell_spec
-from charrnn_cli.runs.checkpoints import Checkpoint
+from charrnn_cli.runs.checkpoints import find_checkpoint
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Model, load_model
 from charrnn_cli.runs.weights import SCALE
@@ -26,7 +26,7 @@ def load_checked_model(run: Run, step: int | None = None) -> Model:
         cell_spec(model.settings.cell)
     except UsageError as error:
         raise RunError(f"{run.config} is damaged, or made by a newer version of charrnn: {error}") from error
-    path = run.weights if step is None else Checkpoint(run.checkpoint(step)).weights
+    path = run.weights if step is None else find_checkpoint(run, step).weights
     check_shapes(model, path)
     return model
 
