@@ -47,7 +47,8 @@ class CorpusInfo:
         try:
             info = settings_from(cls, read_json(path))
         except (ValueError, UsageError) as error:
-            raise RunError(f"{path} is damaged ({error}). {PREPARE_AGAIN}") from error
+            reason = str(error).replace("`", "'")  # backticks would make a type look like a setting
+            raise RunError(f"{path} is damaged ({reason}). {PREPARE_AGAIN}") from error
         except RunError as error:
             raise RunError(f"{error} {PREPARE_AGAIN}") from error
         if info.dtype not in ID_TYPES or any(info.tokens.get(name, -1) < 0 for name in SPLIT_NAMES):

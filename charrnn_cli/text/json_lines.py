@@ -49,7 +49,8 @@ def _text(line: str, text_of: Callable[[str], str], field: str, place: str, name
     try:
         text = text_of(line)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise TextError(f"{name} has no text in the field {field!r} in {place}: {error}. {_advice(line)}") from error
+        reason = str(error).replace("`", "'")  # backticks would make a field look like a setting
+        raise TextError(f"{name} has no text in the field {field!r} in {place}: {reason}. {_advice(line)}") from error
     if END in text:
         raise TextError(f"{name} has a NUL character in the record of {place}, so it is not plain text.")
     return text
