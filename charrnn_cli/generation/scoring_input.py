@@ -29,10 +29,11 @@ def read_files(
     `changes` replace settings of that: `encoding`, `documents` or `field`. Raises UsageError, TextError, DiskError.
     """
     settings = dataclasses.replace(model.text, **changes)
+    needs_records = "field" in changes or changes.get("documents") == "record"
     text_decoder(settings.encoding)
     with temporary_folder() as spool:
         sources = find_sources(files, Path(spool))
-        return read_text(sources, model.vocabulary, settings, unknown == "skip", by_line)
+        return read_text(sources, model.vocabulary, settings, unknown == "skip", by_line, needs_records)
 
 
 def read_split_of(run: Run, split: Split, vocabulary: Vocabulary, by_line: bool) -> ScorableText:
