@@ -42,25 +42,25 @@ class Prepared:
 
 
 def prepare(
-    arguments: Sequence[str],
+    texts: Sequence[str],
     settings: PrepareSettings,
     name: str | None = None,
     force: bool = False,
-    valid_files: Sequence[str] = (),
-    test_files: Sequence[str] = (),
+    valid_file: Sequence[str] = (),
+    test_file: Sequence[str] = (),
     workers: int | None = None,
     root: Path = RUNS,
 ) -> Iterator[PassProgress | Prepared]:
-    """Prepares files, folders or standard input (`-`) as the run `name` in `root`: yields progress, then the run.
+    """Prepares a run called `name` in `root`: yields progress, then the run.
 
-    With `valid_files` the arguments are the training text. A single folder with a file for each split is recognized.
+    `texts` are files, folders or standard input (`-`); with `valid_file` they are the training text. A single folder with a file for each split is recognized.
     Reads the text twice, in chunks, so memory does not grow with it. `workers` is the number of processes; None uses
     one per core for a large text. It does not change the result. If the process is killed, either the old run or the
     new one is there. Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
-    files = _files_of_parts(arguments, valid_files, test_files)
-    run = run_named(_default_name(arguments[0], WHOLE_TEXT not in files) if name is None else name, root)
+    files = _files_of_parts(texts, valid_file, test_file)
+    run = run_named(_default_name(texts[0], WHOLE_TEXT not in files) if name is None else name, root)
     if WHOLE_TEXT not in files and (settings.valid, settings.test) != (None, None):
         raise UsageError(
             "`valid` and `test` cut one text into splits, but here each split has its own files. Leave them out."
@@ -94,10 +94,10 @@ def _write_run(
 
 
 def append(
-    arguments: Sequence[str],
+    texts: Sequence[str],
     name: str,
-    valid_files: Sequence[str] = (),
-    test_files: Sequence[str] = (),
+    valid_file: Sequence[str] = (),
+    test_file: Sequence[str] = (),
     workers: int | None = None,
     root: Path = RUNS,
 ) -> Iterator[PassProgress | Prepared]:
@@ -107,7 +107,7 @@ def append(
     no <unk>; RunError, DiskError, UsageError.
     """
     run = run_to_train(name, root)
-    files = _files_of_parts(arguments, valid_files, test_files)
+    files = _files_of_parts(texts, valid_file, test_file)
     with temporary_folder() as spool, locked(run.folder):
         parts = _sources_of_parts(files, Path(spool))
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
@@ -145,25 +145,25 @@ def _processes(parts: PartSources, workers: int | None) -> int:
 
 
 def _files_of_parts(
-    arguments: Sequence[str], valid_files: Sequence[str], test_files: Sequence[str]
+    texts: Sequence[str], valid_file: Sequence[str], test_file: Sequence[str]
 ) -> Mapping[str, Sequence[str]]:
     """The files of each part, as they were named. Raises TextError, UsageError."""
-    if test_files and not valid_files:
+    if test_file and not valid_file:
         raise UsageError(
             "`test_file` needs a `valid_file`, because training measures progress on a text that it does not learn. "
             "Name one."
         )
-    if valid_files:
-        for folder in map(Path, arguments):
+    if valid_file:
+        for folder in map(Path, texts):
             if _is_folder(folder) and pre_split(folder):
                 raise UsageError(
                     f"{folder} is already split. Leave out `valid_file` and `test_file`, or name the files in it."
                 )
-        named_files = {"train": arguments, "valid": valid_files, "test": test_files}
+        named_files = {"train": texts, "valid": valid_file, "test": test_file}
         return {part: files for part, files in named_files.items() if files}
-    if len(arguments) == 1 and arguments[0] and _is_folder(Path(arguments[0])):
-        return pre_split(Path(arguments[0])) or {WHOLE_TEXT: arguments}
-    return {WHOLE_TEXT: arguments}
+    if len(texts) == 1 and texts[0] and _is_folder(Path(texts[0])):
+        return pre_split(Path(texts[0])) or {WHOLE_TEXT: texts}
+    return {WHOLE_TEXT: texts}
 
 
 def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path) -> PartSources:

@@ -1,4 +1,4 @@
-"""JSON Lines: a file with one JSON object per line, of which one field is text."""
+"""JSON Lines: files with one JSON object per line. One field of each object is text."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache

@@ -21,7 +21,7 @@ def join(tokens: list[str], marks: dict[str, str]) -> str:
 
 
 @given(st.one_of(st.text(st.characters(exclude_characters="\0")), TRICKY))
-@example("||Period|| is no full stop. ||NoSpace||||Space|| R\u2a1dS")
+@example("||Period|| is not a full stop. ||NoSpace||||Space|| R\u2a1dS")
 @example('"Yes," he said -- "no"  (he  meant\t\t"yes").\n\n    "Well... __I__ know!" \n')
 @example("שלום, עולם! \u202bمرحبا\u202c 👩‍👩‍👧‍👦 👍🏽🇫🇷 l’été e\u0301 \ufeff")
 @example(" " * 100 + "a" + " " * 33)
