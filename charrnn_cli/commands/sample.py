@@ -184,6 +184,6 @@ def sample(
 
 
 def _color_console() -> "Console | None":
-    from charrnn_cli.terminal.colors import colour_console
+    from charrnn_cli.terminal.colors import color_console
 
-    return colour_console()
+    return color_console()

@@ -90,7 +90,7 @@ def scoring_device(engine: EngineName, gpu: bool, cpu: bool, device: str | None)
 
 
 def score_text(
-    model: Model, reading: ScorableText, device: torch.device, exact: bool = False, engine: EngineName = "torch"
+    model: Model, text: ScorableText, device: torch.device, exact: bool = False, engine: EngineName = "torch"
 ) -> Iterator[float | TextScore]:
     """Scores a text: yields the share that is done, then the score. The state is carried through the whole text.
 
@@ -99,20 +99,20 @@ def score_text(
     """
     started = time.perf_counter()
     network, name = _network(model, device, engine)
-    token_losses = np.zeros(len(reading.ids) - 1, np.float32) if reading.lines else None
-    result = yield from score_streams(network, reading.ids, device, None if exact else LONG_WARM_UP, token_losses)
+    token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines else None
+    result = yield from score_streams(network, text.ids, device, None if exact else LONG_WARM_UP, token_losses)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
     yield TextScore(
         loss=result.loss,
-        bits_per_character=_bits(result.loss * result.tokens, reading.characters),
+        bits_per_character=_bits(result.loss * result.tokens, text.characters),
         perplexity=result.perplexity,
         tokens=result.tokens,
-        characters=reading.characters,
-        unknown=reading.unknown,
+        characters=text.characters,
+        unknown=text.unknown,
         engine=name,
         seconds=time.perf_counter() - started,
-        lines=[] if token_losses is None else list(_line_scores(reading, token_losses.astype(np.float64))),
+        lines=[] if token_losses is None else list(_line_scores(text, token_losses.astype(np.float64))),
     )
 
 
@@ -124,10 +124,10 @@ def _network(model: Model, device: torch.device, engine: EngineName) -> tuple[Ne
     return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
 
 
-def _line_scores(reading: ScorableText, token_losses: NDArray[np.float64]) -> Iterator[LineScore]:
+def _line_scores(text: ScorableText, token_losses: NDArray[np.float64]) -> Iterator[LineScore]:
     """The score of each line, without lines that have no predicted token."""
     start = 0
-    for number, line in enumerate(reading.lines, 1):
+    for number, line in enumerate(text.lines, 1):
         losses = token_losses[max(start - 1, 0) : line.end - 1]  # the loss at n is that of the token at n + 1
         start = line.end
         if len(losses):

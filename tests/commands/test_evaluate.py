@@ -5,6 +5,7 @@ import pytest
 from support import TEXT, charrnn, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
+from charrnn_cli.runs.folders import Run
 
 
 @pytest.fixture
@@ -128,3 +129,35 @@ def test_the_engines_for_writing_give_the_same_score(trained, engine, tolerance)
     assert sum(line["loss"] * line["tokens"] for line in lines) / 85 == pytest.approx(record["loss"], abs=1e-5)
     refused = charrnn("evaluate", "--engine", engine, "--gpu")
     assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+@pytest.mark.parametrize("kind", ["line", "record", "file"])
+def test_a_file_of_documents_scores_the_same_as_a_split_with_that_text(folder, level, kind):
+    lines = TEXT.splitlines()
+    parts = {"train": lines[:20], "valid": lines[20:30], "test": lines[30:]}
+    for name, documents in parts.items():
+        text = "".join(f"{line}\n" for line in documents)
+        records = "".join(json.dumps({"text": line}) + "\n" for line in documents)
+        (folder / f"{name}.jsonl").write_text(records) if kind == "record" else (folder / f"{name}.txt").write_text(
+            text
+        )
+    ending = "jsonl" if kind == "record" else "txt"
+    files = [f"train.{ending}", "--valid-file", f"valid.{ending}", "--test-file", f"test.{ending}"]
+    prepared = charrnn("prepare", *files, "--level", level, "--documents", kind, "--name", "documents")
+    assert prepared.exit_code == 0, prepared.stderr
+    train_small(Run(folder / "runs" / "documents"))
+    split = json.loads(charrnn("evaluate", "--split", "test", "--json").stdout)
+    file = json.loads(charrnn("evaluate", f"test.{ending}", "--json").stdout)
+    for key in ("loss", "perplexity", "bits_per_character", "tokens", "characters", "unknown"):
+        assert file[key] == split[key]
+
+
+def test_documents_and_field_say_how_files_are_read(trained, folder):
+    (folder / "some.txt").write_text("The quick fox.\n")
+    (folder / "records").write_text('{"poem": "The quick fox."}\n')
+    plain = json.loads(charrnn("evaluate", "some.txt", "--json").stdout)
+    assert json.loads(charrnn("evaluate", "records", "--field", "poem", "--json").stdout)["loss"] == plain["loss"]
+    refused = charrnn("evaluate", "--documents", "line")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--documents" in refused.stderr

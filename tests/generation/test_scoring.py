@@ -7,8 +7,8 @@ import torch
 from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.errors import RunError
-from charrnn_cli.generation.scoring import TextScore, score_text
+from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.generation.scoring import TextScore, score_text, scoring_device
 from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
@@ -44,7 +44,7 @@ def losses_in_float64(weights, tokens, residual: bool, tied: bool) -> list[float
 
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("level", ["char", "word"])
-def test_scores_are_those_of_a_pass_in_float64(folder, level, exact):
+def test_scores_equal_those_of_a_single_pass_in_float64(folder, level, exact):
     run = prepare_text(folder, TEXT * 8, PrepareSettings(level=level, test=0.7))
     train_small(run)
     model = load_model(run)
@@ -68,9 +68,29 @@ def test_scores_are_those_of_a_pass_in_float64(folder, level, exact):
     assert start == len(losses)
 
 
-def test_broken_weights_are_noticed(fox):
+def test_corrupt_weights_are_an_error(fox):
     train_small(fox)
     model = load_model(fox)
     model.weights["head.bias"][3] = np.nan
-    with pytest.raises(RunError, match="broken"):
+    with pytest.raises(RunError, match="corrupt"):
         list(score_text(model, read_split(Corpus(fox.corpus).split("test"), model.vocabulary, False), CPU))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+def test_only_torch_scores_on_a_device(engine):
+    assert scoring_device(engine, gpu=False, cpu=False, device=None) == CPU
+    assert scoring_device("torch", gpu=False, cpu=True, device=None) == CPU
+    with pytest.raises(UsageError, match=f"`engine={engine}` computes on the CPU only. Leave out `gpu`"):
+        scoring_device(engine, gpu=True, cpu=False, device=None)
+    with pytest.raises(UsageError, match="Leave out `device=cpu`"):
+        scoring_device(engine, gpu=False, cpu=False, device="cpu")
+
+
+def test_an_engine_gives_the_same_score_as_torch(fox):
+    train_small(fox)
+    model = load_model(fox)
+    text = read_split(Corpus(fox.corpus).split("test"), model.vocabulary, by_line=True)
+    scores = [list(score_text(model, text, CPU, engine=engine))[-1] for engine in ("torch", "numpy")]
+    assert [score.engine for score in scores] == ["torch", "NumPy"]
+    assert scores[0].loss == pytest.approx(scores[1].loss, abs=1e-5)
+    assert [line.tokens for line in scores[0].lines] == [line.tokens for line in scores[1].lines]
