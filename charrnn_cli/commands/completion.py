@@ -1,17 +1,24 @@
-"""Names for shell completion, found by listing folders: neither NumPy nor torch is loaded."""
+"""Names for shell completion. They come from the names of folders, so neither NumPy nor torch is loaded."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from charrnn_cli.runs.folders import all_runs, bundled_models, find_run
+from charrnn_cli.errors import CharrnnError
+from charrnn_cli.runs.folders import checkpoint_steps, run_named, run_names
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    return _matching([run.name for run in all_runs()], incomplete)
+    return _matching(run_names().runs, incomplete)
 
 
 def complete_models(incomplete: str) -> list[str]:
-    return _matching([run.name for run in (*all_runs(), *bundled_models())], incomplete)
+    names = run_names()
+    return _matching((*names.trained, *names.bundled), incomplete)
+
+
+def complete_runs_and_models(incomplete: str) -> list[str]:
+    names = run_names()
+    return _matching((*names.runs, *names.bundled), incomplete)
 
 
 def complete_presets(incomplete: str) -> list[str]:
@@ -23,8 +30,10 @@ def complete_presets(incomplete: str) -> list[str]:
 def complete_checkpoints(ctx: Any, incomplete: str) -> list[str]:
     """The steps of the checkpoints of the run that --model names."""
     name = ctx.params.get("model")
-    folder = find_run(name).checkpoints if name else None
-    steps = [int(path.name[5:]) for path in folder.glob("step-*")] if folder else []
+    try:
+        steps = checkpoint_steps(run_named(name)) if name else []
+    except CharrnnError:  # a folder, or an invalid name
+        steps = []
     return _matching(map(str, steps), incomplete)
 
 

@@ -1,28 +1,34 @@
-"""charrnn plot: the loss curves of one or several runs."""
+"""charrnn plot: draws the loss curves of runs."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from charrnn_cli.config import Over, Unit
-
-ROWS = 24  # of a chart; less in a lower terminal
+from charrnn_cli.commands.completion import complete_runs
+from charrnn_cli.config import OUTPUT, Over, Unit
 
 
 def plot(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="The runs.  [default: the one trained last]")
+        list[str] | None,
+        typer.Argument(metavar="RUN", help="The runs.  [default: the run trained last]", autocompletion=complete_runs),
     ] = None,
-    over: Annotated[Over, typer.Option(help="What lies along the chart.")] = "steps",
-    unit: Annotated[Unit, typer.Option(help="Loss in nats or bits per token, or perplexity.")] = "loss",
+    over: Annotated[Over, typer.Option(help="The x axis.", rich_help_panel=OUTPUT)] = "steps",
+    unit: Annotated[
+        Unit,
+        typer.Option(help="The y axis: loss in nats per token, bits per token, or perplexity.", rich_help_panel=OUTPUT),
+    ] = "loss",
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A picture (.png, .svg, .pdf) instead of the terminal.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a picture (.png, .svg or .pdf).  [default: a chart in the terminal]",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
 ) -> None:
-    """Draw how the losses of runs fell.
+    """Draw the training and the validation loss of runs.
 
     \b
     charrnn plot
@@ -31,16 +37,15 @@ def plot(
     """
     from charrnn_cli.runs.curves import curves
     from charrnn_cli.runs.folders import find_run, run_to_sample
-    from charrnn_cli.terminal.charts import save_picture, terminal_chart
+    from charrnn_cli.terminal.charts import chart_size, terminal_chart
+    from charrnn_cli.terminal.colors import colors_refused
+    from charrnn_cli.terminal.pictures import save_picture
 
     runs = [find_run(name) for name in dict.fromkeys(names)] if names else [run_to_sample(None)]
     lines = [curve for run in runs for curve in curves(run, over)]
-    if output is not None:
+    if output is None:
+        chart = terminal_chart(lines, over, unit, *chart_size())
+        typer.echo(chart, color=False if colors_refused() else None)
+    else:
         save_picture(lines, over, unit, output)
         typer.echo(f"{output}: {', '.join(run.name for run in runs)}")
-        return
-    columns, rows = shutil.get_terminal_size()
-    typer.echo(
-        terminal_chart(lines, over, unit, columns, min(rows - 2, ROWS)),
-        color=False if os.environ.get("NO_COLOR") else None,
-    )

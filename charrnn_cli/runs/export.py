@@ -13,10 +13,11 @@ from charrnn_cli.runs.models import Config, load_model
 from charrnn_cli.runs.weights import load_checksum, save_weights
 
 
-def export_model(run: Run, folder: Path, float16: bool, force: bool) -> Path:
+def export_model(run: Run, folder: Path, float16: bool = True, force: bool = False) -> Path:
     """Writes the best model of `run` to `folder`, where other files are kept. Returns the path of the weights.
 
-    Raises RunError if the folder already has a model and `force` is False, or if it is a run; DiskError.
+    `float16` halves the size of the weights. Raises RunError if the folder already has a model and `force` is False, or
+    if it is a run; DiskError.
     """
     target = Run(folder)
     if (target.trained or file_exists(target.vocabulary)) and not force:

@@ -198,6 +198,3 @@ def _runs_inside(folder: Path, bundled: bool = False) -> list[Run]:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     runs = (Run(path, bundled) for path in paths)
     return [run for run in runs if file_exists(run.vocabulary) or run.prepared or run.trained]
-
-
-find, runs, to_sample, to_train = find_run, all_runs, run_to_sample, run_to_train  # until all callers are renamed

@@ -28,6 +28,10 @@ class FileCheck:
     path: Path
     problem: str | None  # None if it is valid
 
+    def record(self) -> dict[str, str | None]:
+        """The result as a JSON object."""
+        return {"path": str(self.path), "problem": self.problem}
+
 
 def verify(run: Run, check_model: CheckModel = load_model) -> Iterator[FileCheck]:
     """Checks every file of a run, and yields the result for each.

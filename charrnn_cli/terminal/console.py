@@ -1,4 +1,4 @@
-"""Lines and tables for a person, on stderr."""
+"""Messages on stderr, and tables."""
 
 import sys
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from charrnn_cli.wording import visible
 
 class _Stderr(Console):
     def on_broken_pipe(self) -> None:
-        """Nobody listens any more: the work goes on in silence."""
+        """If the reader of stderr is gone, the work continues in silence."""
         self.quiet = True
 
 
 def new_console(silent: bool = False) -> Console:
-    """stderr: colours and bars on a terminal, plain text elsewhere, silence where it is closed."""
+    """A console on stderr: colors and bars in a terminal, plain text elsewhere, silent if stderr is closed."""
     silent = silent or sys.stderr is None
-    on_terminal = not silent and sys.stderr.isatty()
+    in_terminal = not silent and sys.stderr.isatty()
     return _Stderr(
         stderr=True,
-        force_terminal=on_terminal,
+        force_terminal=in_terminal,
         quiet=silent,
         highlight=False,
         markup=False,
@@ -31,12 +31,12 @@ def new_console(silent: bool = False) -> Console:
 
 
 def say(console: Console, text: str) -> None:
-    """A line, or several, for a person; control characters of names and texts are made visible."""
+    """Prints one or several lines for a person, with control characters made visible."""
     console.print(Text(visible(text)), soft_wrap=True)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines of columns."""
+    """A table: each column as wide as its widest cell."""
     rows = [[visible(cell).replace("\t", "\\t") for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     padded = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)

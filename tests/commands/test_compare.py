@@ -5,12 +5,12 @@ from support import TEXT, charrnn, prepare_text, train_small
 
 
 def another(fox):
-    """A run of the same text, trained otherwise."""
+    """A run of the same text with other settings."""
     shutil.copytree(fox.folder, fox.folder.with_name("hen"))
     charrnn("train", "hen", "--restart", "--cpu", "--no-preview", "--hidden", "24", "--batch-size", "4", "--steps", "5")
 
 
-def test_what_differs_is_shown_and_the_rest_is_not(fox):
+def test_only_differences_are_shown(fox):
     train_small(fox)
     another(fox)
     lines = charrnn("compare", "fox", "hen").stdout.splitlines()
@@ -24,27 +24,26 @@ def test_what_differs_is_shown_and_the_rest_is_not(fox):
     assert record["results"]["valid_loss"][0] < record["results"]["valid_loss"][1]
 
 
-def test_bits_per_character_hold_between_levels(fox):
+def test_levels_are_compared_by_bits_per_character(fox):
     train_small(fox)
-    shutil.copytree(fox.folder, "words-source")
     charrnn("prepare", "fox.txt", "--level", "word", "--name", "words")
     charrnn("train", "words", "--cpu", "--no-preview", "--steps", "5", "--batch-size", "2", "--seq-length", "8")
     result = charrnn("compare", "fox", "words")
-    assert "compare bits per character" in result.stdout
+    assert "Compare the bits per character" in result.stdout
     results = json.loads(charrnn("compare", "fox", "words", "--json").stdout)["results"]
     assert all(results["valid_bits_per_character"])
 
 
-def test_other_texts_are_named(fox, tmp_path):
+def test_the_note_says_that_the_texts_differ(fox, tmp_path):
     train_small(fox)
     train_small(prepare_text(tmp_path, TEXT[::-1], name="xof"))
     assert "different texts" in charrnn("compare", "fox", "xof").stdout
 
 
-def test_a_bundled_model_and_an_untrained_run(fox):
+def test_a_bundled_model_and_an_untrained_run_can_be_compared(fox):
     assert charrnn("compare", "fox", "anna").exit_code == 0
 
 
-def test_one_run_is_none_to_compare(fox):
+def test_a_single_run_is_refused(fox):
     result = charrnn("compare", "fox")
-    assert (result.exit_code, "two runs" in result.stderr) == (2, True)
+    assert (result.exit_code, "at least two runs" in result.stderr) == (2, True)

@@ -5,7 +5,7 @@ from charrnn_cli.runs.folders import Run
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
 
 
-def test_an_exported_model_writes_as_its_run_does(folder, fox):
+def test_an_exported_model_writes_the_same_text_as_its_run(folder, fox):
     charrnn("train", *SMALL, "--steps", "20")
     write = ["sample", "--prime", "The", "--length", "60", "--seed", "1", "--model"]
     assert charrnn("export", "fox", "kept/exact", "--float32").exit_code == 0
@@ -16,7 +16,7 @@ def test_an_exported_model_writes_as_its_run_does(folder, fox):
     assert half < 0.6 * exact
 
 
-def test_a_model_that_is_there_is_not_replaced_by_chance(folder, fox):
+def test_an_existing_model_is_replaced_only_with_force(folder, fox):
     charrnn("train", *SMALL, "--steps", "20")
     charrnn("export", "fox", "kept")
     refused = charrnn("export", "fox", "kept")
@@ -36,7 +36,7 @@ def test_a_run_is_not_overwritten_and_other_files_stay(folder, fox):
     }  # fmt: skip
 
 
-def test_a_run_that_is_not_trained(fox):
+def test_an_untrained_run_is_an_error(fox):
     result = charrnn("export", "fox", "kept")
     assert result.exit_code == 1
     assert "charrnn train fox" in result.stderr

@@ -5,7 +5,7 @@ from support import charrnn
 SMALL = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
 
 
-def test_a_run_is_shown_whole(fox):
+def test_everything_about_a_run_is_shown(fox):
     charrnn("train", *SMALL, "--steps", "40", "--checkpoint-every", "20")
     text = charrnn("info").stdout
     for fact in ("fox", "fox.txt", "1,548 tokens", "LSTM 2 x 16", "batch-size", "valid loss", "checkpoint"):
@@ -19,12 +19,12 @@ def test_a_run_is_shown_whole(fox):
     )
 
 
-def test_a_prepared_text_and_a_bundled_model(fox):
+def test_a_prepared_text_and_a_bundled_model_are_shown(fox):
     assert "fox.txt" in charrnn("info", "fox").stdout
     assert "(bundled)" in charrnn("info", "anna").stdout
 
 
-def test_a_damaged_run_is_named(fox):
+def test_an_error_about_a_damaged_run_names_the_file(fox):
     fox.vocabulary.write_text("{")
     result = charrnn("info", "fox")
     assert result.exit_code == 1

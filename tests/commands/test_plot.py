@@ -4,11 +4,11 @@ import pytest
 from support import charrnn, train_small
 
 
-def test_a_run_is_drawn(fox):
+def test_a_run_is_drawn_in_the_terminal(fox):
     train_small(fox, steps=400)
     chart = charrnn("plot").stdout
     assert "fox train" in chart
-    assert "\x1b" not in chart  # no terminal, no colours
+    assert "\x1b" not in chart  # colors only in a terminal
     assert charrnn("plot", "fox", "--over", "time", "--unit", "perplexity").exit_code == 0
 
 
@@ -20,7 +20,7 @@ def test_several_runs_in_one_picture(fox):
     assert fox.folder.parent.with_name("both.png").stat().st_size > 1000
 
 
-def test_what_cannot_be_drawn(fox):
+def test_runs_and_files_that_cannot_be_drawn_are_errors(fox):
     untrained = charrnn("plot", "fox")
     assert (untrained.exit_code, "charrnn train fox" in untrained.stderr) == (1, True)
     train_small(fox)

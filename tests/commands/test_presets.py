@@ -14,7 +14,7 @@ def test_every_preset_is_listed_with_its_source():
     assert "13 epochs, batch 20 x 20, SGD 1 (times 0.5 each epoch after 4), clip 5" in small
 
 
-def test_json_has_every_setting():
+def test_the_json_has_every_setting():
     records = {record["name"]: record for record in json.loads(charrnn("presets", "--json").stdout)}
     assert set(records) == {AUTO, *PRESETS}
     assert records["ptb-large"]["model"]["hidden"] == 1500
