@@ -53,10 +53,11 @@ def prepare(
 ) -> Iterator[PassProgress | Prepared]:
     """Prepares a run called `name` in `root`: yields progress, then the run.
 
-    `texts` are files, folders or standard input (`-`); with `valid_file` they are the training text. A single folder with a file for each split is recognized.
-    Reads the text twice, in chunks, so memory does not grow with it. `workers` is the number of processes; None uses
-    one per core for a large text. It does not change the result. If the process is killed, either the old run or the
-    new one is there. Raises TextError, RunError, DiskError, UsageError.
+    `texts` are files, folders or standard input (`-`); with `valid_file` they are the training text. A single folder
+    with a file for each split is recognized. The text is read twice, in chunks, so memory does not grow with it.
+    `workers` is the number of processes, which does not change the result; None uses one per core for a large text. If
+    the process is killed, either the old run or the new one is there.
+    Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
     files = _files_of_parts(texts, valid_file, test_file)
