@@ -44,7 +44,7 @@ def sample(
         bool,
         typer.Option(
             "--escapes",
-            help=r"Read \n, \t, \x41 and \u00e9 in --prime, --stop, --ban and --allow-only as characters.",
+            help=r"Read escapes such as \n, \t, \x41 and \u00e9 in --prime, --separator, --stop, --ban and --allow-only.",
             rich_help_panel=PRIME,
         ),
     ] = False,
@@ -115,10 +115,10 @@ def sample(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Write new text: to stdout as it is made, and nothing else.
+    """Write new text with a model. Only the text goes to stdout, as it is written.
 
-    What may come next goes through filters in this order: --allow-only, --ban, --repetition-penalty, --temperature,
-    --top-n, --top-p, --min-p; then one token is drawn from what they leave.
+    Filters limit the choice of each token, in this order: --allow-only, --ban, --repetition-penalty, --temperature,
+    --top-n, --top-p, --min-p. Then one token is drawn from those that are left.
 
     \b
     charrnn sample --prime "Far"
@@ -138,6 +138,7 @@ def sample(
         )
     if prime is not None and prime_file is not None:
         raise UsageError("--prime and --prime-file both give a prime. Leave one of them out.")
+    file = "-" if prime == "-" else prime_file
     if escapes:
         prime = prime and unescape("prime", prime)
         separator = unescape("separator", separator)
@@ -157,7 +158,6 @@ def sample(
 
     keep_freed_memory()
     session = Session.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device)
-    file = "-" if prime == "-" else prime_file
     text = session.text_of(file) if file is not None else prime or ""
     ids = session.encode(text, unknown)
     for name, tokens in session.check(sampling).items():

@@ -47,10 +47,10 @@ def test_a_word_model_names_unknown_words():
     assert "Romeo" not in result.stderr
 
 
-def test_torch_is_not_loaded():
+def test_neither_torch_nor_rich_is_loaded():
     code = (
         "import sys\nfrom charrnn_cli.cli import main\nsys.argv[1:] = ['sample', '--length', '3']\n"
-        "try: main()\nexcept SystemExit: print(' torch' if 'torch' in sys.modules else ' light')"
+        "try: main()\nexcept SystemExit: print(' heavy' if {'torch', 'rich'} & sys.modules.keys() else ' light')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith(" light\n")
@@ -185,6 +185,8 @@ def test_a_prime_from_a_file_or_a_pipe(folder):
     escaped = charrnn("sample", "--prime", "Dear Anna,\\n", "--escapes", "--length", "20", "--seed", "1").stdout
     assert from_file == from_pipe == escaped
     assert from_file.startswith("Dear Anna,\n")
+    dash = charrnn("sample", "--prime", "\\x2d", "--escapes", "--length", "0").stdout
+    assert dash == "-"  # not standard input
     bare = charrnn("sample", "--prime-file", "letter.txt", "--length", "20", "--seed", "1", "--no-echo").stdout
     assert "Dear Anna,\n" + bare == from_file
     (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
