@@ -44,7 +44,7 @@ def sample(
         bool,
         typer.Option(
             "--escapes",
-            help=r"Read escapes such as \n, \t, \x41 and \u00e9 in --prime, --separator, --stop, --ban and --allow-only.",
+            help=r"Read escapes such as \n, \x41 and \u00e9 in --prime, --separator, --stop, --ban and --allow-only.",
             rich_help_panel=PRIME,
         ),
     ] = False,
