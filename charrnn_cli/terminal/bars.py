@@ -26,12 +26,12 @@ from charrnn_cli.wording import duration
 if TYPE_CHECKING:
     from charrnn_cli.training.events import Report, Validating, Validation
 
-PLAIN_SECONDS = 10.0  # between two plain lines where stderr is no terminal
-BAR_AFTER = 1.0  # seconds: what is over sooner needs no bar
+PLAIN_SECONDS = 10.0  # between two plain lines if stderr is not a terminal
+BAR_AFTER = 1.0  # seconds: shorter work needs no bar
 
 
 class WorkBar:
-    """A bar over work of a known size, or over the bytes of a text, shown once it has taken a second."""
+    """A bar for work of a known size, in percent or in bytes. It appears after a second."""
 
     def __init__(self, console: Console, in_bytes: bool = False) -> None:
         self._console = console
@@ -47,7 +47,7 @@ class WorkBar:
             self._progress.stop()
 
     def show(self, doing: str, done: float, total: float) -> None:
-        """Moves the bar."""
+        """Moves the bar to `done` of `total`."""
         if self._progress is None:
             if time.perf_counter() - self._started < BAR_AFTER or not self._console.is_terminal:
                 return
@@ -65,21 +65,21 @@ class WorkBar:
 
 
 class _TimeLeft(ProgressColumn):
-    """The share of the run that is over and the time that it still takes, as the task's fields have them."""
+    """The share of the run that is done and the time that is left, from the fields of the task."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields["left"])
 
 
 class TrainingBar:
-    """The bar of a training run with its figures below; plain lines where stderr is no terminal."""
+    """The bar of a training with its figures below; plain lines if stderr is not a terminal."""
 
     def __init__(self, console: Console, bounded: bool, epochs: int | None, level: Level) -> None:
         self._console = console
         self._epochs = "" if epochs is None else f"/{epochs}"
         self._level = level
         self._valid = ""
-        self._said_at = -PLAIN_SECONDS
+        self._plain_line_at = -PLAIN_SECONDS
         self._figures = Text("the first steps ...")
         self._progress = Progress(
             BarColumn(bar_width=None),
@@ -100,7 +100,7 @@ class TrainingBar:
             self._live.stop()
 
     def report(self, report: "Report") -> None:
-        """How training goes."""
+        """Shows the progress, the loss and the speed."""
         if report.progress is None:
             left = f"{duration(report.seconds)} so far"
         else:
@@ -114,16 +114,15 @@ class TrainingBar:
         if self._console.is_terminal:
             self._progress.update(self._task, completed=report.progress, left=left)
             self._figures.plain = figures
-        elif time.monotonic() - self._said_at >= PLAIN_SECONDS:
-            self._said_at = time.monotonic()
+        elif time.monotonic() - self._plain_line_at >= PLAIN_SECONDS:
+            self._plain_line_at = time.monotonic()
             say(self._console, f"{figures}  {left.strip()}")
 
     def validating(self, validating: "Validating") -> None:
-        """A validation begins."""
         self._figures.plain = f"step {validating.step:,}  validating on {validating.tokens:,} tokens ..."
 
     def validation(self, validation: "Validation", preview: str | None) -> None:
-        """The loss on held-out text, and how the model writes by now."""
+        """Shows the loss on the held-out text and a preview of what the model writes."""
         loss, bits = validation.valid_loss, validation.valid_bits
         match self._level:
             case "word":

@@ -18,8 +18,8 @@ DIVERGED_STEPS = 5  # without a finite loss, in a row: training has diverged
 class Bookkeeping:
     """Counts the steps of a training and does what is due between them. All ranks make the same calls.
 
-    The time and the wish to stop are read after each step and after each pause. Between two readings they stand still,
-    so the order in which something is asked does not matter.
+    The clock is read after each step and after each pause, together with the request to stop. Between two readings
+    both stand still, so it does not matter in which order the methods ask for them.
     """
 
     def __init__(self, setup: Setup, windows: int, stop: Callable[[], bool]) -> None:
@@ -35,7 +35,7 @@ class Bookkeeping:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has reached its limit, or runs out of patience."""
+        """Whether the run has reached its limit or run out of patience."""
         counters = self._state.counters
         at_limit = self._pace.progress() >= 1 and counters.step > 0
         return at_limit or counters.out_of_patience(self._settings.patience)
@@ -79,9 +79,10 @@ class Bookkeeping:
             seconds=counters.seconds,
             seconds_left=pace.seconds_left(),
         )
+        self._clock.tick()  # the time that the caller took is not that of a step
 
     def validate(self) -> Iterator[Event]:
-        """Computes the validation loss, if that is due. A request to stop ends it early, without a result."""
+        """Computes the validation loss, if it is due. A request to stop ends this early, without a result."""
         valid, state = self._setup.data.valid, self._state
         if valid is None or not self._pace.validation_due(self.finished):
             return
@@ -93,7 +94,7 @@ class Bookkeeping:
         self._clock.tick()
 
     def save(self) -> Iterator[Event]:
-        """Saves a checkpoint, if one is due; if training has diverged, returns to the last one instead."""
+        """Saves a checkpoint, if one is due. If training has diverged, returns to the last checkpoint instead."""
         state = self._state
         is_best = state.counters.step == state.counters.best_step
         due = self._pace.checkpoint_due(at_once=self.finished or self._clock.stopping or is_best)
@@ -101,6 +102,7 @@ class Bookkeeping:
             self._pause()
         if state.counters.skipped_in_row >= DIVERGED_STEPS or (due and not state.finite()):
             yield recover(self._setup.run, self._settings, state)
+            self._clock.tick()
             self._pace = self._new_pace()
             self._clock.restart_timing()
             yield from self.validate()
@@ -118,7 +120,7 @@ class Bookkeeping:
         return Pace(self._settings, self._state.counters, self._windows, valid_tokens)
 
     def _pause(self) -> None:
-        """Waits for the steps that a GPU has not finished yet, so that their time counts as that of steps."""
+        """Before a pause: waits for the steps that a GPU has not finished, so that their time counts as theirs."""
         self._state.count()
         self._clock.tick_after_steps()
 

@@ -51,14 +51,14 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
         learning_rate = bookkeeping.learning_rate()  # warm-up, then the schedule
         x, y = windows[state.counters.window]  # (B, T): ids, and the ids that follow them
         seed_dropout(settings.seed, state.counters.step, ranks.rank)
-        hidden = reset_streams(state.hidden, settings, state.counters.step, ranks)  # a few start from zero
+        hidden = reset_streams(state.hidden, settings, state.counters.step, ranks)  # zero for a few streams
         parts = micro_batches(x, y, hidden, settings.accumulate)  # usually one
         for part in parts:
             with nullcontext() if part.last else ranks.local_gradients(network):  # the last one sends their sum
                 logits, part.hidden = forward(part.x, part.hidden)  # (B, T, V)
                 part.loss = cross_entropy(logits, part.y) * (len(part.x) / settings.batch_size)
                 (part.loss * _gradient_factor(settings, y, ranks.size)).backward()  # type: ignore[no-untyped-call]
-        finite = _clip(model, settings)  # (): False if the loss or a gradient is not finite; then the step is skipped
+        finite = _clip(model, settings)  # (): whether all gradients are finite
         optimizer.step(learning_rate, skip=~finite)
         model.zero_grad()
         state.add_step(finite, *joined(parts))
@@ -84,15 +84,15 @@ def _in_precision(
 
 
 def _gradient_factor(settings: TrainingSettings, y: Tensor, ranks: int) -> int:
-    """The number of losses that the gradients are a sum of: the tokens of a window, or 1 for the mean.
+    """The factor from the mean loss per token to the loss whose gradients are taken.
 
-    Times the number of ranks, because `Ranks.parallel` takes the mean over them of what are parts of one sum.
+    It contains the number of ranks, because `Ranks.parallel` divides the sum of their gradients by it.
     """
     return (y.shape[1] if settings.loss_per == "window" else 1) * ranks
 
 
 def _clip(model: nn.Module, settings: TrainingSettings) -> Tensor:
-    """Limits the gradients to `clip_value` and then their norm to `clip`, and says whether all are finite, ()."""
+    """Clips the gradients to `clip_value`, then their norm to `clip`, and returns whether all are finite, ()."""
     if settings.clip_value:
         nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
     norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from support import prepare_text
+from support import TEXT, prepare_text
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
@@ -344,6 +344,21 @@ def test_a_report_averages_the_losses_before_and_after_an_interruption(fox, monk
     monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 4)
     events, _ = run_for(fox)
     assert next(event for event in events if isinstance(event, Report)).loss < 5
+
+
+def test_counting_steps_only_for_reports_as_on_a_gpu_changes_nothing(folder, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 300)  # a report every 5 steps
+    often, rarely = prepare_text(folder, TEXT, name="often"), prepare_text(folder, TEXT, name="rarely")
+    run_for(often, SMALL | {"checkpoint_every": 7})
+    original = bookkeeping.Bookkeeping.__init__
+
+    def with_rare_counts(self, *arguments):
+        original(self, *arguments)
+        self._count_steps = self._report_steps
+
+    monkeypatch.setattr(bookkeeping.Bookkeeping, "__init__", with_rare_counts)
+    run_for(rarely, SMALL | {"checkpoint_every": 7})
+    assert files(rarely) == files(often)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
