@@ -6,12 +6,13 @@ from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
+from charrnn_cli.network.cells import CELLS
 
 AUTO = "auto"
 AUTO_SOURCE = "fit for the text, the time and the device"
 NEEDS = {  # settings that have an effect only with some values of another one
     "weight_decay": ("optimizer", ("adamw",)),
-    "forget_bias": ("cell", ("lstm",)),
+    "forget_bias": ("cell", tuple(name for name, cell in CELLS.items() if cell.forget_gate is not None)),
     "max_epoch": ("schedule", ("epoch-decay",)),
     "lr_decay": ("schedule", ("epoch-decay", "plateau")),
 }
