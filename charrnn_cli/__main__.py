@@ -1,10 +1,9 @@
-"""python -m charrnn_cli, and the `charrnn` command: a door so light that Ctrl-C ends it in silence while it opens."""
+"""python -m charrnn_cli, and the `charrnn` command. It imports late, so that Ctrl-C at the start ends it silently."""
 
 import sys
 
 
 def main() -> None:
-    """Runs the command line."""
     try:
         from charrnn_cli.cli import main as run
 

@@ -1,42 +1,45 @@
-"""What this machine has: processor cores, NumPy's kernels, and what becomes of freed memory."""
+"""Settings for this machine: processor cores, the kernels of NumPy, and the reuse of freed memory."""
 
 import ctypes
 import os
 import re
 from pathlib import Path
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from malloc.h
 KEPT_BYTES = 1 << 30
-ZEN_4 = re.compile(r"AuthenticAMD\ncpu family\s*: 25\n.*?\bavx512f\b", re.S)
+ZEN_4 = re.compile(r"AuthenticAMD\ncpu family\s*: 25\n.*?\bavx512f\b", re.DOTALL)
 
 
 def choose_kernels(processor: Path = Path("/proc/cpuinfo")) -> None:
-    """Has OpenBLAS take 256 bits at once on AMD's Zen 4, which computes 512 in halves: 64 texts are 14 % faster.
+    """Makes OpenBLAS use its AVX2 kernels on AMD's Zen 4, where they are faster than its AVX-512 kernels.
 
-    It is called before NumPy is loaded. OPENBLAS_CORETYPE goes before it where it is set.
+    Zen 4 computes 512 bits in two halves. Call this before NumPy is loaded. If OPENBLAS_CORETYPE is set, it stays.
     """
     try:
         with processor.open() as file:
-            first = file.read(4096)
-    except OSError:
+            first_core = file.read(4096)
+    except OSError:  # not Linux
         return
-    if ZEN_4.search(first):
+    if ZEN_4.search(first_core):
         os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 
 
 def available_cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def keep_freed_memory() -> None:
-    """Asks glibc to keep large blocks that are freed for the next step, instead of fetching zeroed pages each time.
+    """Makes glibc keep large freed blocks for the next step, instead of returning them to the system.
 
-    A step of training, or of writing, frees and asks for the same few arrays again. Without glibc nothing happens.
+    Each step of training or writing allocates the same few arrays again, and the system would have to zero new pages.
+    Without glibc this does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-        mallopt(option, KEPT_BYTES)
+    for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        mallopt(parameter, KEPT_BYTES)

@@ -7,7 +7,16 @@ import pytest
 
 from charrnn_cli import files
 from charrnn_cli.errors import DiskError, RunError
-from charrnn_cli.files import new_folder, read_json, remove_leftovers, write_bytes, write_json
+from charrnn_cli.files import (
+    file_exists,
+    file_size,
+    folder_exists,
+    new_folder,
+    read_json,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+)
 
 
 def test_loaded_json_equals_the_saved_one(folder):
@@ -100,3 +109,67 @@ def test_leftovers_of_dead_processes_are_removed_and_those_of_living_ones_kept(f
     (folder / ".mine.tmp").touch()
     remove_leftovers(folder)
     assert {path.name for path in folder.iterdir()} == {f".run.{os.getppid()}.tmp", "mine.tmp", ".mine.tmp"}
+
+
+def refuse(monkeypatch, name: str, *methods: str) -> None:
+    """Refuses methods of paths that contain `name`, as permissions do to everyone but root."""
+
+    def refused(method):
+        original = getattr(Path, method)
+
+        def call(path, *arguments, **named):
+            if name in path.parts:
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path, *arguments, **named)
+
+        return call
+
+    for method in methods:
+        monkeypatch.setattr(Path, method, refused(method))
+
+
+@pytest.mark.parametrize(
+    ("read", "method"),
+    [(file_exists, "is_file"), (folder_exists, "is_dir"), (file_size, "stat"), (read_json, "exists")],
+)
+def test_looking_into_an_unreadable_folder_is_a_disk_error(folder, monkeypatch, read, method):
+    refuse(monkeypatch, "locked", method)
+    with pytest.raises(DiskError, match=r"cannot read .*locked.*: Permission denied"):
+        read(folder / "locked" / "a")
+
+
+def test_leftovers_that_cannot_be_seen_or_removed_are_disk_errors(folder, monkeypatch):
+    (folder / ".a.0.tmp").touch()
+    monkeypatch.setattr(files, "_is_alive", lambda process: False)
+    with monkeypatch.context() as patch:
+        refuse(patch, ".a.0.tmp", "unlink")
+        with pytest.raises(DiskError, match=r"cannot remove .*\.a\.0\.tmp"):
+            remove_leftovers(folder)
+    for clean_up in (remove_leftovers, files.finish_renames):
+        with monkeypatch.context() as patch, pytest.raises(DiskError, match="cannot read"):
+            refuse(patch, folder.name, "glob")
+            clean_up(folder)
+
+
+def test_a_rename_that_cannot_be_finished_is_a_disk_error(folder, monkeypatch):
+    (folder / ".a.0.replaced").mkdir()
+    monkeypatch.setattr(files, "_is_alive", lambda process: False)
+    refuse(monkeypatch, ".a.0.replaced", "rename")
+    with pytest.raises(DiskError, match="cannot write"):
+        files.finish_renames(folder)
+
+
+def test_a_file_system_without_locks_is_a_disk_error(folder, monkeypatch):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    with pytest.raises(DiskError, match="Operation not supported"), files.locked(folder):
+        pass
+
+
+def test_a_missing_folder_cannot_be_locked_or_removed(folder):
+    with pytest.raises(DiskError, match="cannot read"), files.locked(folder / "missing"):
+        pass
+    with pytest.raises(DiskError, match="cannot remove"):
+        files.remove_folder(folder / "missing")

@@ -1,4 +1,4 @@
-"""Texts, names and surroundings that nobody expects: right behaviour, or a message and an exit code, never a bug."""
+"""Unexpected texts, names and environments give the right result, or a message and an exit code, never a traceback."""
 
 import ast
 import fcntl
@@ -38,7 +38,7 @@ UNICODE = {
 
 @pytest.mark.parametrize("level", ["char", "byte", "word"])
 @pytest.mark.parametrize("kind", UNICODE)
-def test_unicode_of_every_kind_is_prepared_trained_and_written(folder, kind, level):
+def test_every_kind_of_unicode_can_be_prepared_trained_and_written(folder, kind, level):
     text = UNICODE[kind] * 60
     run = prepare_text(folder, text, PrepareSettings(level=level), name="text")
     vocabulary = Vocabulary.load(run.vocabulary)
@@ -57,7 +57,7 @@ def test_unicode_of_every_kind_is_prepared_trained_and_written(folder, kind, lev
     "prime", ["\ud800", "a\udcff", "\0", "\u2028", "e\u0301", "👩", "x" * 600, "\x1b[2J", " ", "\n"]
 )
 @pytest.mark.parametrize("unknown", ["error", "skip", "replace"])
-def test_any_prime_ends_well(prime, unknown):
+def test_any_prime_is_read_or_refused(prime, unknown):
     result = charrnn("sample", "--prime", prime, "--length", "2", "--unknown", unknown, "--engine", "numpy")
     assert result.exit_code in (0, 2)
     assert "Traceback" not in result.stderr
@@ -66,7 +66,7 @@ def test_any_prime_ends_well(prime, unknown):
 
 
 @pytest.mark.parametrize(("text", "message"), [("a", "too short"), ("", "there is no text"), ("\ufeff", "no text")])
-def test_texts_of_next_to_nothing(folder, text, message):
+def test_texts_that_are_almost_empty_are_refused(folder, text, message):
     (folder / "tiny.txt").write_text(text, "utf-8")
     result = charrnn("prepare", "tiny.txt")
     assert result.exit_code == 1
@@ -74,7 +74,7 @@ def test_texts_of_next_to_nothing(folder, text, message):
     assert not Path("runs", "tiny").exists()
 
 
-def test_a_hundred_thousand_distinct_characters(folder):
+def test_a_vocabulary_of_a_hundred_thousand_characters(folder):
     codes = [code for code in range(0x20, 0x20000) if not 0xD800 <= code < 0xE000 and code != 0xFEFF][:100_000]
     run = prepare_text(folder, "".join(map(chr, codes)) * 2, PrepareSettings(valid=0, test=0), name="many")
     assert len(Vocabulary.load(run.vocabulary)) == 100_000 - 1 * (chr(0x7F) not in map(chr, codes))
@@ -96,7 +96,7 @@ NAMES = ["two words", "new\nline", "emoji 👩‍👩‍👧", "'quoted'", "tab\
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_path_is_a_file_and_a_name_or_is_refused(folder, name):
+def test_any_file_name_is_a_name_for_a_run_or_is_refused(folder, name):
     place = folder / "in the\nway 👍"
     place.mkdir()
     (place / f"{name[:240]}.txt").write_text("some text to learn\n" * 20)
@@ -126,7 +126,7 @@ def test_without_a_home_or_a_terminal(folder):
 
 
 @pytest.mark.parametrize("columns", [20, 1])
-def test_a_terminal_of_few_columns(folder, columns):
+def test_a_narrow_terminal(folder, columns):
     (folder / "text.txt").write_text("some text to learn\n" * 40)
     small = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 4 --steps 40"
     for arguments in ("prepare text.txt", f"train {small}", "info text", "models", "plot", "sample --length 30"):
@@ -147,7 +147,7 @@ def test_a_terminal_of_few_columns(folder, columns):
         assert b"Traceback" not in shown
 
 
-def test_ids_that_are_none_end_training_with_a_message(fox):
+def test_invalid_ids_end_training_with_a_message(fox):
     for split in ("train", "valid"):
         path = fox.corpus / f"{split}.bin"
         before = path.read_bytes()
@@ -155,11 +155,11 @@ def test_ids_that_are_none_end_training_with_a_message(fox):
         small = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 64 --epochs 1 --no-preview"
         result = charrnn("train", "fox", *small.split())
         assert result.exit_code == 1
-        assert "has the id 200, and the vocabulary" in result.stderr
+        assert "has the id 200, but the vocabulary" in result.stderr
         path.write_bytes(before)
 
 
-def test_a_second_training_is_refused_while_one_is_at_work(fox):
+def test_a_run_that_is_in_use_cannot_be_trained(fox):
     with locked(fox.folder):
         result = charrnn("train", "fox", "--cpu", "--steps", "1")
     assert result.exit_code == 1
@@ -168,7 +168,7 @@ def test_a_second_training_is_refused_while_one_is_at_work(fox):
 
 
 def during_training(run: Run, monkeypatch, at: int, happens) -> None:
-    """Lets something happen behind the back of a training, when it is at that step."""
+    """Calls `happens` when a training is at step `at`."""
     original, steps = bookkeeping.learning_rate, []
 
     def rate(*arguments):
@@ -183,7 +183,7 @@ def during_training(run: Run, monkeypatch, at: int, happens) -> None:
 SMALL = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 8 --steps 60 --checkpoint-every 10 --no-preview"
 
 
-def test_a_folder_that_vanishes_while_it_trains(fox, monkeypatch):
+def test_a_run_that_is_removed_during_training(fox, monkeypatch):
     during_training(fox, monkeypatch, 25, lambda: shutil.rmtree(fox.folder))
     result = charrnn("train", "fox", *SMALL.split())
     assert result.exit_code == 1
@@ -191,7 +191,7 @@ def test_a_folder_that_vanishes_while_it_trains(fox, monkeypatch):
 
 
 def refuse_folders(patch) -> None:
-    """What a folder's permissions do to anybody but root."""
+    """Refuses new folders in checkpoints, as permissions do to everyone but root."""
     original = Path.mkdir
 
     def mkdir(path, *arguments, **named):
@@ -202,7 +202,7 @@ def refuse_folders(patch) -> None:
     patch.setattr(Path, "mkdir", mkdir)
 
 
-def test_a_folder_that_becomes_read_only_while_it_trains(fox, monkeypatch):
+def test_a_run_that_becomes_read_only_during_training(fox, monkeypatch):
     with monkeypatch.context() as patch:
         during_training(fox, patch, 25, lambda: fox.checkpoints.chmod(0o500))
         if os.geteuid() == 0:
@@ -219,7 +219,7 @@ def test_a_folder_that_becomes_read_only_while_it_trains(fox, monkeypatch):
 
 
 @pytest.mark.parametrize("jump", [-1e9, 1e9])
-def test_a_clock_that_jumps_changes_nothing(fox, monkeypatch, jump):
+def test_a_jump_of_the_clock_changes_nothing(fox, monkeypatch, jump):
     original, jumped = time.time, []
     monkeypatch.setattr(time, "time", lambda: original() + (jump if jumped else 0))
     during_training(fox, monkeypatch, 25, lambda: jumped.append(1))
@@ -228,7 +228,7 @@ def test_a_clock_that_jumps_changes_nothing(fox, monkeypatch, jump):
     assert "is finished: 0.02 minutes" in result.stderr
 
 
-def test_nothing_that_is_read_can_run_code():
+def test_no_file_that_is_read_can_run_code():
     calls = {"eval", "exec", "compile", "__import__"}
     modules = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "runpy"}
     for path in sorted([*(ROOT / "charrnn_cli").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):

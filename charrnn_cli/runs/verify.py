@@ -78,7 +78,9 @@ def _check_split(run: Run, corpus: Corpus, split: str) -> None:
         digest.update(block.data)
         highest = int(block.max())
         if highest >= vocabulary_size:
-            raise RunError(f"{path} is damaged: it has the id {highest}, but there are {vocabulary_size} tokens.")
+            raise RunError(
+                f"{path} is damaged: it has the id {highest}, but the vocabulary has only {vocabulary_size} tokens."
+            )
     checksum = corpus.info.split_sha256.get(split)
     if checksum is not None and checksum != digest.hexdigest():
         raise RunError(f"{path} is damaged: its checksum does not match its content.")

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +96,12 @@ def test_a_failed_save_leaves_the_earlier_checkpoints(run, monkeypatch):
         save(run, 2, best_step=2)
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000001"]
     assert load_summary(run.weights).step == 1
+
+
+def test_an_unreadable_folder_of_checkpoints_is_a_disk_error(run, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DiskError, match=r"cannot read .*checkpoints: Permission denied"):
+        checkpoints(run)

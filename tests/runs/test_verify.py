@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from support import charrnn, train_small
 
+from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import bundled_models
 from charrnn_cli.runs.verify import verify
 
@@ -19,23 +20,23 @@ def flip(path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("model", bundled_models(), ids=lambda model: model.name)
-def test_the_bundled_models_are_whole(model):
+def test_the_bundled_models_are_valid(model):
     found = list(verify(model))
     assert {one.path.name for one in found} >= {"vocabulary.json", "config.json", "model.safetensors"}
     assert not damaged(model)
 
 
-def test_every_file_of_a_run_is_looked_at(fox):
+def test_every_file_of_a_run_is_checked(fox):
     train_small(fox)
     assert not damaged(fox)
     result = charrnn("info", "fox", "--verify")
     assert result.exit_code == 0
-    looked_at = {Path(line.split()[-1]).name for line in result.stdout.splitlines()}
-    assert looked_at >= {"vocabulary.json", "train.bin", "valid.bin", "test.bin", "model.safetensors", "step-00000040"}
+    checked = {Path(line.split()[-1]).name for line in result.stdout.splitlines()}
+    assert checked >= {"vocabulary.json", "train.bin", "valid.bin", "test.bin", "model.safetensors", "step-00000040"}
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "corpus/train.bin", "corpus/test.bin", "vocabulary.json"])
-def test_a_damaged_file_is_named(fox, name):
+def test_a_damaged_file_is_reported(fox, name):
     train_small(fox)
     path = fox.folder / name
     if name.endswith(".json"):
@@ -51,7 +52,7 @@ def test_a_damaged_file_is_named(fox, name):
     assert set(record) == {"path", "problem"}
 
 
-def test_ids_that_are_none_are_found(fox):
+def test_ids_outside_the_vocabulary_are_reported(fox):
     record = json.loads((fox.corpus / "corpus.json").read_text())
     record["split_sha256"] = {}
     (fox.corpus / "corpus.json").write_text(json.dumps(record))
@@ -59,7 +60,7 @@ def test_ids_that_are_none_are_found(fox):
     assert damaged(fox) == ["train.bin"]
 
 
-def test_one_bit_is_enough_to_refuse_weights(fox):
+def test_weights_with_one_flipped_bit_are_refused(fox):
     train_small(fox)
     flip(fox.weights, -3)
     result = charrnn("sample", "--model", "fox")
@@ -67,7 +68,7 @@ def test_one_bit_is_enough_to_refuse_weights(fox):
     assert "model.safetensors is damaged: its checksum" in result.stderr
 
 
-def test_an_exported_models_weights_are_those_of_its_config(fox, folder):
+def test_weights_of_another_model_are_refused(fox, folder):
     train_small(fox)
     charrnn("export", "fox", "mine")
     assert charrnn("info", "mine", "--verify").exit_code == 0
@@ -77,3 +78,17 @@ def test_an_exported_models_weights_are_those_of_its_config(fox, folder):
     result = charrnn("sample", "--model", "mine")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "is damaged" in result.stderr
+
+
+def test_the_given_check_is_used_for_the_model_and_each_checkpoint(fox):
+    train_small(fox)
+    steps = []
+
+    def check(run, step):
+        steps.append(step)
+        raise RunError(f"no {step}")
+
+    problems = [check.problem for check in verify(fox, check) if check.problem]
+    assert steps[0] is None
+    assert 40 in steps
+    assert problems == [f"no {step}" for step in steps]
