@@ -28,11 +28,11 @@ from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.reading import read_prime
 from charrnn_cli.generation.texts import write_texts
+from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.describe import describe
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
-from charrnn_cli.runs.models import load_model
 from charrnn_cli.runs.verify import verify
 from charrnn_cli.runs.weights import load_tensors
 from charrnn_cli.text.corpus import Corpus
@@ -88,12 +88,12 @@ def fail(message: str) -> None:
 
 def look(run: Run) -> None:
     """Checks what must be true of a run after every kill."""
-    for found in verify(run):
+    for found in verify(run, load_checked_model):
         if found.problem:
             fail(found.problem)
     describe(run)
     if run.trained:
-        model = load_model(run)
+        model = load_checked_model(run)
         engine = load_engine(model, "numpy")
         prime = read_prime(engine, model.vocabulary, [0])
         events = write_texts(engine, model.vocabulary, prime, SamplingSettings(length=3), 0)
