@@ -1,4 +1,4 @@
-"""The recurrent cells in NumPy. `CELL_STEPS` has an entry for each cell that the NumPy engine computes.
+"""The recurrent cells in NumPy. `NUMPY_STEPS` has an entry for each cell that the NumPy engine computes.
 
 Sizes: B texts, H hidden, G gates.
 """
@@ -107,7 +107,7 @@ def sigmoid(x: Array) -> Array:
     return y
 
 
-CELL_STEPS = {
+NUMPY_STEPS = {
     "lstm": CellStep(lstm_step, lstm_weights, LSTM_SCALES),
     "gru": CellStep(gru_step, separate_biases, (1.0,) * 3),
     "rnn": CellStep(rnn_step, merged_biases, (1.0,)),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.generation.engine import Engine, EngineUnavailableError
-from charrnn_cli.generation.numpy_cells import CELL_STEPS, Array, CellWeights
+from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, Array, CellWeights
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.weights import SCALE
 
@@ -76,13 +76,13 @@ class NumpyEngine(Engine[StepState]):
     @np.errstate(over="ignore", invalid="ignore")  # `draw` finds the NaN that corrupt weights lead to
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
         """Takes weights of any float type; computes in float32. Raises EngineUnavailableError for an unknown cell."""
-        if settings.cell not in CELL_STEPS:
+        if settings.cell not in NUMPY_STEPS:
             raise EngineUnavailableError(
                 f"`engine=numpy` cannot compute the cell {settings.cell!r}. Pass `engine=torch`."
             )
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
-        self.cell = CELL_STEPS[settings.cell]
+        self.cell = NUMPY_STEPS[settings.cell]
         self.head, self.head_bias = _head(floats, settings)  # (H, V), (V,)
         self.inputs = _inputs(floats, settings)  # (V, E)
         self.layers = [_layer(floats, k, self.inputs, settings) for k in range(settings.layers)]
@@ -132,7 +132,7 @@ def _inputs(weights: Weights, settings: ModelSettings) -> Array:
 def _layer(weights: Weights, k: int, inputs: Array, settings: ModelSettings) -> StepLayer:
     """Layer k, with its weights arranged for the cell."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    cell = CELL_STEPS[settings.cell].arrange(CellWeights(*(weights[f"rnn.{name}_l{k}"] for name in names)))
+    cell = NUMPY_STEPS[settings.cell].arrange(CellWeights(*(weights[f"rnn.{name}_l{k}"] for name in names)))
     norm = _norm(weights, k)
     table = _table(cell, norm, inputs, settings) if k == 0 else None
     return StepLayer(

@@ -1,4 +1,4 @@
-"""The recurrent cells as ONNX nodes. `CELL_STEPS` has an entry for each cell that the ONNX engine computes.
+"""The recurrent cells as ONNX nodes. `ONNX_STEPS` has an entry for each cell that the ONNX engine computes.
 
 Sizes: B texts, H hidden, G gates.
 """
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from charrnn_cli.generation.numpy_cells import Array
 from charrnn_cli.generation.onnx_nodes import Nodes
 
-# Products of input and state with their weights (B, GH), in torch's order of gates unless `numpy_cells` changes it, the
-# states (B, H), and the state bias (GH,), to the new states (B, H).
+# Takes the products of input and state with their weights (B, GH), with gates in the order of `numpy_cells` but without
+# its scales, the states (B, H) and the state bias (GH,). Returns the new states (B, H). The first of them must lie
+# between -1 and 1, because it is rounded to 8 bits.
 Step = Callable[[Nodes, str, str, list[str], Array], list[str]]
 
 
@@ -38,4 +39,4 @@ def rnn_step(nodes: Nodes, of_input: str, of_state: str, states: list[str], bias
     return [nodes.node("Tanh", nodes.node("Add", of_input, of_state))]
 
 
-CELL_STEPS: dict[str, Step] = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
+ONNX_STEPS: dict[str, Step] = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}

@@ -18,7 +18,7 @@ from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Engine, EngineUnavailableError, Sampler, TokenBlock
 from charrnn_cli.generation.numpy_cells import Array
 from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
-from charrnn_cli.generation.onnx_cells import CELL_STEPS
+from charrnn_cli.generation.onnx_cells import ONNX_STEPS
 from charrnn_cli.generation.onnx_graph import Graph
 from charrnn_cli.generation.sampling import BROKEN, Ids
 from charrnn_cli.machine import available_cores
@@ -40,7 +40,7 @@ class OnnxEngine(Engine[StepState]):
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
         """Takes weights of any float type. Raises EngineUnavailableError for an unknown cell."""
-        if settings.cell not in CELL_STEPS:
+        if settings.cell not in ONNX_STEPS:
             raise EngineUnavailableError(
                 f"`engine=onnx` cannot compute the cell {settings.cell!r}. Pass `engine=torch`."
             )

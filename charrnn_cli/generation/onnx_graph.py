@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from charrnn_cli.generation.numpy_cells import Array
 from charrnn_cli.generation.numpy_engine import EPSILON, LayerNorm, NumpyEngine, StepLayer
-from charrnn_cli.generation.onnx_cells import CELL_STEPS
+from charrnn_cli.generation.onnx_cells import ONNX_STEPS
 from charrnn_cli.generation.onnx_nodes import BOOL, FLOAT, INT, Nodes, model_bytes, tensor_info
 from charrnn_cli.network.cells import cell_spec
 
@@ -97,7 +97,7 @@ class Graph(Nodes):
         for layer, states in zip(self.engine.layers, self.layer_states, strict=True):
             of_input = self.input_product(layer, x, bounded)  # (B, GH)
             of_state = self.product(states[0], layer.of_state * self.unscale, True)  # (B, GH)
-            new = CELL_STEPS[self.settings.cell](self, of_input, of_state, states, layer.state_bias)  # (B, H) each
+            new = ONNX_STEPS[self.settings.cell](self, of_input, of_state, states, layer.state_bias)  # (B, H) each
             x = self.node("Add", x, new[0]) if layer.residual else new[0]
             bounded = not layer.residual
             new_states += new

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from charrnn_cli.generation.numpy_cells import Array
 
 OPSET, FORMAT = 17, 8  # of ONNX: the oldest that have all operations used here
 ZERO = np.uint8(128)  # the byte that stands for 0
@@ -19,9 +20,6 @@ LARGEST_WEIGHT = np.float32(63)  # 127 could overflow: older processors add up t
 SMALLEST_SCALE = np.float32(1e-5)  # the smallest number by which a row is scaled
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 RUNTIME = {"domain": "com.microsoft"}  # operations of ONNX Runtime
-
-Array = NDArray[np.float32]
-
 
 class Nodes:
     """The nodes and constants of a graph. Methods add nodes and return the names of their outputs."""

@@ -43,9 +43,9 @@ def test_without_onnx_runtime_auto_takes_numpy(monkeypatch):
 
 
 def test_auto_takes_an_engine_that_computes_the_cell(monkeypatch):
-    monkeypatch.delitem(onnx_cells.CELL_STEPS, "gru")
+    monkeypatch.delitem(onnx_cells.ONNX_STEPS, "gru")
     assert load_engine(model("gru")).name == "NumPy"
-    monkeypatch.delitem(numpy_cells.CELL_STEPS, "gru")
+    monkeypatch.delitem(numpy_cells.NUMPY_STEPS, "gru")
     assert load_engine(model("gru")).name == "torch on cpu"
     assert load_engine(model("lstm")).name == "ONNX Runtime, 8 bits"
     with pytest.raises(UsageError, match="`engine=numpy` cannot compute the cell 'gru'"):

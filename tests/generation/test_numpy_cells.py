@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn_cli.generation.numpy_cells import CELL_STEPS, CellWeights, rnn_step, sigmoid
+from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, CellWeights, rnn_step, sigmoid
 from charrnn_cli.network.cells import CELLS
 
 
-@pytest.mark.parametrize("name", CELL_STEPS)
+@pytest.mark.parametrize("name", NUMPY_STEPS)
 def test_a_step_computes_the_same_as_torchs_layer(name):
     torch.manual_seed(0)
     inputs, hidden, streams = 3, 5, 4
-    spec, numpy_cell = CELLS[name], CELL_STEPS[name]
+    spec, numpy_cell = CELLS[name], NUMPY_STEPS[name]
     assert len(numpy_cell.gate_scales) == spec.gates
     layer = spec.module(inputs, hidden)
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")

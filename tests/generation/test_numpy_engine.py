@@ -5,7 +5,7 @@ import torch
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation import numpy_engine
-from charrnn_cli.generation.numpy_cells import CELL_STEPS
+from charrnn_cli.generation.numpy_cells import NUMPY_STEPS
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.torch_engine import TorchEngine
 from charrnn_cli.network.cells import CELLS
@@ -72,7 +72,7 @@ def test_the_state_of_one_text_is_repeated_for_several(cell):
 def test_a_cell_without_a_step_is_refused(monkeypatch):
     settings = ModelSettings("gru", hidden=8, layers=1, embedding=4)
     weights = get_weights(LanguageModel(settings, V))
-    monkeypatch.delitem(CELL_STEPS, "gru")
+    monkeypatch.delitem(NUMPY_STEPS, "gru")
     with pytest.raises(UsageError, match="`engine=numpy` cannot compute the cell 'gru'"):
         NumpyEngine(weights, settings)
 

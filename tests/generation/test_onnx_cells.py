@@ -10,16 +10,16 @@ from charrnn_cli.network.cells import CELLS
 B, H = 3, 5
 
 
-@pytest.mark.parametrize("name", onnx_cells.CELL_STEPS)
+@pytest.mark.parametrize("name", onnx_cells.ONNX_STEPS)
 def test_a_step_computes_the_same_as_in_numpy(name):
-    spec, numpy_cell, random = CELLS[name], numpy_cells.CELL_STEPS[name], np.random.default_rng(0)
+    spec, numpy_cell, random = CELLS[name], numpy_cells.NUMPY_STEPS[name], np.random.default_rng(0)
     rows = spec.gates * H
     scale = np.repeat(np.array(numpy_cell.gate_scales, np.float32), H)
     of_input, of_state = (random.normal(0, 1, (B, rows)).astype(np.float32) for _ in range(2))
     bias = random.normal(0, 1, rows).astype(np.float32)
     states = {part: random.uniform(-1, 1, (B, H)).astype(np.float32) for part in spec.states}
     nodes = Nodes()
-    names = onnx_cells.CELL_STEPS[name](nodes, "of_input", "of_state", list(states), bias)
+    names = onnx_cells.ONNX_STEPS[name](nodes, "of_input", "of_state", list(states), bias)
     inputs = {"of_input": of_input, "of_state": of_state, **states}
     graph = helper.make_graph(
         nodes.nodes,

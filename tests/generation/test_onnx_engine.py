@@ -7,7 +7,7 @@ from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation import numpy_engine
 from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
-from charrnn_cli.generation.onnx_cells import CELL_STEPS
+from charrnn_cli.generation.onnx_cells import ONNX_STEPS
 from charrnn_cli.generation.onnx_engine import OnnxEngine
 from charrnn_cli.generation.sampling import log_probabilities, probabilities
 from charrnn_cli.network.cells import CELLS
@@ -127,7 +127,7 @@ def test_nan_in_the_weights_is_an_error():
 def test_a_cell_without_a_step_is_refused(monkeypatch):
     settings = ModelSettings("gru", hidden=8, layers=1, embedding=4)
     weights = get_weights(LanguageModel(settings, V))
-    monkeypatch.delitem(CELL_STEPS, "gru")
+    monkeypatch.delitem(ONNX_STEPS, "gru")
     with pytest.raises(UsageError, match="`engine=onnx` cannot compute the cell 'gru'"):
         OnnxEngine(weights, settings)
 
