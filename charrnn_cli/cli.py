@@ -4,26 +4,30 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from charrnn_cli.commands.compare import compare
-from charrnn_cli.commands.evaluate import evaluate
-from charrnn_cli.commands.export import export
 from charrnn_cli.commands.flags import as_flags
-from charrnn_cli.commands.info import info
-from charrnn_cli.commands.models import models
 from charrnn_cli.commands.options import GroupedCommand
-from charrnn_cli.commands.plot import plot
-from charrnn_cli.commands.prepare import prepare
-from charrnn_cli.commands.presets import presets
-from charrnn_cli.commands.sample import sample
-from charrnn_cli.commands.train import train
 from charrnn_cli.errors import CharrnnError, DiskError, disk_errors
 from charrnn_cli.machine import choose_kernels
+
+COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with a function of the same name for each
+    "prepare",
+    "train",
+    "sample",
+    "evaluate",
+    "plot",
+    "compare",
+    "models",
+    "info",
+    "presets",
+    "export",
+)
 
 
 class Door(TyperGroup):
@@ -57,8 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (prepare, train, sample, evaluate, plot, compare, models, info, presets, export):
-    app.command(cls=GroupedCommand)(command)
+for name in COMMANDS:
+    app.command(name, cls=GroupedCommand)(getattr(import_module(f"charrnn_cli.commands.{name}"), name))
 
 
 def _version(asked: bool) -> None:
