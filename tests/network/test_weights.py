@@ -90,7 +90,7 @@ def test_weights_that_are_not_finite_are_refused(model):
 
 def test_an_unknown_cell_in_config_json_is_an_error_of_that_file(model):
     change_config(model, cell="foo")
-    with pytest.raises(RunError, match=r"config\.json.*`cell` must be lstm, gru or rnn, got 'foo'"):
+    with pytest.raises(RunError, match=r"config\.json.*`cell` must be lstm, gru.* or \w+, got 'foo'"):
         load_checked_model(model)
 
 
