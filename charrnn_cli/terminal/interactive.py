@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 TEMPERATURE_STEP = 0.1  # of the keys PgUp and PgDn
 SHOWN_AFTER_UNDO = 300  # characters at the end of the text
 NAMED_SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")  # as errors name settings: `top_p` or `top_p=0.9`
-COMMANDS = {f"/{name.replace('_', '-')}": name for name in CHANGEABLE}  # that change a setting
+SETTING_COMMANDS = {f"/{name.replace('_', '-')}": name for name in CHANGEABLE}  # that change a setting
 HELP = f"""\
 Type text and press Enter: the model continues it. Enter alone: the model continues.
 /again  write the last turn again    /undo  remove the last turn
 /text   show the whole text          /new   start a new text
 /set    show the settings; to change one, type for example: /temperature 0.8
-        ({", ".join(command[1:] for command in COMMANDS)})
+        ({", ".join(command[1:] for command in SETTING_COMMANDS)})
 /help   show this                    /quit, Ctrl-D or Ctrl-C  quit
 Ctrl-C while the model writes stops only the writing."""
 KEYS = "Enter write  Tab again  Ctrl-Z undo  PgUp/PgDn temperature"
@@ -78,8 +78,8 @@ def _answer(conversation: Conversation, line: str, colors: "Console | None") -> 
             typer.echo(HELP, err=True)
         case "/set":
             typer.echo(_settings_in_words(conversation), err=True)
-        case _ if command in COMMANDS:
-            conversation.set(COMMANDS[command], value)
+        case _ if command in SETTING_COMMANDS:
+            conversation.set(SETTING_COMMANDS[command], value)
         case _ if command.startswith("/"):
             raise UsageError(f"{command} is not a command.\n{HELP}")
         case _:
@@ -87,7 +87,9 @@ def _answer(conversation: Conversation, line: str, colors: "Console | None") -> 
 
 
 def _settings_in_words(conversation: Conversation) -> str:
-    return "  ".join(f"{command[1:]} {getattr(conversation.settings, name):g}" for command, name in COMMANDS.items())
+    return "  ".join(
+        f"{command[1:]} {getattr(conversation.settings, name):g}" for command, name in SETTING_COMMANDS.items()
+    )
 
 
 def _write_turn(conversation: Conversation, typed: str, colors: "Console | None") -> None:
