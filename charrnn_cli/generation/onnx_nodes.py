@@ -21,6 +21,7 @@ SMALLEST_SCALE = np.float32(1e-5)  # the smallest number by which a row is scale
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 RUNTIME = {"domain": "com.microsoft"}  # operations of ONNX Runtime
 
+
 class Nodes:
     """The nodes and constants of a graph. Methods add nodes and return the names of their outputs."""
 
