@@ -1,4 +1,4 @@
-"""Adds to the documentation what is kept elsewhere: the command reference, and Markdown files outside of docs/.
+"""Adds what is kept elsewhere to the documentation: the command reference, and Markdown files outside of docs/.
 
 MkDocs calls `on_files` and `on_page_markdown` (see mkdocs.yml).
 """
