@@ -1,4 +1,4 @@
-"""All settings, as frozen dataclasses: each default, range, help text and help group stands here, once.
+"""All settings, as frozen dataclasses: each default, range, help text and help group is written here, once.
 
 The command line builds its flags from these fields, `config.json` stores them, and the Python API takes them as
 keyword arguments.
@@ -30,7 +30,7 @@ HELD_OUT = 0.05  # share of the text for each of validation and test, unless a s
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise
 BY_PRESET = "set by the preset"  # the default of settings that presets choose
 
-# The groups of options in the help, in the order in which it shows them.
+# The groups of options in the help, in the order in which the help shows them.
 RUN, TEXT, VOCABULARY, SPLITS = "Run and time", "Text", "Vocabulary", "Splits"
 NETWORK, REGULARIZATION, OPTIMIZER = "Network", "Regularization", "Optimizer and schedule"
 PRIME, LENGTH, CHOICE, TEXTS = "Prime", "Length and end", "Choice of the next token", "Number of texts"
@@ -180,7 +180,7 @@ class TrainingSettings(Checked):
     epochs: int | None = setting(None, "Stop after this many passes over the text.", RUN, "[1, inf)", "no limit")
     steps: int | None = setting(None, "Stop after this many steps.", RUN, "[1, inf)", "no limit")
     minutes: float | None = setting(
-        None, "Stop after this many minutes; the schedule ends with them.", RUN, "(0, inf)", "no limit"
+        None, "Stop after this many minutes; the schedule ends at that time.", RUN, "(0, inf)", "no limit"
     )
     patience: int | None = setting(
         None,
@@ -191,7 +191,7 @@ class TrainingSettings(Checked):
     )
     seed: int = setting(0, "Seed of all random numbers.", RUN, f"[0, {2**63})")
     checkpoint_every: int | None = setting(
-        None, "Save every N steps.", CHECKPOINTS, "[1, inf)", "as often as costs less than 2 % of the time"
+        None, "Save every N steps.", CHECKPOINTS, "[1, inf)", "chosen so that saving takes less than 2 % of the time"
     )
     keep: int = setting(3, "Number of recent checkpoints to keep, besides the best.", CHECKPOINTS, "[1, inf)")
 
@@ -203,7 +203,8 @@ class TrainingSettings(Checked):
         if self.bound is None and (self.patience is None or self.schedule in ENDING):
             raise UsageError(
                 f"A run without `minutes`, `epochs` or `steps` needs `patience`, and a `schedule` that does not "
-                f"depend on its end, got {self.schedule}. Pass a limit, or `patience=5` and `schedule=plateau`."
+                f"depend on the end of the run, got {self.schedule}. Pass a limit, or `patience=5` and "
+                "`schedule=plateau`."
             )
 
     @property

@@ -184,7 +184,7 @@ def flush(file: IO[bytes]) -> None:
 
 
 def _is_alive(process: str) -> bool:
-    """Whether a process of that id, which a temporary name contains, may still use its files."""
+    """Whether the process with that id, from a temporary name, may still use its files."""
     if not process.isdecimal() or os.name == "nt":  # on Windows, os.kill with signal 0 sends Ctrl-C
         return True
     if int(process) == os.getpid():  # this process has no unfinished files when it asks

@@ -83,7 +83,7 @@ def evaluate(
     from charrnn_cli.errors import UsageError
 
     if files and split:
-        raise UsageError(f"--split {split} is a part of the run's own text, but there are files too. Leave one out.")
+        raise UsageError(f"--split {split} is a part of the run's own text, but files are named too. Leave one out.")
     if (documents or field) and not files:
         raise UsageError("--documents and --field say how to read files. Name a file, or leave them out.")
 

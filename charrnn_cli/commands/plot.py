@@ -28,7 +28,7 @@ def plot(
         ),
     ] = None,
 ) -> None:
-    """Draw the training and the validation loss of runs.
+    """Plot the training and validation loss of runs.
 
     \b
     charrnn plot

@@ -41,7 +41,7 @@ def prepare(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a run of that name and its model.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--force", help="Replace the run of that name, and its model.", rich_help_panel=OUTPUT)
     ] = False,
     workers: Annotated[
         int | None,
@@ -56,7 +56,7 @@ def prepare(
 ) -> None:
     """Prepare a text: count its tokens, number them, and split it.
 
-    A folder with train.txt, valid.txt and test.txt (or NAME.train.txt and so on) is taken as split already.
+    A folder with train.txt, valid.txt and test.txt (or NAME.train.txt and so on) is treated as already split.
 
     \b
     charrnn prepare anna.txt
@@ -77,7 +77,7 @@ def prepare(
         raise UsageError("the training text is named twice, as TEXT and with --train. Name it once.")
     if train and not valid_file:
         raise UsageError(
-            "--train needs a --valid-file, because training measures progress on a text that it does not learn."
+            "--train needs a --valid-file, because training measures progress on a text that it does not learn from."
         )
     named = texts or train
     if not named:

@@ -112,7 +112,7 @@ def train(
 
 
 def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool) -> None:
-    """Shows the events of a training on stderr; of several ranks only the first one shows anything."""
+    """Shows the events of training on stderr; with several ranks, only the first one shows anything."""
     from charrnn_cli.terminal.bars import TrainingBar
     from charrnn_cli.terminal.console import new_console, say
     from charrnn_cli.terminal.reports import describe_end, describe_epoch_time, describe_recovery, describe_start
@@ -141,7 +141,7 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
 
 
 def _preview(setup: "Setup") -> str | None:
-    """A short text by the model as it is now; None if its weights are not finite, which training deals with itself."""
+    """A short text by the model as it is now; None if its weights are not finite, which training handles."""
     from charrnn_cli.config import SamplingSettings
     from charrnn_cli.errors import RunError
     from charrnn_cli.generation.numpy_engine import NumpyEngine

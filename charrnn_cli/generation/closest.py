@@ -14,8 +14,8 @@ MIN_SIMILARITY = 0.75  # of the spellings of two words, by difflib
 def closest_known(text: str, vocabulary: Vocabulary) -> list[str]:
     """The known tokens that can replace an unknown character or word; none if nothing is similar.
 
-    These are the same text without accents and typographic forms, in Latin letters, or in another case. For a word
-    without those it is the word with the most similar spelling.
+    These are the same text without accents and typographic forms, in Latin letters, or in another case. If there
+    are none for a word, it is the word with the most similar spelling.
     """
     plain = _in_ascii(text)
     if vocabulary.level == "byte" or not plain:

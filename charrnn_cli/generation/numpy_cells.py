@@ -44,7 +44,7 @@ def separate_biases(weights: CellWeights) -> CellWeights:
 
 
 def merged_biases(weights: CellWeights) -> CellWeights:
-    """The weights with both biases added up as that of the input."""
+    """The weights with both biases added up as the input bias."""
     bias = weights.input_bias + weights.state_bias
     return CellWeights(weights.of_input, weights.of_state, bias, np.zeros_like(bias))
 

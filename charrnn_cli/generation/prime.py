@@ -60,14 +60,14 @@ def _tokens(text: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def _spellings(text: str, vocabulary: Vocabulary) -> dict[str, str]:
-    """What tokens of punctuation marks stand for in a text."""
+    """The text that punctuation tokens stand for."""
     if vocabulary.level != "word":
         return {}
     return {name: character for character in set(text) if (name := mark(character))}
 
 
 def _replaced(tokens: list[str], spelled: dict[str, str], vocabulary: Vocabulary) -> list[str]:
-    """The tokens, each unknown one replaced by the closest known ones, or by <unk>; if there are none, as it is."""
+    """The tokens, each unknown one replaced by the closest known ones, or by <unk>; unchanged if there are none."""
     closest: dict[str, list[str]] = {}
     for token in dict.fromkeys(tokens[position] for position in vocabulary.lacks(tokens)):
         closest[token] = closest_known(spelled.get(token, token), vocabulary)

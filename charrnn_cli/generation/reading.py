@@ -95,7 +95,7 @@ def mean_divergence(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> f
 
 
 def _read_end(engine: Engine[Any], ids: list[int], length: int, progress: ReadProgress) -> tuple[Any, float]:
-    """The state after the last `length` tokens, and how much predictions change if the beginning is read before."""
+    """The state after the last `length` tokens, and how much predictions change if the beginning is read first."""
     end = ids[-length:]
     after_beginning = read_more(engine, ids[: END_TOKENS // 4], engine.start(1))
     predictions: list[NDArray[np.float32]] = []

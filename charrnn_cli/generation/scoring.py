@@ -137,5 +137,5 @@ def _line_scores(text: ScorableText, token_losses: NDArray[np.float64]) -> Itera
 
 
 def _bits(nats: float, characters: int) -> float:
-    """Bits per character; a text without characters counts as one."""
+    """Bits per character; a text without characters counts as one character."""
     return nats / math.log(2) / max(characters, 1)

@@ -26,7 +26,7 @@ def read_files(
 ) -> ScorableText:
     """Files as one text, read as the model's own text was.
 
-    `changes` replace settings of that: `encoding`, `documents` or `field`. Raises UsageError, TextError, DiskError.
+    `changes` replaces its `encoding`, `documents` or `field`. Raises UsageError, TextError, DiskError.
     """
     settings = dataclasses.replace(model.text, **changes)
     needs_records = "field" in changes or changes.get("documents") == "record"

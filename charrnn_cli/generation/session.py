@@ -23,7 +23,7 @@ from charrnn_cli.text.reader import read_whole_text
 from charrnn_cli.wording import network_shape
 
 MAX_TEXTS = 1_000_000
-TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to so many tokens for each line
+TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to this many tokens per line
 
 
 class Session:

@@ -11,7 +11,7 @@ def dropout(x: Tensor, probability: float) -> Tensor:
     """Sets each number of x to 0 with this probability, and divides the others by 1 - probability.
 
     `F.dropout` draws one random number for each number of x on one core of a CPU. Here one random number of 64 bits
-    decides about four. Srivastava et al., JMLR 2014.
+    decides for four. Srivastava et al., JMLR 2014.
     """
     if x.device.type != "cpu":
         return F.dropout(x, probability)

@@ -18,11 +18,11 @@ from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.text.corpus import check_ids
 
 WARM_UP = 256  # tokens that a stream reads before those that are scored, to get its hidden state
-LONG_WARM_UP = 1024  # the same, for perplexities that are correct in three decimal places
+LONG_WARM_UP = 1024  # the same, for perplexities that are correct to three decimal places
 SCORING_WINDOW = 64  # tokens per forward pass, fewer with a large vocabulary; it divides both warm-ups
 MOST_LOGITS = 1 << 25  # numbers per forward pass
 MOST_STREAMS = 64
-WARM_UPS_PER_STREAM = 4  # a stream has at least this many times as many tokens as its warm-up
+WARM_UPS_PER_STREAM = 4  # a stream is at least this many times as long as its warm-up
 IGNORED = -100  # a target that F.cross_entropy does not count
 LARGEST_EXPONENT = 700.0  # above it, math.exp overflows
 
@@ -64,7 +64,7 @@ def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
 
 
 class Network(Protocol):
-    """What scoring needs of a model: a `LanguageModel`, or an engine that looks like one."""
+    """What scoring needs from a model: a `LanguageModel`, or an engine that looks like one."""
 
     training: bool
     vocabulary_size: int
@@ -104,7 +104,7 @@ class Streams:
 
 
 def cut_streams(targets: int, warm_up: int | None, vocabulary_size: int, ranks: Ranks = ALONE) -> Streams:
-    """Cuts a text with this many targets into streams, and takes those of this rank. No `warm_up` gives one stream."""
+    """Cuts a text with this many targets into streams, and takes those of this rank. No `warm_up`: one stream."""
     streams = 1 if warm_up is None else max(1, min(MOST_STREAMS, targets // (WARM_UPS_PER_STREAM * warm_up)))
     length = -(-targets // streams)  # rounded up
     starts = length * np.arange(streams)[:, None]  # (B, 1)
@@ -141,7 +141,7 @@ def score_streams(
     are read side by side. A stream starts `warm_up` tokens early without scoring them; its loss then differs from that
     of a single pass by less than 1e-4. If `warm_up` is None the text is read in a single pass.
 
-    The loss of every target is written to `each` (N - 1,), which takes a single scale. The score is that of the best
+    The loss of every target is written to `each` (N - 1,), which needs a single scale. The score is that of the best
     of several `scales` of the logits. Several `ranks` share the streams. Raises RunError if an id of the text is not
     in the vocabulary of the model.
     """

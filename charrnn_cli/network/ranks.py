@@ -58,7 +58,7 @@ class Ranks:
     def shared_time(self) -> float:
         """Seconds on a clock that shows the same on every rank.
 
-        With several ranks it advances only in `synchronize`. Between two calls of that it stands still, so that ranks
+        With several ranks it advances only in `synchronize`. Between two calls it stands still, so that ranks
         that decide by the time (whether to validate, save or stop) all decide the same.
         """
         return time.perf_counter() if self.size == 1 else self._shared_time
@@ -103,7 +103,7 @@ class Ranks:
         """Ends the process at once with this exit code, if there are several ranks.
 
         If the interpreter shut down in its usual way, a thread of gloo that is still running could abort the process,
-        and torchrun would take a finished run for a failed one.
+        and torchrun would treat a finished run as failed.
         """
         if self.size > 1:
             sys.stdout.flush()

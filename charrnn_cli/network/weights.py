@@ -68,7 +68,7 @@ def weight_shapes(settings: ModelSettings, vocabulary_size: int) -> dict[str, Sh
 
 
 def _norm_shapes(settings: ModelSettings) -> dict[str, Shape]:
-    """Of the layer normalization before each layer, and of that before the output layer; one-hot input has none."""
+    """The shapes of the layer normalization before each layer and the output layer; one-hot input has none."""
     sizes = dict.fromkeys(range(1, settings.layers + 1), settings.hidden)
     if settings.embedding:
         sizes[0] = settings.embedding

@@ -52,7 +52,7 @@ def _settings_of(run: Description) -> dict[str, Any]:
 
 
 def _results(runs: Sequence[Description]) -> Values:
-    """How good the weights are that `sample` uses, and what training them took."""
+    """How good the weights that `sample` uses are, and how long they were trained."""
     results: Values = {
         "parameters": [one.parameters for one in runs],
         "valid_loss": [_loss(one) for one in runs],

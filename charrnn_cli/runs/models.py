@@ -69,7 +69,7 @@ def load_model(run: Run, step: int | None = None) -> Model:
 
 
 def _text_settings(run: Run, config: Config, vocabulary: Vocabulary) -> PrepareSettings:
-    """How the text of a model was read and split: from config.json, the corpus, or as far as the vocabulary tells."""
+    """How the text of a model was read and split: from config.json, the corpus or the vocabulary."""
     if config.text is not None:
         return config.text
     if run.prepared:

@@ -27,7 +27,7 @@ from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
-PARALLEL_BYTES = 1 << 25  # size of a text from which starting several processes pays
+PARALLEL_BYTES = 1 << 25  # texts of at least this size are worth several processes
 NAMED_MISSING_TOKENS = 5  # number of missing tokens that a message names
 
 
@@ -74,7 +74,7 @@ def prepare(
         work = coder(settings, _processes(parts, workers))
         surveyed = yield from survey(parts, work)
         vocabulary = work.vocabulary()
-        split_sizes(surveyed, settings)  # an error now, before anything is written
+        split_sizes(surveyed, settings)  # raises its error before anything is written
         if _exists(run.folder) and not (force and run.folder.is_dir()):
             yield Prepared(run, vocabulary, _same_corpus(run, surveyed, settings), unchanged=True)
             return
@@ -85,7 +85,7 @@ def prepare(
 def _write_run(
     run: Run, parts: PartSources, settings: PrepareSettings, surveyed: Survey, work: Coder, vocabulary: Vocabulary
 ) -> Generator[PassProgress, None, CorpusInfo]:
-    """Writes a run's corpus and vocabulary, in place of the run that may be there."""
+    """Writes a run's corpus and vocabulary, replacing any existing run."""
     with locked(run.folder) if _exists(run.folder) else nullcontext(), new_folder(run.folder) as folder:
         new_run = Run(folder)
         new_run.corpus.mkdir()
@@ -151,8 +151,8 @@ def _files_of_parts(
     """The files of each part, as they were named. Raises TextError, UsageError."""
     if test_file and not valid_file:
         raise UsageError(
-            "`test_file` needs a `valid_file`, because training measures progress on a text that it does not learn. "
-            "Name one."
+            "`test_file` needs a `valid_file`, because training measures progress on a text that it does not learn "
+            "from. Name one."
         )
     if valid_file:
         for folder in map(Path, texts):
@@ -195,7 +195,7 @@ def _default_name(argument: str, is_split: bool) -> str:
 
 
 def _same_corpus(run: Run, surveyed: Survey, settings: PrepareSettings) -> CorpusInfo:
-    """The corpus that a run already has. Raises RunError if it is of another text or other settings, or damaged."""
+    """The corpus that a run already has. Raises RunError if it has another text or other settings, or is damaged."""
     corpus = Corpus(run.corpus)
     if run.prepared and corpus.info.sha256 == surveyed.sha256 and corpus.info.settings == settings:
         for split in SPLIT_NAMES:

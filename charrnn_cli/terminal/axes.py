@@ -8,7 +8,7 @@ from charrnn_cli.config import Over, Unit
 from charrnn_cli.runs.curves import Curve
 
 UNIT_LABELS = {"loss": "loss, nats per token", "bits": "bits per token", "perplexity": "perplexity"}
-START = 0.05  # share of a training whose steep losses may be cut off at the top of a chart
+START = 0.05  # share of a run, at its start, whose steep losses may be cut off at the top of a chart
 MARGIN = 0.03  # share of a chart's height that stays free above and below the curves
 MAX_NATS = 700.0  # exp of more than this overflows
 

@@ -72,7 +72,7 @@ class _TimeLeft(ProgressColumn):
 
 
 class TrainingBar:
-    """The bar of a training with its figures below; plain lines if stderr is not a terminal."""
+    """The progress bar of training with its figures below; plain lines if stderr is not a terminal."""
 
     def __init__(self, console: Console, bounded: bool, epochs: int | None, level: Level) -> None:
         self._console = console

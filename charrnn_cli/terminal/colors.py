@@ -6,7 +6,7 @@ import os
 from rich.console import Console
 from rich.text import Text
 
-# The style of a token, by the least probability it must have.
+# The style of a token, by its minimum probability.
 SURPRISE_STYLES = ((0.5, ""), (0.2, "green"), (0.05, "yellow"), (0.01, "dark_orange"), (0.0, "bold red"))
 
 

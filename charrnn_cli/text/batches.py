@@ -6,7 +6,7 @@ TokenArray = TypeVar("TokenArray", bound="Sliceable")
 
 
 class Sliceable(Protocol):
-    """The methods that NumPy arrays and torch tensors have in common and that are used here."""
+    """The methods used here, which NumPy arrays and torch tensors have in common."""
 
     def __len__(self) -> int: ...
     def __getitem__(self: TokenArray, index: slice | tuple[slice, slice], /) -> TokenArray: ...

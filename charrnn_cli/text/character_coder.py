@@ -60,8 +60,8 @@ class CharacterCoder:
         frequent = frequent[frequent != ord(END)]
         if not len(frequent):
             raise TextError(
-                f"`min_count={self.settings.min_count}` leaves no character: the text has {self._counts.sum()} in "
-                "all. Pass a smaller `min_count`."
+                f"`min_count={self.settings.min_count}` leaves no characters: the text has only {self._counts.sum()}. "
+                "Pass a smaller `min_count`."
             )
         limit = self.settings.vocab_size
         if limit is not None:

@@ -12,7 +12,7 @@ from charrnn_cli.text.word_coder import WordCoder
 
 
 class TextHash(Protocol):
-    """A hash of the clean text, such as that of hashlib."""
+    """A hash of the clean text, such as one from hashlib."""
 
     def update(self, data: bytes, /) -> None:
         """Adds more of the text."""

@@ -98,7 +98,7 @@ class Original:
 
 
 def _texts(sources: Sequence[Source], settings: PrepareSettings) -> Iterator[str]:
-    """The texts of files as a model writes them: without marks between documents, in lower case if it learned that."""
+    """The texts of files as a model writes them: no marks between documents, and lower case if its text was."""
     for source in sources:
         if settings.level == "byte":
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -123,8 +123,8 @@ def find_copies(text: str, original: Original) -> Copies:
 def _longest(codes: CodePoints, is_copied: NDArray[np.bool_], original: Original) -> tuple[int, int]:
     """Start and length of the longest passage that occurs in the original.
 
-    `is_copied` says where a passage of `COPY_LENGTH` starts that does. Halves the range of possible lengths, but at
-    most doubles the length, as most copies are short.
+    `is_copied` says where a copied passage of `COPY_LENGTH` starts. Halves the range of possible lengths, but at most
+    doubles the length, because most copies are short.
     """
     if is_copied.any():
         start, low, high = int(is_copied.argmax()), COPY_LENGTH, len(codes)
@@ -162,7 +162,7 @@ def _occurring(codes: CodePoints, length: int, original: Original) -> NDArray[np
     may_occur = np.zeros(1 << FILTER_BITS, bool)  # by the first bits of a hash: skips most of the original
     may_occur[hashes >> shift] = True
     occurs = np.zeros(count, bool)
-    overlap = _code_points("")  # the end of the pieces before, as passages cross their borders
+    overlap = _code_points("")  # the end of the previous pieces, because passages cross their borders
     for piece in original.pieces():
         joined = np.concatenate([overlap, piece])
         if len(joined) >= length:

@@ -58,7 +58,7 @@ def survey(parts: PartSources, coder: Coder) -> Generator[PassProgress, None, Su
             yield PassProgress("counting", done, total)
         if not tokens[part] and sources:
             names = ", ".join(source.name for source in sources)
-            raise TextError(f"there is no text in {names}. Name a file that has some.")
+            raise TextError(f"there is no text in {names}. Name a file that contains text.")
         if part != WHOLE_TEXT:
             text_hash.update(b"\0")
     return Survey(tokens, text_hash.hexdigest())
@@ -208,7 +208,9 @@ def split_sizes(surveyed: Survey, settings: PrepareSettings) -> dict[str, int]:
     unit = TOKEN_UNITS[settings.level]
     for name, size in surveyed.tokens.items():
         if size < 2:  # an input and its target
-            raise TextError(f"the {name} text is too short: it has {size} {unit}, and 2 are needed. Name a longer one.")
+            raise TextError(
+                f"the {name} text is too short: it has {size} {unit}, but needs at least 2. Name a longer one."
+            )
     return {name: surveyed.tokens.get(name, 0) for name in SPLIT_NAMES}
 
 
@@ -224,8 +226,8 @@ def _cut_sizes(tokens: int, settings: PrepareSettings) -> dict[str, int]:
     for name, size in sizes.items():
         if is_needed[name] and size < 2:  # an input and its target
             raise TextError(
-                f"the text is too short: the {name} split gets {size} of its {tokens} {unit}, and 2 "
-                "are needed. Use a longer text, or fewer splits: pass `valid=0` and `test=0`."
+                f"the text is too short: the {name} split gets {size} of its {tokens} {unit}, but "
+                "needs at least 2. Use a longer text, or fewer splits: pass `valid=0` and `test=0`."
             )
     return sizes
 

@@ -42,7 +42,7 @@ class ScorableText:
 def read_split(ids: TokenIds, vocabulary: Vocabulary, by_line: bool, characters: int | None = None) -> ScorableText:
     """A split of a prepared text, whose number of `characters` was counted then. Raises TextError, RunError.
 
-    A word that is stored as <unk> has lost its length: `characters` includes it, lines count the length of "<unk>".
+    The length of a word that is stored as <unk> is lost: `characters` includes it, but lines count that of "<unk>".
     """
     joiner = tokenizer_of(vocabulary).joiner()
     collector = _Collector(vocabulary, joiner, by_line)

@@ -79,7 +79,7 @@ class WordCoder:
         words = [word for word, count in counts.items() if count >= min_count]
         if not words:
             raise TextError(
-                f"`min_count={min_count}` leaves no word: the text has {counts.total():,} in all. Pass a smaller "
+                f"`min_count={min_count}` leaves no words: the text has only {counts.total():,}. Pass a smaller "
                 "`min_count`."
             )
         words.sort(key=lambda word: (-counts[word], word))

@@ -23,7 +23,7 @@ CPU_FLOPS, WORD_FLOPS, GPU_FLOPS = 2e11, 1.25e11, 2e13  # per second of training
 class Size:
     """A network of two layers, and how long it is the best one to train."""
 
-    minutes: float  # longer trainings learn more with a larger network
+    minutes: float  # longer runs learn more with a larger network
     hidden: int
     learning_rate: float
 

@@ -1,4 +1,4 @@
-"""The bookkeeping between the steps of a training: counters, time, reports, validations and checkpoints."""
+"""The bookkeeping between the steps of training: counters, time, reports, validations and checkpoints."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,14 +12,14 @@ from charrnn_cli.training.saving import recover, write_checkpoint
 from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.setup import Setup
 
-DIVERGED_STEPS = 5  # without a finite loss, in a row: training has diverged
+DIVERGED_STEPS = 5  # steps in a row without a finite loss: training has diverged
 
 
 class Bookkeeping:
-    """Counts the steps of a training and does what is due between them. All ranks make the same calls.
+    """Counts the steps of training and does what is due between them. All ranks make the same calls.
 
     The clock is read after each step and after each pause, together with the request to stop. Between two readings
-    both stand still, so it does not matter in which order the methods ask for them.
+    neither changes, so the order in which the methods ask for them does not matter.
     """
 
     def __init__(self, setup: Setup, windows: int, stop: Callable[[], bool]) -> None:
@@ -79,7 +79,7 @@ class Bookkeeping:
             seconds=counters.seconds,
             seconds_left=pace.seconds_left(),
         )
-        self._clock.tick()  # the time that the caller took is not that of a step
+        self._clock.tick()  # the time that the caller took is not part of a step
 
     def validate(self) -> Iterator[Event]:
         """Computes the validation loss, if it is due. A request to stop ends this early, without a result."""
@@ -120,7 +120,7 @@ class Bookkeeping:
         return Pace(self._settings, self._state.counters, self._windows, valid_tokens)
 
     def _pause(self) -> None:
-        """Before a pause: waits for the steps that a GPU has not finished, so that their time counts as theirs."""
+        """Before a pause: waits until a GPU has finished its steps, so that their time is not part of the pause."""
         self._state.count()
         self._clock.tick_after_steps()
 

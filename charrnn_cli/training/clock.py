@@ -1,4 +1,4 @@
-"""The clock of a training. It stands still between two ticks, so all ranks always see the same time."""
+"""The clock of training. It stands still between two ticks, so all ranks always see the same time."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ class Clock:
         return self.stopping
 
     def tick_after_steps(self) -> None:
-        """The same, where the time since the last tick was spent on steps."""
+        """Like `tick`, if the time since the last tick was spent on steps."""
         before = self._state.counters.seconds
         self.tick()
         self._seconds_of_steps += self._state.counters.seconds - before

@@ -86,7 +86,7 @@ def _preset(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: to
 
 
 def _check_origin(request: Request, origin: Run) -> None:
-    """Raises UsageError if something else than the trained model would set the shape of the network."""
+    """Raises UsageError if something other than the trained model would set the shape of the network."""
     for name in SHAPE:
         if name in request.settings:
             raise UsageError(
@@ -100,7 +100,7 @@ def _check_origin(request: Request, origin: Run) -> None:
 
 
 def _fitted(preset: Preset, vocabulary_size: int, memory: float, ranks: Ranks) -> Preset:
-    """The preset, with its batch split into parts if otherwise this memory of a GPU would not suffice."""
+    """The preset, with its batch split into parts if all of it would not fit into this memory of a GPU."""
     if memory == math.inf:
         return preset
     with torch.device("meta"):

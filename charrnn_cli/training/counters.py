@@ -1,11 +1,11 @@
-"""Where a training is: the numbers that `training.json` stores with each checkpoint."""
+"""The progress of a run: the numbers that `training.json` stores with each checkpoint."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Counters:
-    """Where a training is."""
+    """The progress of a run."""
 
     step: int = 0  # optimizer updates so far
     epoch: int = 0  # complete epochs
@@ -22,7 +22,7 @@ class Counters:
     scale: float = 1.0  # of the logits, fitted by the last validation
     cuts: int = 0  # how often the schedule "plateau" has lowered the learning rate
     skipped: int = 0  # steps whose loss or gradients were not finite
-    skipped_in_row: int = 0  # the same, in an unbroken row up to now
+    skipped_in_row: int = 0  # the same, in a row up to now
     recoveries: int = 0  # how often training has diverged; each time halves the learning rate
 
     def advance(self, windows: int) -> bool:

@@ -1,4 +1,4 @@
-"""The events of a training. Each one becomes a record of log.jsonl."""
+"""The events of training. Each one becomes a record of log.jsonl."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Report:
-    """How training goes."""
+    """The progress, loss and speed of training."""
 
     step: int
     epoch: float

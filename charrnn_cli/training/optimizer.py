@@ -134,7 +134,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, learning_rate: float, skip: Tensor) -> None:
-        """Takes a step, unless `skip` () is true. A GPU is not waited for if the optimizer is fused."""
+        """Takes a step, unless `skip` () is true. Does not wait for a GPU if the optimizer is fused."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         skips_on_device = self._spec.fused and skip.device.type in ("cpu", "cuda")
         if not skips_on_device and skip:

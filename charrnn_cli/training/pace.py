@@ -11,7 +11,7 @@ VALIDATIONS = 10  # a short run validates at most this many times
 UNBOUNDED_EPOCHS = 0.5  # a run without a limit validates after this many epochs, or after VALIDATION_STEPS
 ROUNDING = 0.999  # progress is a sum of rounded shares: a tenth of a run may come out slightly smaller
 SAVE_SECONDS = 30.0  # the shortest time between two checkpoints
-SAVE_COST = 50  # and at least this many times the time that a checkpoint takes: 2 % of all
+SAVE_COST = 50  # and at least this many times as long as saving takes: 2 % of the time
 
 
 class Pace:

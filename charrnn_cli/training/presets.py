@@ -9,7 +9,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.network.cells import CELLS
 
 AUTO = "auto"
-AUTO_SOURCE = "fit for the text, the time and the device"
+AUTO_SOURCE = "fitted to the text, the time and the device"
 NEEDS = {  # settings that have an effect only with some values of another one
     "weight_decay": ("optimizer", ("adamw",)),
     "forget_bias": ("cell", tuple(name for name, cell in CELLS.items() if cell.forget_gate is not None)),
@@ -148,7 +148,7 @@ def ptb_modern() -> Preset:
             epochs=18,
         ),
         WORDS,
-        "ours, for an hour of two CPU cores",
+        "ours, for an hour on two CPU cores",
     )
 
 

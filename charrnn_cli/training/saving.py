@@ -1,4 +1,4 @@
-"""Saves the state of a training, and returns to a saved state after training diverged."""
+"""Saves the state of training, and returns to a saved state after training diverged."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ def write_checkpoint(run: Run, settings: TrainingSettings, state: TrainingState,
     weights, tensors, record = state.dump()
     if not state.ranks.first:
         return
-    if not run.checkpoints.is_dir():  # if it were made again, the rest of the run would still be missing
+    if not run.checkpoints.is_dir():  # making the folder again would not restore the rest of the run
         raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If you moved the run, resume it there.")
     save_checkpoint(run, state.summary(epoch), weights, tensors, record, counters.best_step)
     drop_checkpoints(run, settings.keep, settings.checkpoint_every, counters.best_step)
@@ -29,7 +29,7 @@ def write_checkpoint(run: Run, settings: TrainingSettings, state: TrainingState,
 def recover(run: Run, settings: TrainingSettings, state: TrainingState) -> Recovery:
     """Returns to the last checkpoint, or to the start if there is none, with half the learning rate.
 
-    The time that was spent is not given back. Raises CharrnnError if that has not helped several times.
+    The time already spent still counts. Raises CharrnnError if several recoveries did not help.
     """
     diverged = state.counters
     recoveries = diverged.recoveries + 1

@@ -50,7 +50,7 @@ class _Place:
 def set_up(run: Run, request: Request, device: torch.device, ranks: Ranks = ALONE, start_over: bool = False) -> Setup:
     """Begins, resumes or restarts the training of a prepared run, and writes its config.json.
 
-    Nothing of an earlier training is lost if the request is refused. Raises UsageError, RunError, DiskError.
+    A refused request removes nothing. Raises UsageError, RunError, DiskError.
     """
     place = _place(run, device, ranks)
     if start_over:
@@ -68,7 +68,7 @@ def begin(place: _Place, request: Request) -> Setup:
 
 
 def restart(place: _Place, request: Request) -> Setup:
-    """Starts a run with new settings. An earlier training of it is lost."""
+    """Starts a run with new settings. Its earlier training is lost."""
     config, reason = new_config(request, place.corpus, place.vocabulary, place.device, place.ranks)
     return _started(place, config, reason, request.origin)
 
@@ -108,7 +108,7 @@ def _place(run: Run, device: torch.device, ranks: Ranks) -> _Place:
 
 
 def _started(place: _Place, config: Config, reason: str | None, origin: Run | None) -> Setup:
-    """A run before its first step; what an earlier training left is removed last."""
+    """A run before its first step; what earlier training left is removed last."""
     setup = _with_trained_weights(replace(_fresh(place, config), reason=reason), origin)
     _clear(place.run)
     _write(setup)
@@ -120,7 +120,7 @@ def _fresh(place: _Place, config: Config) -> Setup:
     run, info = place.run, place.corpus.info
     if config.sha256 != info.sha256 and config.sha256 not in info.grown_from:
         raise RunError(
-            f"{run.folder} was trained on another text than it contains now. Pass `restart=True` to start over."
+            f"{run.folder} was trained on a different text than it contains now. Pass `restart=True` to start over."
         )
     keep_freed_memory()
     held_out = place.corpus.split("valid")
@@ -135,7 +135,7 @@ def _check_held_out(run: Run, data: Data, training: TrainingSettings) -> None:
     """Raises UsageError if the settings need a validation loss and no text is held out for it."""
     if data.valid is None and (training.patience is not None or training.schedule == "plateau"):
         raise UsageError(
-            f"{run.name} has no text held out, so there is no validation loss for `patience` or `schedule=plateau`. "
+            f"{run.name} has no held-out text, so there is no validation loss for `patience` or `schedule=plateau`. "
             "Leave them out and pass `minutes=10`, or prepare the text again with `valid=0.05`."
         )
 
@@ -156,8 +156,8 @@ def _last_checkpoint(run: Run) -> Checkpoint | None:
         saved = checkpoints(run)
     if not saved and run.trained:
         raise RunError(
-            f"{run.folder} has a model but no checkpoint to resume from. Pass `restart=True` to start over; that "
-            "model is lost then."
+            f"{run.folder} has a model but no checkpoint to resume from. Pass `restart=True` to start over; this "
+            "deletes that model."
         )
     return saved[-1] if saved else None
 
@@ -176,7 +176,7 @@ def _refuse_to_shorten(old: Config, config: Config, state: TrainingState) -> Non
 
 
 def _clear(run: Run) -> None:
-    """Removes what an earlier training left."""
+    """Removes what earlier training left."""
     with disk_errors("write", run.folder):
         for path in (run.config, run.weights, run.log):
             path.unlink(missing_ok=True)

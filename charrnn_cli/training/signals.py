@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop."""
+"""Signals that ask training to stop."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, and a closed ter
 class Signals:
     """Notes a signal, so that training can stop after the step and save. A second signal ends the process at once.
 
-    It does not if this is `patient`: torchrun passes on a signal that the terminal has already sent to each process.
+    It does not if `patient` is set: torchrun passes on a signal that the terminal has already sent to each process.
     Before the process ends, `before_exit` is called. Outside of the main thread, signals are left as they are.
     """
 

@@ -1,4 +1,4 @@
-"""The state of a training: everything that a resumed run needs, and how it is saved and restored."""
+"""The state of training: everything that a resumed run needs, and how it is saved and restored."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ class TrainingState:
     def add_step(self, finite: Tensor, loss: Tensor, hidden: State) -> None:
         """Keeps the loss () and the hidden state of a step if it was `finite` (), else notes that it was skipped.
 
-        A GPU is not waited for.
+        Does not wait for a GPU.
         """
         self.loss_sum += torch.where(finite, loss, 0.0)
         self.hidden = tuple(torch.where(finite, new, old) for new, old in zip(hidden, self.hidden, strict=True))
@@ -88,14 +88,14 @@ class TrainingState:
             self.hidden = self.model.zero_state(self.hidden[0].shape[1])
 
     def count(self) -> None:
-        """Brings the counters up to date with the steps that were added. A GPU is waited for."""
+        """Brings the counters up to date with the steps that were added. Waits for a GPU."""
         good, skipped, self.counters.skipped_in_row = self.tally.tolist()
         self.counters.loss_steps += good
         self.counters.skipped += skipped
         self.tally[:2] = 0
 
     def take_loss(self) -> float:
-        """The mean loss of the steps since the last call, over all ranks. A GPU is waited for."""
+        """The mean loss of the steps since the last call, over all ranks. Waits for a GPU."""
         loss: float = self.ranks.sum(self.loss_sum).item() / self.counters.loss_steps
         self.loss_sum.zero_()
         self.counters.loss_steps = 0
@@ -107,7 +107,7 @@ class TrainingState:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     def summary(self, epoch: float) -> Summary:
-        """The summary that stands in the header of saved weights."""
+        """The summary in the header of saved weights."""
         counters = self.counters
         return Summary(
             step=counters.step,

@@ -15,7 +15,7 @@ SCALARS = {  # for each kind of record, TensorBoard's name of each field
 
 
 class EventFiles:
-    """Writes records of a log, starting with those that the log already has up to `step`; older event files go.
+    """Writes records of a log, starting with those up to `step` in the log; removes older event files.
 
     Raises UsageError if TensorBoard is not installed, DiskError.
     """

@@ -76,7 +76,8 @@ def check_streams(data: Data, settings: TrainingSettings, ranks: Ranks) -> int:
         return stream_length(len(data.train), settings.batch_size)
     except ValueError as error:
         raise UsageError(
-            f"`batch_size={settings.batch_size}` is too large for a text of {len(data.train)} tokens. Pass less."
+            f"`batch_size={settings.batch_size}` is too large for a text of {len(data.train)} tokens. Pass a smaller "
+            "one."
         ) from error
 
 

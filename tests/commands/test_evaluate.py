@@ -94,7 +94,7 @@ def test_unknown_tokens_are_an_error_or_skipped_or_counted_as_unk(trained, folde
     ("arguments", "code", "message"),
     [
         (["--model", "anna"], 1, "anna comes without its training text"),
-        (["fox.txt", "--split", "test"], 2, "but there are files too"),
+        (["fox.txt", "--split", "test"], 2, "but files are named too"),
         (["nowhere.txt"], 1, "no such file: nowhere.txt"),
         (["one.txt"], 1, "the text has only one token"),
         (["empty.txt"], 1, "the text has no token"),

@@ -55,5 +55,5 @@ def test_bytes_are_their_own_ids_and_a_character_counts_at_its_first_byte(folder
 
 
 def test_min_count_that_leaves_nothing_is_refused(folder):
-    with pytest.raises(TextError, match="`min_count=9` leaves no character: the text has 3 in all"):
+    with pytest.raises(TextError, match="`min_count=9` leaves no characters: the text has only 3"):
         counted(folder, "abc", min_count=9).vocabulary()

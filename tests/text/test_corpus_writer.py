@@ -98,9 +98,9 @@ def test_min_count_without_rare_characters_changes_nothing(folder):
         (
             b"a",
             PrepareSettings(valid=0, test=0),
-            "gets 1 of its 1 characters, and 2 are needed.*`valid=0`",
+            "gets 1 of its 1 characters, but needs at least 2.*`valid=0`",
         ),
-        (b"abc", PrepareSettings(valid=0, test=0, min_count=9), "`min_count=9` leaves no character"),
+        (b"abc", PrepareSettings(valid=0, test=0, min_count=9), "`min_count=9` leaves no characters"),
     ],
 )
 def test_texts_that_cannot_be_prepared(folder, data, settings, message):

@@ -81,7 +81,7 @@ def test_a_text_with_too_many_words_loses_the_rarest(folder, monkeypatch):
 
 
 def test_min_count_that_leaves_nothing_is_refused(folder):
-    with pytest.raises(TextError, match="`min_count=9` leaves no word: the text has 3 in all"):
+    with pytest.raises(TextError, match="`min_count=9` leaves no words: the text has only 3"):
         counted(folder, "a b c", min_count=9).vocabulary()
 
 

@@ -160,7 +160,7 @@ def test_a_run_without_a_limit_ends_when_validation_stops_improving(fox, monkeyp
 @pytest.mark.parametrize("flags", [{"patience": 3}, {"schedule": "plateau"}], ids=str)
 def test_patience_and_plateau_need_held_out_text(folder, flags):
     run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0, test=0))
-    with pytest.raises(UsageError, match="no text held out"):
+    with pytest.raises(UsageError, match="no held-out text"):
         run_for(run, SMALL | flags)
     assert not run.config.exists()
 

@@ -97,7 +97,7 @@ def test_a_run_with_another_text_than_it_was_trained_on_is_refused(folder, fox):
     trained(fox)
     record = json.loads(fox.config.read_text())
     fox.config.write_text(json.dumps(record | {"sha256": "0" * 64}))
-    with pytest.raises(RunError, match="another text"):
+    with pytest.raises(RunError, match="trained on a different text"):
         set_up_with(fox, {})
 
 
