@@ -34,18 +34,23 @@ class Checked:
 
     def __post_init__(self) -> None:
         kind: Any = type(self)
-        for name, (default, interval, choices) in _rules(kind).items():
-            value = getattr(self, name)
-            if value is None and default is None:
-                continue
-            if interval is not None and not _inside(value, interval):
-                raise UsageError(f"`{name}` must be {_in_words(interval)}, got {value}.")
-            if choices and value not in choices:
-                raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
+        for name in _rules(kind):
+            check_value(kind, name, getattr(self, name))
         self.check()
 
     def check(self) -> None:
         """Checks what involves several settings. Raises UsageError."""
+
+
+def check_value(kind: Any, name: str, value: Any) -> None:
+    """Checks a value of one setting of a dataclass against its range and its choices. Raises UsageError."""
+    default, interval, choices = _rules(kind)[name]
+    if value is None and default is None:
+        return
+    if interval is not None and not _inside(value, interval):
+        raise UsageError(f"`{name}` must be {_in_words(interval)}, got {value}.")
+    if choices and value not in choices:
+        raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.setting import Checked, defaults, setting
+from charrnn_cli.setting import Checked, check_value, defaults, setting
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,15 @@ def test_values_outside_are_named(bad, message):
     with pytest.raises(UsageError) as error:
         Oven(**bad)
     assert str(error.value) == message
+
+
+def test_a_value_is_checked_by_itself():
+    check_value(Oven, "pies", 2)
+    check_value(Oven, "timer", None)
+    with pytest.raises(UsageError, match="`heat` must be in"):
+        check_value(Oven, "heat", 999)
+    with pytest.raises(UsageError, match="`mode` must be fan"):
+        check_value(Oven, "mode", "steam")
 
 
 def test_defaults_are_those_of_the_fields():

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from charrnn_cli.config import BOUNDS, ModelSettings, TrainingSettings
+from charrnn_cli.config import BOUNDS, Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
+from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.device import device_name, free_memory
 from charrnn_cli.network.memory import memory_needed
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Config
+from charrnn_cli.setting import check_value
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.auto import auto
@@ -30,17 +32,23 @@ SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for: settings by their names, a preset, and a trained model to start from."""
+    """What the user asks for: settings by their names, a preset, and a trained model to start from.
+
+    Raises UsageError for an unknown setting, and for a value that is invalid in every run.
+    """
 
     settings: Mapping[str, Any]
     preset: str | None = None
     origin: Run | None = None
 
     def __post_init__(self) -> None:
-        known = {one.name for kind in (ModelSettings, TrainingSettings) for one in fields(kind)}
-        for name in self.settings:
-            if name not in known:
+        kinds = {one.name: kind for kind in (ModelSettings, TrainingSettings) for one in fields(kind)}
+        for name, value in self.settings.items():
+            if name not in kinds:
                 raise UsageError(f"`{name}` is not a setting of training.")
+            check_value(kinds[name], name, value)
+        if "cell" in self.settings:
+            cell_spec(self.settings["cell"])
 
     @property
     def empty(self) -> bool:
@@ -100,7 +108,7 @@ def _check_origin(request: Request, origin: Run) -> None:
 
 
 def _fitted(preset: Preset, vocabulary_size: int, memory: float, ranks: Ranks) -> Preset:
-    """The preset, with its batch split into parts if all of it would not fit into this memory of a GPU."""
+    """The preset, with its batch split into parts if the whole batch would not fit into this much GPU memory."""
     if memory == math.inf:
         return preset
     with torch.device("meta"):
@@ -115,8 +123,10 @@ def _fitted(preset: Preset, vocabulary_size: int, memory: float, ranks: Ranks) -
     return replace(preset, training=replace(preset.training, accumulate=parts))
 
 
-def changed_config(config: Config, request: Request, run: Run) -> Config:
+def changed_config(config: Config, request: Request, run: Run, level: Level) -> Config:
     """The settings of a run that resumes. Raises UsageError if the user asks for other settings than the run has."""
+    if request.named_preset:
+        named(request.named_preset, level)  # a typo is an error in itself: to restart would not help
     current = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "origin": config.origin}
     passed = dict(request.settings)
     if request.preset is not None:

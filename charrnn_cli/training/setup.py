@@ -10,6 +10,7 @@ from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, remove_leftovers
 from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.network.model import get_weights
+from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints, publish_best
@@ -80,7 +81,7 @@ def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
     """
     run, info = place.run, place.corpus.info
     old = Config.load(run.config)
-    config = changed_config(old, request, run)
+    config = changed_config(old, request, run, place.vocabulary.level)
     if old.sha256 in info.grown_from:  # text was appended: the streams are cut again
         config = replace(config, sha256=info.sha256)
     config = replace(config, text=info.settings)  # release 0.1 did not store them
@@ -127,6 +128,7 @@ def _fresh(place: _Place, config: Config) -> Setup:
     data = Data(place.corpus.split("train"), held_out if len(held_out) else None)
     _check_held_out(run, data, config.training)
     check_streams(data, config.training, place.ranks)
+    use_bfloat16(config.training.precision, place.device, config.model.cell)  # refuses a precision that does not help
     state = TrainingState.start(config.model, config.training, len(place.vocabulary), place.device, place.ranks)
     return Setup(run, config, place.vocabulary, data, state)
 

@@ -1,6 +1,7 @@
 """A run's log as event files of TensorBoard."""
 
 import shutil
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,16 @@ SCALARS = {  # for each kind of record, TensorBoard's name of each field
 }
 
 
+def check_tensorboard() -> None:
+    """Raises UsageError if TensorBoard is not installed."""
+    try:
+        import_module("torch.utils.tensorboard.writer")
+    except ImportError as error:
+        raise UsageError(
+            "`tensorboard` needs TensorBoard, which is not installed. Type: pip install tensorboard"
+        ) from error
+
+
 class EventFiles:
     """Writes records of a log, starting with those up to `step` in the log; removes older event files.
 
@@ -21,12 +32,9 @@ class EventFiles:
     """
 
     def __init__(self, run: Run, step: int) -> None:
-        try:
-            from torch.utils.tensorboard.writer import SummaryWriter
-        except ImportError as error:
-            raise UsageError(
-                "`tensorboard` needs TensorBoard, which is not installed. Type: pip install tensorboard"
-            ) from error
+        check_tensorboard()
+        from torch.utils.tensorboard.writer import SummaryWriter
+
         with disk_errors("write", run.tensorboard):
             shutil.rmtree(run.tensorboard, ignore_errors=True)
             self._writer = SummaryWriter(str(run.tensorboard))

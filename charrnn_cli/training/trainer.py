@@ -17,7 +17,7 @@ from charrnn_cli.training.events import Event, record
 from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import Setup, follow, set_up
 from charrnn_cli.training.signals import Signals
-from charrnn_cli.training.tensorboard import EventFiles
+from charrnn_cli.training.tensorboard import EventFiles, check_tensorboard
 
 LESS_MEMORY = (
     "What was saved before is intact. To start over with less memory, pass `restart=True` and `accumulate=4`, or a "
@@ -63,6 +63,8 @@ def train(
     CharrnnError if training keeps diverging.
     """
     place = pick_device(gpu, cpu, device)
+    if tensorboard:
+        check_tensorboard()
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
         signals = stack.enter_context(Signals(patient=ranks.size > 1, before_exit=before_exit))

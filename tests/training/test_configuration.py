@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -14,6 +15,20 @@ CPU = torch.device("cpu")
 def test_a_name_that_is_not_a_setting_is_refused():
     with pytest.raises(UsageError, match="`hiden` is not a setting"):
         Request({"hiden": 9})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": 0}, "`hidden` must be in [1, 65536], got 0."),
+        ({"dropout": 1.5}, "`dropout` must be in [0, 1), got 1.5."),
+        ({"schedule": "cosin"}, "`schedule` must be cosine, linear"),
+        ({"cell": "lstmm"}, "`cell` must be lstm, gru or rnn, got 'lstmm'."),
+    ],
+)
+def test_an_invalid_value_is_refused_before_anything_else(settings, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Request(settings)
 
 
 def test_settings_and_preset_are_those_of_the_request(fox):

@@ -48,6 +48,17 @@ def test_flags_that_contradict_the_run_are_refused(fox, flags):
         set_up_with(fox, {}, preset="anna")
 
 
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [("foo", "`preset` must be one of"), ("ptb-small", "`preset=ptb-small` is for the level word")],
+)
+def test_a_preset_that_does_not_exist_or_does_not_fit_is_refused_without_advice_to_restart(fox, preset, message):
+    trained(fox)
+    with pytest.raises(UsageError, match=message) as error:
+        set_up_with(fox, {}, preset=preset)
+    assert "restart" not in str(error.value)
+
+
 def test_a_run_may_be_lengthened_but_not_shortened(fox):
     trained(fox)
     longer = set_up_with(fox, {"epochs": 9, "keep": 5})
@@ -65,13 +76,34 @@ def test_restart_starts_over_with_other_settings(fox):
     assert (checkpoints(fox), fox.trained, fox.log.exists()) == ([], False, False)
 
 
-@pytest.mark.parametrize(("preset", "flags"), [("no such preset", {}), (None, {"batch_size": 10**6})])
+REFUSED = [
+    ("no such preset", {}),
+    ("ptb-small", {}),
+    (None, {"hidden": 0}),
+    (None, {"dropout": 1.5}),
+    (None, {"batch_size": 10**6}),
+    (None, {"accumulate": 999}),
+    (None, {"steps": 5, "epochs": 5}),
+    (None, {"tie_weights": True, "hidden": 8, "embedding": 4}),
+    (None, {"cell": "rnn", "forget_bias": 1.0}),
+    (None, {"cell": "gru", "precision": "bfloat16"}),
+]
+
+
+@pytest.mark.parametrize(("preset", "flags"), REFUSED)
 def test_a_restart_that_is_refused_loses_nothing(fox, preset, flags):
     trained(fox)
+    before = {path: path.stat().st_mtime_ns for path in fox.folder.rglob("*")}
     with pytest.raises(UsageError):
         set_up_with(fox, flags, preset=preset, start_over=True)
-    assert fox.trained
-    assert checkpoints(fox)
+    assert {path: path.stat().st_mtime_ns for path in fox.folder.rglob("*")} == before
+
+
+def test_a_run_that_resumes_does_not_keep_a_precision_that_was_refused(fox):
+    list(train_steps(set_up_with(fox, SMALL | {"cell": "gru"})))
+    with pytest.raises(UsageError, match="`precision=bfloat16` is not faster"):
+        set_up_with(fox, {"precision": "bfloat16"})
+    assert Config.load(fox.config).training.precision == "auto"
 
 
 def test_a_model_without_its_checkpoints_is_not_lost_by_accident(fox):

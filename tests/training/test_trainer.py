@@ -57,6 +57,14 @@ def test_restart_starts_over(fox):
     assert [checkpoint.step for checkpoint in checkpoints(fox)] == [5]
 
 
+def test_a_restart_that_cannot_write_event_files_loses_nothing(fox, monkeypatch):
+    list(train(fox, **SMALL, steps=5))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
+    with pytest.raises(UsageError, match="pip install tensorboard"):
+        list(train(fox, **SMALL, steps=5, restart=True, tensorboard=True))
+    assert fox.trained
+
+
 def test_unknown_settings_are_refused(fox):
     with pytest.raises(UsageError, match="`hiden` is not a setting"):
         list(train(fox, hiden=8))
