@@ -4,13 +4,13 @@ One graph reads a token. Another one writes several tokens without returning to 
 draw, and again. Sizes: B texts, T tokens, V tokens of the vocabulary, H hidden.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
@@ -111,12 +111,21 @@ class OnnxEngine(Engine[StepState]):
     def _session(self, graph: str) -> Any:
         """The session that runs a graph, on the core of its caller."""
         if graph not in self._sessions:
+            onnxruntime = _import_onnxruntime()
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3  # only errors
             options.intra_op_num_threads = 1
             model = self._graph.reading() if graph == "read" else self._graph.writing(graph == "write and score")
             self._sessions[graph] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return self._sessions[graph]
+
+
+def _import_onnxruntime() -> Any:
+    """ONNX Runtime without its telemetry, which starts with the import: it looks up a host and writes files at home."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
 
 
 def _divided(arrays: Iterable[NDArray[Any]], parts: int) -> Iterator[tuple[NDArray[Any], ...]]:

@@ -1,0 +1,70 @@
+"""No command writes outside of its folder or opens a socket. Native libraries are watched too."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import TEXT
+
+SOCKET_CALLS = {"x86_64": 41, "aarch64": 198}  # number of the system call socket()
+
+# Runs a command in a process that the kernel kills at the first socket, by a seccomp filter: load the number of the
+# system call; if it is socket(), kill the process; else allow it. Python's own hooks do not see native libraries.
+WITHOUT_SOCKETS = """
+import ctypes, struct, sys
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, int(sys.argv[1])), (0x06, 0, 0, 0x80000000), (0x06, 0, 0, 0x7FFF0000)]
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+    sys.exit(77)
+sys.argv = ["charrnn", *sys.argv[2:]]
+if sys.argv[1] == "socket":
+    import socket
+    socket.socket()
+from charrnn_cli.cli import main
+main()
+"""
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in SOCKET_CALLS, reason="seccomp filters are a part of Linux"
+)
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command without sockets, with a home, caches and temporary folder of its own in `folder`/home."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
+    environment = {**keep, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    number = str(SOCKET_CALLS[platform.machine()])
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SOCKETS, number, *arguments], env=environment, capture_output=True
+    )
+    if done.returncode == 77:
+        pytest.skip("this system does not allow seccomp filters")
+    return done
+
+
+def test_a_process_that_opens_a_socket_is_killed(folder):
+    assert run(folder, "socket").returncode == -31  # SIGSYS
+
+
+@pytest.mark.parametrize("engine", ["onnx", "numpy", "torch"])
+def test_writing_opens_no_socket_and_writes_nothing_at_home(folder, engine):
+    done = run(folder, "sample", "--model", "anna", "--length", "20", "--engine", engine)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert list((folder / "home").rglob("*")) == []
+
+
+def test_preparing_training_and_measuring_open_no_socket_and_write_nothing_at_home(folder):
+    (folder / "fox.txt").write_text(TEXT)
+    small = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--steps", "3"]
+    for arguments in (["prepare", "fox.txt"], ["train", *small], ["evaluate"], ["plot"], ["info", "--verify"]):
+        done = run(folder, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert list((folder / "home").rglob("*")) == []
