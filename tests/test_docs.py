@@ -209,7 +209,8 @@ def write_files(folder: Path) -> None:
         (folder / f"{name}.txt").write_text(
             TEXT if name == "letter" else text, "utf-8"
         )  # a prime is read token by token
-    for file in ("poems/spring.txt", "poems/autumn.txt", "train.txt", "valid.txt", "test.txt"):
+    poems = [f"poems/{number}.txt" for number in range(20)]
+    for file in (*poems, "train.txt", "valid.txt", "test.txt"):
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_text(text, "utf-8")
     for split_name in ("train", "valid", "test"):

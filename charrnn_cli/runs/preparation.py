@@ -72,7 +72,7 @@ def prepare(
     with temporary_folder() as spool:
         parts = _sources_of_parts(files, Path(spool))
         work = coder(settings, _processes(parts, workers))
-        surveyed = yield from survey(parts, work)
+        surveyed = yield from survey(parts, work, settings.documents is not None)
         vocabulary = work.vocabulary()
         split_sizes(surveyed, settings)  # raises its error before anything is written
         if _exists(run.folder) and not (force and run.folder.is_dir()):
@@ -114,13 +114,13 @@ def append(
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
         settings = old.info.settings
         work = coder(settings, _processes(parts, workers))
-        surveyed = yield from survey(parts, work)
+        surveyed = yield from survey(parts, work, settings.documents is not None)
         if vocabulary.unknown is None:
             _check_known(work.lacking(vocabulary), run)
         with new_folder(run.corpus) as folder:
             added = folder / "added"
             added.mkdir()
-            yield from write_corpus(parts, settings, surveyed, work, vocabulary, added)
+            yield from write_corpus(parts, settings, surveyed, work, vocabulary, added, may_be_empty=True)
             info = join_corpora(old, Corpus(added), vocabulary, folder)
             remove_folder(added)
     yield Prepared(run, vocabulary, info, unchanged=False)

@@ -10,7 +10,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.reader import document_chunks
 from charrnn_cli.text.sources import Source
-from charrnn_cli.text.token_ids import EncodedTokens, TokenIds, id_type
+from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens, TokenIds, id_type
 from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary
 
 if TYPE_CHECKING:
@@ -30,14 +30,18 @@ class CharacterCoder:
         self._counts = np.zeros(codes, np.int64)
         self._held_out = np.zeros(codes, bool)
 
-    def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[tuple[int, int]]:
+    def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[CountedTokens]:
         for codes, size in self._codes(sources, text_hash):
             counts = np.bincount(codes)
             if held_out:
                 self._held_out[: len(counts)] |= counts > 0
             else:
                 self._counts[: len(counts)] += counts
-            yield len(codes), size
+            yield CountedTokens(len(codes), size, self._document_ends(codes))
+
+    def _document_ends(self, codes: CharacterCodes) -> Sequence[int] | NDArray[np.int64]:
+        """The positions after the characters that end a document."""
+        return () if self.settings.documents is None else np.flatnonzero(codes == ord(END)) + 1
 
     def vocabulary(self) -> Vocabulary:
         """All 256 bytes, or the characters by code point after the special tokens. Raises TextError."""

@@ -6,7 +6,7 @@ from typing import Protocol
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.text.character_coder import CharacterCoder
 from charrnn_cli.text.sources import Source
-from charrnn_cli.text.token_ids import EncodedTokens
+from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.text.word_coder import WordCoder
 
@@ -21,8 +21,8 @@ class TextHash(Protocol):
 class Coder(Protocol):
     """Counts tokens, makes the vocabulary, and encodes texts as ids."""
 
-    def count(self, sources: Sequence[Source], text_hash: TextHash, held_out: bool) -> Iterator[tuple[int, int]]:
-        """Counts the tokens of one text: yields a number of tokens and the bytes that were read for them.
+    def count(self, sources: Sequence[Source], text_hash: TextHash, held_out: bool) -> Iterator[CountedTokens]:
+        """Counts the tokens of one text, piece by piece.
 
         Tokens of a `held_out` text do not enter the vocabulary. Raises TextError, DiskError.
         """

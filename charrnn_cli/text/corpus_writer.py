@@ -13,12 +13,13 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, PrepareSettings
+from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError, disk_errors
 from charrnn_cli.files import flush
 from charrnn_cli.text.coding import Coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.sources import Source
+from charrnn_cli.text.splitting import LEAST_TOKENS, DocumentEnds, cut_sizes
 from charrnn_cli.text.token_ids import EncodedTokens, TokenIds, id_type
 from charrnn_cli.text.tokenizer import TOKEN_UNITS
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -44,31 +45,44 @@ class Survey:
 
     tokens: dict[str, int]  # number of tokens in each part
     sha256: str  # of the clean text in UTF-8, or of the bytes; a NUL byte separates parts, and files of words
+    document_ends: DocumentEnds | None = None  # of `WHOLE_TEXT`, if it has documents
 
 
-def survey(parts: PartSources, coder: Coder) -> Generator[PassProgress, None, Survey]:
+def survey(parts: PartSources, coder: Coder, has_documents: bool = False) -> Generator[PassProgress, None, Survey]:
     """The first pass: yields progress, returns the result. Raises TextError, DiskError."""
     text_hash = hashlib.sha256()
     tokens = dict.fromkeys(parts, 0)
+    ends = DocumentEnds() if has_documents and WHOLE_TEXT in parts else None
     done, total = 0, total_size(parts)
     for part, sources in parts.items():
-        for count, size in coder.count(sources, text_hash, held_out=part in ("valid", "test")):
-            tokens[part] += count
-            done += size
+        for counted in coder.count(sources, text_hash, held_out=part in ("valid", "test")):
+            if ends is not None:
+                ends.add(counted.document_ends, start=tokens[part])
+            tokens[part] += counted.number
+            done += counted.size
             yield PassProgress("counting", done, total)
         if not tokens[part] and sources:
             names = ", ".join(source.name for source in sources)
             raise TextError(f"there is no text in {names}. Name a file that contains text.")
         if part != WHOLE_TEXT:
             text_hash.update(b"\0")
-    return Survey(tokens, text_hash.hexdigest())
+    return Survey(tokens, text_hash.hexdigest(), ends)
 
 
 def write_corpus(
-    parts: PartSources, settings: PrepareSettings, surveyed: Survey, coder: Coder, vocabulary: Vocabulary, folder: Path
+    parts: PartSources,
+    settings: PrepareSettings,
+    surveyed: Survey,
+    coder: Coder,
+    vocabulary: Vocabulary,
+    folder: Path,
+    may_be_empty: bool = False,
 ) -> Generator[PassProgress, None, CorpusInfo]:
-    """The second pass: yields progress, returns the content of corpus.json. Raises TextError, DiskError."""
-    sizes = split_sizes(surveyed, settings)
+    """The second pass: yields progress, returns the content of corpus.json.
+
+    Splits of documents `may_be_empty` if they are added to others. Raises TextError, DiskError.
+    """
+    sizes = split_sizes(surveyed, settings, may_be_empty)
     text_hash = hashlib.sha256()
     unknown, done, total = 0, 0, total_size(parts)
     with _SplitWriter(folder, sizes) as writer:
@@ -201,35 +215,21 @@ def _joined_info(
     )
 
 
-def split_sizes(surveyed: Survey, settings: PrepareSettings) -> dict[str, int]:
-    """Number of tokens in each split, in the order of the text. Raises TextError if a split is too short."""
+def split_sizes(surveyed: Survey, settings: PrepareSettings, may_be_empty: bool = False) -> dict[str, int]:
+    """Number of tokens in each split, in the order of the text. Raises TextError if a split is too short.
+
+    Splits of documents `may_be_empty`.
+    """
     if WHOLE_TEXT in surveyed.tokens:
-        return _cut_sizes(surveyed.tokens[WHOLE_TEXT], settings)
+        return cut_sizes(surveyed.tokens[WHOLE_TEXT], settings, surveyed.document_ends, may_be_empty)
     unit = TOKEN_UNITS[settings.level]
     for name, size in surveyed.tokens.items():
-        if size < 2:  # an input and its target
+        if size < LEAST_TOKENS:
             raise TextError(
-                f"the {name} text is too short: it has {size} {unit}, but needs at least 2. Name a longer one."
+                f"the {name} text is too short: it has {size} {unit}, but needs at least {LEAST_TOKENS}. Name a longer "
+                "one."
             )
     return {name: surveyed.tokens.get(name, 0) for name in SPLIT_NAMES}
-
-
-def _cut_sizes(tokens: int, settings: PrepareSettings) -> dict[str, int]:
-    """The sizes of the splits that a text is cut into."""
-    valid, test = (
-        min(int(tokens * HELD_OUT), HELD_OUT_TOKENS) if share is None else int(tokens * share)
-        for share in (settings.valid, settings.test)
-    )
-    sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
-    unit = TOKEN_UNITS[settings.level]
-    is_needed = {"train": True, "valid": settings.valid != 0, "test": settings.test != 0}
-    for name, size in sizes.items():
-        if is_needed[name] and size < 2:  # an input and its target
-            raise TextError(
-                f"the text is too short: the {name} split gets {size} of its {tokens} {unit}, but "
-                "needs at least 2. Use a longer text, or fewer splits: pass `valid=0` and `test=0`."
-            )
-    return sizes
 
 
 def total_size(parts: PartSources) -> int:

@@ -1,5 +1,6 @@
 """Arrays of token ids."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,14 @@ TokenIds = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 def id_type(vocabulary: Vocabulary) -> np.dtype[Any]:
     """The smallest type that holds the ids of a vocabulary."""
     return np.min_scalar_type(len(vocabulary) - 1)
+
+
+class CountedTokens(NamedTuple):
+    """Consecutive tokens of a text that were counted."""
+
+    number: int
+    size: int  # bytes of the source that were read for them
+    document_ends: Sequence[int] | NDArray[np.int64] = ()  # positions after each token that ends a document
 
 
 class EncodedTokens(NamedTuple):

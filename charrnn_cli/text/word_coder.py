@@ -14,7 +14,7 @@ from charrnn_cli.errors import TextError
 from charrnn_cli.text.blocks import TextBlock, cut_into_blocks
 from charrnn_cli.text.reader import document_chunks
 from charrnn_cli.text.sources import Source
-from charrnn_cli.text.token_ids import EncodedTokens, TokenIds, id_type
+from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens, TokenIds, id_type
 from charrnn_cli.text.tokenizer import WhitespaceSplitter, word_tokenizer
 from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary
 from charrnn_cli.text.words import WordSplitter
@@ -42,8 +42,9 @@ class WordCoder:
         self._lowered = 0  # how often every count was lowered
         self._marks: dict[str, str] = {}
 
-    def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[tuple[int, int]]:
-        work = partial(_count_words, self.settings.split_on, self.settings.lowercase)
+    def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[CountedTokens]:
+        has_documents = self.settings.documents is not None
+        work = partial(_count_words, self.settings.split_on, self.settings.lowercase, has_documents)
         for block, counted in work_in_order(work, self._blocks(sources, text_hash), self._processes):
             self._marks |= counted.marks
             if not held_out:
@@ -53,7 +54,7 @@ class WordCoder:
             while len(self._counts) > MAX_DISTINCT:
                 self._lowered += 1
                 self._counts = Counter({word: count - 1 for word, count in self._counts.items() if count > 1})
-            yield counted.words.total(), block.size
+            yield CountedTokens(counted.words.total(), block.size, counted.document_ends)
 
     def vocabulary(self) -> Vocabulary:
         """The words by descending count; words of the same count by code point. Raises TextError."""
@@ -136,14 +137,17 @@ class WordCoder:
 class _CountedWords(NamedTuple):
     words: Counter[str]
     marks: Mapping[str, str]  # what punctuation tokens stand for
+    document_ends: list[int]  # positions after the words that end a document
 
 
 def _count_words(
-    split_on: SplitOn, lowercase: bool, block: TextBlock, splitter: Splitter | None
+    split_on: SplitOn, lowercase: bool, has_documents: bool, block: TextBlock, splitter: Splitter | None
 ) -> tuple[_CountedWords, Splitter]:
     """The words of a block, counted, and the splitter as the next block may need it."""
     splitter = splitter or word_tokenizer(split_on, lowercase).splitter()
-    return _CountedWords(Counter(_words(block, splitter)), splitter.marks), splitter
+    words = _words(block, splitter)
+    ends = [position for position, word in enumerate(words, 1) if word == EOD] if has_documents else []
+    return _CountedWords(Counter(words), splitter.marks, ends), splitter
 
 
 def _encode_words(

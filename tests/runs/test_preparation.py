@@ -178,6 +178,23 @@ def test_unknown_tokens_of_an_appended_text_are_refused_or_become_unk(folder, fo
     assert info.unknown > 50
 
 
+def test_one_document_can_be_appended(folder):
+    (folder / "poems").mkdir()
+    for number in range(20):
+        (folder / "poems" / f"{number}.txt").write_text("The fox.\n")
+    list(prepare(["poems"], PrepareSettings(documents="file")))
+    (folder / "more.txt").write_text("The fox. The fox.\n")
+    info = appended("poems", "more.txt")
+    assert info.tokens == {"train": 18 * 10 + 19, "valid": 10, "test": 10}
+
+
+def test_a_text_with_too_few_documents_leaves_nothing(folder):
+    (folder / "poem.txt").write_text(TEXT)
+    with pytest.raises(TextError, match="the valid split gets none of its 1"):
+        list(prepare(["poem.txt"], PrepareSettings(documents="file")))
+    assert not RUNS.exists()
+
+
 def test_append_takes_no_settings(fox):
     result = charrnn("prepare", "fox.txt", "--append", "fox", "--level", "word")
     assert result.exit_code == 2

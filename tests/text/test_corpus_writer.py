@@ -29,7 +29,7 @@ def prepare(folder, data: bytes, settings: PrepareSettings):
 
 def prepare_parts(folder, parts, settings: PrepareSettings):
     work = coder(settings)
-    surveyed: Survey = last(survey(parts, work))
+    surveyed: Survey = last(survey(parts, work, settings.documents is not None))
     vocabulary = work.vocabulary()
     info: CorpusInfo = last(write_corpus(parts, settings, surveyed, work, vocabulary, folder))
     return vocabulary, info, [Corpus(folder).split(name) for name in SPLIT_NAMES]
@@ -124,6 +124,21 @@ def test_a_text_that_changes_between_the_passes_is_noticed(folder):
 def test_without_a_share_at_most_a_million_tokens_are_held_out(tokens, valid, held_out):
     sizes = split_sizes(Survey({WHOLE_TEXT: tokens}, ""), PrepareSettings(valid=valid))
     assert sizes == {"train": tokens - held_out - min(tokens // 20, 10**6), "valid": held_out, "test": sizes["test"]}
+
+
+@pytest.mark.parametrize("kind", [{"level": "char"}, {"level": "word"}, {"level": "word", "split_on": "whitespace"}])
+@pytest.mark.parametrize("size", [5, 1 << 20])
+def test_no_document_is_cut(folder, monkeypatch, kind, size):
+    monkeypatch.setattr(sources, "CHUNK", size)
+    names = [f"a{'b' * (k % 7)} c" for k in range(40)]
+    settings = PrepareSettings(documents="line", valid=0.2, test=0.1, **kind)
+    vocabulary, info, splits = prepare(folder, "\n".join(names).encode(), settings)
+    documents = [join(vocabulary, [token]) for split in splits for token in vocabulary.decode(split.tolist())]
+    assert [split[-1] for split in splits] == [vocabulary.end] * 3
+    assert sum(info.tokens.values()) == len(documents)
+    longest = max(np.diff(np.flatnonzero(np.concatenate(splits) == vocabulary.end)))
+    assert abs(info.tokens["test"] - 0.1 * len(documents)) <= longest / 2
+    assert abs(info.tokens["valid"] - 0.2 * len(documents)) <= longest
 
 
 def test_joined_corpora_have_the_splits_of_both(folder):

@@ -94,7 +94,7 @@ def encoded(folder, texts, settings, block_characters, processes=1):
         patch.setattr(blocks, "BLOCK_CHARACTERS", block_characters)
         patch.setattr(blocks, "MAX_BLOCK_CHARACTERS", 4 * block_characters)
         coder = WordCoder(settings, processes)
-        count = sum(tokens for tokens, _ in coder.count(sources, hashlib.sha256(), held_out=False))
+        count = sum(counted.number for counted in coder.count(sources, hashlib.sha256(), held_out=False))
         vocabulary = coder.vocabulary()
         pieces = list(coder.encode(sources, hashlib.sha256(), vocabulary))
     ids = [id for piece in pieces for id in piece.ids.tolist()]
