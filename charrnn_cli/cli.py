@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from charrnn_cli.commands.flags import as_flags
 from charrnn_cli.commands.options import GroupedCommand
 from charrnn_cli.errors import CharrnnError, DiskError, disk_errors
-from charrnn_cli.machine import choose_kernels
+from charrnn_cli.machine import choose_kernels, limit_spinning
 
 COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with a function of the same name for each
     "prepare",
@@ -104,6 +104,7 @@ def main() -> None:
     sys.stderr.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminate)
     choose_kernels()
+    limit_spinning()
     try:
         app()
     except DiskError as error:  # the help could not be printed

@@ -171,6 +171,13 @@ class TrainingSettings(Checked):
     precision: Precision = setting(
         "auto", "Number format of matrix products; auto uses bfloat16 where the hardware computes it faster.", DEVICE
     )
+    threads: int | None = setting(
+        None,
+        "Number of CPU threads. A fixed number makes results repeatable to the last bit.",
+        DEVICE,
+        "[1, 1024]",
+        "all cores, fewer while the machine is busy",
+    )
     calibrate: bool = setting(
         False, "Fit the softmax temperature of the model to the validation text.", REGULARIZATION, shown=BY_PRESET
     )
@@ -194,15 +201,18 @@ class TrainingSettings(Checked):
         None, "Save every N steps.", CHECKPOINTS, "[1, inf)", "chosen so that saving takes less than 2 % of the time"
     )
     keep: int = setting(3, "Number of recent checkpoints to keep, besides the best.", CHECKPOINTS, "[1, inf)")
+    keep_early: bool = setting(
+        True, "Also keep up to six early checkpoints, which show how the model learned.", CHECKPOINTS
+    )
 
     def check(self) -> None:
         if self.accumulate > self.batch_size:
             raise UsageError(f"`accumulate` must be at most `batch_size` ({self.batch_size}), got {self.accumulate}.")
         if sum(getattr(self, bound) is not None for bound in BOUNDS) > 1:
-            raise UsageError("Only one limit is possible. Pass one of `epochs`, `steps` and `minutes`.")
+            raise UsageError("only one limit is possible. Pass one of `epochs`, `steps` and `minutes`.")
         if self.bound is None and (self.patience is None or self.schedule in ENDING):
             raise UsageError(
-                f"A run without `minutes`, `epochs` or `steps` needs `patience`, and a `schedule` that does not "
+                f"a run without `minutes`, `epochs` or `steps` needs `patience`, and a `schedule` that does not "
                 f"depend on the end of the run, got {self.schedule}. Pass a limit, or `patience=5` and "
                 "`schedule=plateau`."
             )

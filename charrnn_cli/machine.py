@@ -24,6 +24,14 @@ def choose_kernels(processor: Path = Path("/proc/cpuinfo")) -> None:
         os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 
 
+def limit_spinning() -> None:
+    """Makes OpenMP threads that wait for others give up their core soon. Call this before torch is loaded.
+
+    A thread that spins takes the core from what it waits for, if the machine is busy.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 def available_cores() -> int:
     """The number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

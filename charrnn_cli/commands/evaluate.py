@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from charrnn_cli.commands.options import CheckpointOption, CpuOption, DeviceOption, GpuOption, JsonOption, ModelOption
+from charrnn_cli.commands.options import (
+    CheckpointOption,
+    CpuOption,
+    DeviceOption,
+    GpuOption,
+    JsonOption,
+    ModelOption,
+    ThreadsOption,
+)
 from charrnn_cli.config import MODEL, OUTPUT, TEXT, Documents, EngineName
 
 LIKE_TRAINING = "[default: as for the model's own text]"
@@ -61,6 +69,7 @@ def evaluate(
     gpu: GpuOption = False,
     cpu: CpuOption = False,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
     per_line: Annotated[
         bool,
         typer.Option(
@@ -109,7 +118,7 @@ def evaluate(
             split = split or "test"
             text = read_split_of(run, split, loaded.vocabulary, per_line)
             text_name = f"{split} split of {run.folder}"
-        for event in score_text(loaded, text, place, exact, engine):
+        for event in score_text(loaded, text, place, exact, engine, threads):
             if isinstance(event, TextScore):
                 score = event
             else:

@@ -24,10 +24,10 @@ ModelOption = Annotated[
     ),
 ]
 CheckpointOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         metavar="STEP",
-        help="Use an earlier checkpoint of the run.  [default: the best weights]",
+        help="Use a checkpoint of the run: its step, first, last or best.  [default: best]",
         rich_help_panel=MODEL,
         autocompletion=complete_checkpoints,
     ),
@@ -41,6 +41,15 @@ DeviceOption = Annotated[
     str | None,
     typer.Option(
         help="A PyTorch device, such as cpu, cuda:1, mps or xpu.  [default: a CUDA GPU if there is one]",
+        rich_help_panel=DEVICE,
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        help="Number of CPU threads.  [default: all cores, fewer while the machine is busy]",
         rich_help_panel=DEVICE,
     ),
 ]

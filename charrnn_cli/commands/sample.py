@@ -12,6 +12,7 @@ from charrnn_cli.commands.options import (
     EngineOption,
     GpuOption,
     ModelOption,
+    ThreadsOption,
     with_settings,
 )
 from charrnn_cli.config import OUTPUT, PRIME, TEXTS, SamplingSettings, Unknown
@@ -112,6 +113,7 @@ def sample(
     engine: EngineOption = "auto",
     gpu: GpuOption = False,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
     *,
     settings: dict[str, Any],
 ) -> None:
@@ -157,7 +159,7 @@ def sample(
     from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream, print_texts, reading_bar
 
     keep_freed_memory()
-    session = Session.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device)
+    session = Session.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
     text = session.text_of(file) if file is not None else prime or ""
     ids = session.encode(text, unknown)
     for name, tokens in session.check(sampling).items():

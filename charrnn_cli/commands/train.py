@@ -115,10 +115,17 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
     """Shows the events of training on stderr; with several ranks, only the first one shows anything."""
     from charrnn_cli.terminal.bars import TrainingBar
     from charrnn_cli.terminal.console import new_console, say
-    from charrnn_cli.terminal.reports import describe_end, describe_epoch_time, describe_recovery, describe_start
-    from charrnn_cli.training.events import End, Recovery, Report, Validating, Validation
+    from charrnn_cli.terminal.reports import (
+        describe_end,
+        describe_epoch_time,
+        describe_recovery,
+        describe_start,
+        describe_thread_change,
+    )
+    from charrnn_cli.training.events import End, Recovery, Report, ThreadChange, Validating, Validation
 
     setup, training, reports = started.setup, started.setup.config.training, 0
+    told_of_load = False
     console = new_console(silent=not started.ranks.first)
     say(console, describe_start(started))
     with TrainingBar(console, training.bound is not None, training.epochs, setup.vocabulary.level) as bar:
@@ -135,6 +142,10 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
                     bar.validation(event, _preview(setup) if preview and started.ranks.first else None)
                 case Recovery():
                     say(console, describe_recovery(event))
+                case ThreadChange():
+                    if not told_of_load:
+                        say(console, describe_thread_change(event))
+                    told_of_load = True
                 case End():
                     end = event
     say(console, describe_end(started, end))

@@ -16,6 +16,7 @@ from charrnn_cli.generation.engine import Engine, EngineUnavailableError
 from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, Array, CellWeights
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.weights import SCALE
+from charrnn_cli.threads import blas_threads
 
 Weights = Mapping[str, Array]
 EPSILON = np.float32(1e-5)  # of layer normalization, as in torch
@@ -74,7 +75,9 @@ class NumpyEngine(Engine[StepState]):
     group_sizes = (1, 64, 192)
 
     @np.errstate(over="ignore", invalid="ignore")  # `draw` finds the NaN that corrupt weights lead to
-    def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
+    def __init__(
+        self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, threads: int | None = None
+    ) -> None:
         """Takes weights of any float type; computes in float32. Raises EngineUnavailableError for an unknown cell."""
         if settings.cell not in NUMPY_STEPS:
             raise EngineUnavailableError(
@@ -82,6 +85,7 @@ class NumpyEngine(Engine[StepState]):
             )
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
+        self.threads = blas_threads(threads)
         self.cell = NUMPY_STEPS[settings.cell]
         self.head, self.head_bias = _head(floats, settings)  # (H, V), (V,)
         self.inputs = _inputs(floats, settings)  # (V, E)
@@ -97,6 +101,7 @@ class NumpyEngine(Engine[StepState]):
         return StepState(tuple(tuple(part.repeat(streams, axis=0) for part in parts) for parts in state.parts))
 
     def step(self, ids: NDArray[np.integer[Any]], state: StepState) -> tuple[Array, StepState]:
+        self.threads.start()
         x = self.inputs[ids]  # (B, E)
         new_parts = []
         for layer, parts in zip(self.layers, state.parts, strict=True):
@@ -106,7 +111,9 @@ class NumpyEngine(Engine[StepState]):
             x = x + parts[0] if layer.residual else parts[0]
             new_parts.append(parts)
         output = self.norm(x) if self.norm else x  # (B, H)
-        return output @ self.head + self.head_bias, StepState(tuple(new_parts))
+        logits = output @ self.head + self.head_bias  # (B, V)
+        self.threads.stop()
+        return logits, StepState(tuple(new_parts))
 
 
 def _head(weights: Weights, settings: ModelSettings) -> tuple[Array, Array]:

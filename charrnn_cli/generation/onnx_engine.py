@@ -38,7 +38,9 @@ class OnnxEngine(Engine[StepState]):
     name = "ONNX Runtime, 8 bits"
     fuses = frozenset({"ban", "allow_only", "allow_unknown", "temperature", "top_n", "top_p", "min_p"})
 
-    def __init__(self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings) -> None:
+    def __init__(
+        self, weights: Mapping[str, NDArray[Any]], settings: ModelSettings, threads: int | None = None
+    ) -> None:
         """Takes weights of any float type. Raises EngineUnavailableError for an unknown cell."""
         if settings.cell not in ONNX_STEPS:
             raise EngineUnavailableError(
@@ -46,6 +48,7 @@ class OnnxEngine(Engine[StepState]):
             )
         self.numpy = NumpyEngine(weights, settings)
         self._graph = Graph(self.numpy)
+        self._threads = available_cores() if threads is None else threads
         self._sessions: dict[str, Any] = {}
 
     def start(self, streams: int) -> StepState:
@@ -96,7 +99,7 @@ class OnnxEngine(Engine[StepState]):
     def _run(self, graph: str, by_text: Arrays, of_all: Arrays) -> list[Any]:
         """The outputs of a graph. The inputs `by_text` (B, ...) are divided among the cores; all cores get `of_all`."""
         session, texts = self._session(graph), len(by_text["ids"])
-        parts = min(available_cores(), texts // TEXTS_PER_CORE)
+        parts = min(self._threads, texts // TEXTS_PER_CORE)
         if parts < 2:
             outputs: list[Any] = session.run(None, {**by_text, **of_all})
             return outputs
@@ -106,7 +109,7 @@ class OnnxEngine(Engine[StepState]):
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(available_cores())
+        return ThreadPoolExecutor(self._threads)
 
     def _session(self, graph: str) -> Any:
         """The session that runs a graph, on the core of its caller."""

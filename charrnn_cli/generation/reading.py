@@ -26,7 +26,7 @@ class Prime:
 
     ids: tuple[int, ...]  # may be empty
     context: tuple[int, ...]  # what the model reads: the ids, or the token that comes before a text
-    state: Any  # hidden state after all of the context but its last token
+    state: Any  # hidden state after all of the context except its last token
     text: str
     unfinished: str  # stands for the character that the bytes of the prime start but do not finish; usually empty
 

@@ -17,11 +17,12 @@ from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.numpy_engine import StepState
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.device import pick_device
+from charrnn_cli.network.device import pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import State, trained_model
 from charrnn_cli.runs.models import Model
 from charrnn_cli.text.scorable import ScorableText
+from charrnn_cli.threads import steady_threads
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,12 @@ def scoring_device(engine: EngineName, gpu: bool, cpu: bool, device: str | None)
 
 
 def score_text(
-    model: Model, text: ScorableText, device: torch.device, exact: bool = False, engine: EngineName = "torch"
+    model: Model,
+    text: ScorableText,
+    device: torch.device,
+    exact: bool = False,
+    engine: EngineName = "torch",
+    threads: int | None = None,
 ) -> Iterator[float | TextScore]:
     """Scores a text: yields the share that is done, then the score. The state is carried through the whole text.
 
@@ -98,9 +104,11 @@ def score_text(
     RunError if the weights are corrupt.
     """
     started = time.perf_counter()
-    network, name = _network(model, device, engine)
+    network, name = _network(model, device, engine, threads)
+    watched = watched_threads(device, threads) if name == "torch" else steady_threads()
     token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines else None
-    result = yield from score_streams(network, text.ids, device, None if exact else LONG_WARM_UP, token_losses)
+    warm_up = None if exact else LONG_WARM_UP
+    result = yield from score_streams(network, text.ids, device, warm_up, token_losses, threads=watched)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
     yield TextScore(
@@ -116,11 +124,11 @@ def score_text(
     )
 
 
-def _network(model: Model, device: torch.device, engine: EngineName) -> tuple[Network, str]:
+def _network(model: Model, device: torch.device, engine: EngineName, threads: int | None) -> tuple[Network, str]:
     """What computes the logits, and its name."""
     if engine in ("auto", "torch"):
         return trained_model(model.settings, model.weights, device), "torch"
-    stepping = load_engine(model, engine)
+    stepping = load_engine(model, engine, threads=threads)
     return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
 
 

@@ -41,7 +41,7 @@ def read_split_of(run: Run, split: Split, vocabulary: Vocabulary, by_line: bool)
     if not run.prepared:
         raise RunError(
             f"{run.name} comes without its training text, so it has no {split} split. Name a text: "
-            f"charrnn evaluate FILE.txt with `model={run.quoted}`."
+            f"charrnn evaluate FILE.txt `model={run.quoted}`"
         )
     corpus = Corpus(run.corpus)
     ids = corpus.split(split)

@@ -30,20 +30,27 @@ class Session:
     """A model in memory and the engine that computes it. The engine is loaded when it is first needed."""
 
     def __init__(
-        self, run: Run, model: Model, engine: EngineName = "auto", gpu: bool = False, device: str | None = None
+        self,
+        run: Run,
+        model: Model,
+        engine: EngineName = "auto",
+        gpu: bool = False,
+        device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         self.run, self.model, self.vocabulary = run, model, model.vocabulary
-        self._engine_name, self._gpu, self._device = engine, gpu, device
+        self._engine_name, self._gpu, self._device, self._threads = engine, gpu, device, threads
 
     @classmethod
     def open(
         cls,
         model: Run | str | None = None,
         *,
-        checkpoint: int | None = None,
+        checkpoint: int | str | None = None,
         engine: EngineName = "auto",
         gpu: bool = False,
         device: str | None = None,
+        threads: int | None = None,
         root: Path = RUNS,
     ) -> "Session":
         """Loads a run in `root`, a bundled model or a model's folder; None is the run that was trained last.
@@ -51,12 +58,12 @@ class Session:
         Raises RunError, UsageError if there is no such checkpoint.
         """
         run = model if isinstance(model, Run) else run_to_sample(model, root)
-        return cls(run, load_checked_model(run, checkpoint), engine, gpu, device)
+        return cls(run, load_checked_model(run, checkpoint), engine, gpu, device, threads)
 
     @cached_property
     def engine(self) -> Engine[Any]:
         """What computes the model. Raises UsageError, DeviceError."""
-        return load_engine(self.model, self._engine_name, self._gpu, self._device)
+        return load_engine(self.model, self._engine_name, self._gpu, self._device, self._threads)
 
     @property
     def description(self) -> str:

@@ -6,6 +6,7 @@ import torch
 
 from charrnn_cli.errors import DeviceError, UsageError
 from charrnn_cli.network.ranks import launched, local_rank
+from charrnn_cli.threads import Threads
 
 
 def pick_device(gpu: bool, cpu: bool, device: str | None = None) -> torch.device:
@@ -29,6 +30,17 @@ def pick_device(gpu: bool, cpu: bool, device: str | None = None) -> torch.device
             f"{names[0]}: no CUDA GPU can be used here: {_why_no_gpu()}. Leave out {names[0]} to use the CPU."
         )
     return torch.device("cpu")
+
+
+def watched_threads(device: torch.device, number: int | None, ranks: int = 1) -> Threads:
+    """The threads of torch, whose number follows the load of the machine, or is fixed if a `number` is passed.
+
+    With a GPU or several ranks it does not change either: ranks wait for each other anyway.
+    """
+    if number is not None:
+        torch.set_num_threads(number)
+    fixed = number is not None or device.type != "cpu" or ranks > 1
+    return Threads(1 if fixed else torch.get_num_threads(), torch.set_num_threads)
 
 
 def _why_no_gpu() -> str:

@@ -16,6 +16,7 @@ from charrnn_cli.network.model import State
 from charrnn_cli.network.precision import exact_products
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.text.corpus import check_ids
+from charrnn_cli.threads import Threads, steady_threads
 
 WARM_UP = 256  # tokens that a stream reads before those that are scored, to get its hidden state
 LONG_WARM_UP = 1024  # the same, for perplexities that are correct to three decimal places
@@ -134,6 +135,7 @@ def score_streams(
     each: NDArray[np.float32] | None = None,
     scales: Sequence[float] = (1.0,),
     ranks: Ranks = ALONE,
+    threads: Threads | None = None,
 ) -> Generator[float, None, Score]:
     """Scores a model on tokens (N,), which are N - 1 targets: yields the share that is done, then returns the score.
 
@@ -142,12 +144,13 @@ def score_streams(
     of a single pass by less than 1e-4. If `warm_up` is None the text is read in a single pass.
 
     The loss of every target is written to `each` (N - 1,), which needs a single scale. The score is that of the best
-    of several `scales` of the logits. Several `ranks` share the streams. Raises RunError if an id of the text is not
-    in the vocabulary of the model.
+    of several `scales` of the logits. Several `ranks` share the streams. The number of `threads` follows the load of
+    the machine. Raises RunError if an id of the text is not in the vocabulary of the model.
     """
     targets = len(tokens) - 1
     streams = cut_streams(targets, warm_up, model.vocabulary_size, ranks)
     totals = [0.0] * len(scales)  # nats
+    threads = threads or steady_threads()
     with _dropout_off(model):
         state = model.zero_state(len(streams.starts))
         for offset, positions in streams.windows():
@@ -155,16 +158,19 @@ def score_streams(
             x, y = _window(tokens, positions, counted, model.vocabulary_size, device)  # (B, T)
             if offset == 0 and streams.has_text_start:
                 _forget_warm_up(state)
+            threads.start()
             with torch.no_grad(), exact_products():
                 logits, state = model(x, state)  # (B, T, V)
                 for k, scale in enumerate(scales):
                     losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)
                     totals[k] += losses.cpu().double().sum().item()
+            threads.stop()
             if each is not None:
                 each[positions[counted]] = losses.cpu().numpy()[counted]
             yield streams.progress(offset)
         totals = ranks.sum(torch.tensor(totals, dtype=torch.float64)).tolist()
         total, best_scale = min(zip(totals, scales, strict=True))
+        threads.reset()
         return Score(total / targets, targets, best_scale)
 
 

@@ -7,7 +7,7 @@ from charrnn_cli.wording import duration, network_shape, quantity, rounded, trai
 
 if TYPE_CHECKING:
     from charrnn_cli.config import ModelSettings
-    from charrnn_cli.training.events import End, Recovery, Report
+    from charrnn_cli.training.events import End, Recovery, Report, ThreadChange
     from charrnn_cli.training.setup import Setup
     from charrnn_cli.training.trainer import Started
 
@@ -26,6 +26,14 @@ def describe_start(started: "Started") -> str:
         f"about {needed / 1e9:.1f} GB of memory\n"
         f"training: {training_recipe(config.training)}, seed {config.training.seed}\n"
         f"{_where_it_starts(started)}, on {_device(started)}"
+    )
+
+
+def describe_thread_change(change: "ThreadChange") -> str:
+    """Why training uses fewer threads for a while."""
+    return (
+        f"the machine is busy: from step {change.step:,} on, the number of threads follows its load "
+        f"(now {quantity(change.threads, 'threads')}; --threads fixes it)"
     )
 
 

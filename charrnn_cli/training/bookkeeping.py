@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 
+from charrnn_cli.network.device import watched_threads
 from charrnn_cli.network.loss import Score, perplexity
+from charrnn_cli.threads import Threads
 from charrnn_cli.training.clock import Clock
 from charrnn_cli.training.evaluation import evaluate
-from charrnn_cli.training.events import End, Event, Report, Saved, Validating, Validation
+from charrnn_cli.training.events import End, Event, Report, Saved, ThreadChange, Validating, Validation
 from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.saving import recover, write_checkpoint
 from charrnn_cli.training.schedule import learning_rate
@@ -27,7 +29,9 @@ class Bookkeeping:
         self._settings = setup.config.training
         self._state = setup.state
         self._windows = windows  # per epoch
-        self._clock = Clock(setup.state, stop)
+        self._threads = self._watched_threads()
+        self._threads_changed = False
+        self._clock = Clock(setup.state, stop, self._threads)
         self._pace = self._new_pace()
         on_gpu = setup.state.device.type != "cpu"
         self._report_steps = self._pace.report_steps(on_gpu)
@@ -57,10 +61,12 @@ class Bookkeeping:
         self._state.advance(self._windows)
         if self._state.counters.step % self._count_steps == 0:
             self._state.count()
-        self._clock.tick_after_steps()
+        self._threads_changed = self._clock.tick_after_steps()
 
     def report(self, learning_rate: float) -> Iterator[Event]:
-        """Reports the steps since the last report, if a report is due."""
+        """Reports the steps since the last report, if a report is due, and a change of the number of threads."""
+        if self._threads_changed:
+            yield ThreadChange(self._state.counters.step, self._threads.number, self._state.counters.seconds)
         counters, pace, settings = self._state.counters, self._pace, self._settings
         if counters.step % self._report_steps != 0 or not counters.loss_steps:
             return
@@ -88,7 +94,8 @@ class Bookkeeping:
             return
         self._pause()
         yield Validating(state.counters.step, len(valid) - 1, state.counters.seconds)
-        score = evaluate(state.model, valid, state.device, self._settings.calibrate, self._clock.tick, state.ranks)
+        calibrate, threads = self._settings.calibrate, self._watched_threads()
+        score = evaluate(state.model, valid, state.device, calibrate, self._clock.tick, state.ranks, threads)
         if score is not None:
             yield self._validated(score)
         self._clock.tick()
@@ -111,8 +118,12 @@ class Bookkeeping:
             yield self._saved()
 
     def end(self) -> End:
+        self._threads.reset()
         counters = self._state.counters
         return End(counters.step, self._complete, counters.seconds)
+
+    def _watched_threads(self) -> Threads:
+        return watched_threads(self._state.device, self._settings.threads, self._state.ranks.size)
 
     def _new_pace(self) -> Pace:
         valid = self._setup.data.valid

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from charrnn_cli.threads import Threads
 from charrnn_cli.training.state import TrainingState
 
 
@@ -12,8 +13,9 @@ class Clock:
     rank, they all decide the same.
     """
 
-    def __init__(self, state: TrainingState, stop: Callable[[], bool]) -> None:
+    def __init__(self, state: TrainingState, stop: Callable[[], bool], threads: Threads) -> None:
         self._state = state
+        self._threads = threads
         self._stop = stop
         self.stopping = state.ranks.synchronize(stop())
         self._read_at = state.ranks.shared_time()
@@ -25,13 +27,16 @@ class Clock:
         read_at = self._state.ranks.shared_time()
         self._state.counters.seconds += read_at - self._read_at
         self._read_at = read_at
+        self._threads.start()
         return self.stopping
 
-    def tick_after_steps(self) -> None:
-        """Like `tick`, if the time since the last tick was spent on steps."""
+    def tick_after_steps(self) -> bool:
+        """Like `tick`, if the time since the last tick was spent on steps. Returns whether the threads changed."""
         before = self._state.counters.seconds
+        changed = self._threads.stop()
         self.tick()
         self._seconds_of_steps += self._state.counters.seconds - before
+        return changed
 
     def restart_timing(self) -> None:
         """Starts to measure the time of steps from here."""

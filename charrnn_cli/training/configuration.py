@@ -26,7 +26,7 @@ from charrnn_cli.training.auto import auto
 from charrnn_cli.training.presets import AUTO, Preset, named, with_changes
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
-MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "checkpoint_every", "keep")
+MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "threads", "checkpoint_every", "keep", "keep_early")
 SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from charrnn_cli.network.loss import Score, score_streams
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import ALONE, Ranks
+from charrnn_cli.threads import Threads
 
 LOGIT_SCALES = tuple(k / 100 for k in range(70, 111, 5))  # among which a calibration chooses
 
@@ -21,6 +22,7 @@ def evaluate(
     calibrate: bool = False,
     stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
+    threads: Threads | None = None,
 ) -> Score | None:
     """The score of a model on tokens (N,), which are N - 1 targets; None if `stop()` was true before the end.
 
@@ -28,7 +30,8 @@ def evaluate(
     that fits its text too well is too sure of itself on other text (Guo et al., arXiv 1706.04599; Melis et al., arXiv
     1707.05589).
     """
-    scoring = score_streams(model, tokens, device, scales=LOGIT_SCALES if calibrate else (1.0,), ranks=ranks)
+    scales = LOGIT_SCALES if calibrate else (1.0,)
+    scoring = score_streams(model, tokens, device, scales=scales, ranks=ranks, threads=threads)
     while True:
         try:
             next(scoring)

@@ -65,6 +65,15 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class ThreadChange:
+    """The number of threads follows the load of the machine. In bfloat16 it changes the last bits of the result."""
+
+    step: int
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class End:
     """Training is over: `finished`, or asked to stop."""
 
@@ -73,7 +82,7 @@ class End:
     seconds: float
 
 
-Event = Report | Validating | Validation | Saved | Recovery | End
+Event = Report | Validating | Validation | Saved | Recovery | ThreadChange | End
 
 
 def record(event: Event) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from charrnn_cli.threads import Threads
 from charrnn_cli.training.bookkeeping import Bookkeeping
 from charrnn_cli.training.configuration import Request
-from charrnn_cli.training.events import Report, Saved, Validating, Validation
+from charrnn_cli.training.events import Report, Saved, ThreadChange, Validating, Validation
 from charrnn_cli.training.setup import set_up
 
 SMALL = {"hidden": 8, "layers": 1, "embedding": 4, "batch_size": 4, "seq_length": 8}
@@ -83,3 +84,21 @@ def test_a_limit_that_passes_while_a_checkpoint_is_written_still_gets_its_valida
     take_step(bookkeeping, state)
     assert Validation in [type(event) for event in between_steps(bookkeeping)]
     assert bookkeeping.end().finished
+
+
+def test_a_change_of_the_threads_is_an_event_and_the_end_undoes_it(make, monkeypatch):
+    numbers = []
+
+    def busy_threads(device, number, ranks):
+        seconds = iter(range(1000))
+        return Threads(2, numbers.append, lambda: next(seconds), lambda: 0.0)
+
+    monkeypatch.setattr("charrnn_cli.training.bookkeeping.watched_threads", busy_threads)
+    bookkeeping, state = make(steps=4)
+    events = []
+    while not bookkeeping.ended:
+        take_step(bookkeeping, state)
+        events += between_steps(bookkeeping)
+    assert [(event.step, event.threads) for event in events if isinstance(event, ThreadChange)] == [(3, 1)]
+    bookkeeping.end()
+    assert numbers == [1, 2]

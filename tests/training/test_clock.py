@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from charrnn_cli.threads import Threads, steady_threads
 from charrnn_cli.training.clock import Clock
 from charrnn_cli.training.counters import Counters
 
@@ -26,8 +27,8 @@ def ranks():
     return FakeRanks()
 
 
-def clock(ranks, counters, stop=lambda: False):
-    return Clock(SimpleNamespace(ranks=ranks, counters=counters), stop)
+def clock(ranks, counters, stop=lambda: False, threads=None):
+    return Clock(SimpleNamespace(ranks=ranks, counters=counters), stop, threads or steady_threads())
 
 
 def test_time_stands_still_between_two_ticks_and_continues_that_of_the_run(ranks):
@@ -64,3 +65,19 @@ def test_a_request_to_stop_is_seen_at_the_next_tick(ranks):
     assert not ticking.stopping
     assert ticking.tick()
     assert ticking.stopping
+
+
+def test_only_steps_show_whether_the_machine_is_busy(ranks):
+    numbers = []
+    threads = Threads(2, numbers.append, lambda: ranks.now, lambda: 0.0)  # never computing
+    ticking = clock(ranks, Counters(), threads=threads)
+    for _ in range(10):
+        ranks.now += 60.0
+        ticking.tick()
+    assert numbers == []
+    changes = []
+    for _ in range(3):
+        ranks.now += 1.0
+        changes.append(ticking.tick_after_steps())
+    assert numbers == [1]
+    assert changes == [False, False, True]
