@@ -104,7 +104,8 @@ class TextOutput:
         self._shown = visible if stream.isatty() and not raw else str
         self._stream, self._separator, self._echo = stream, separator, echo
         self._colors, self._original = colors, original
-        self._samples: list[tuple[Sample, str]] = []
+        self._samples: list[tuple[Sample, str]] = []  # with their texts after the prime
+        self._prime = ""
         self._pieces: list[str] = []  # after the prime, of the text that is being written
         self._last_character = "\n"
 
@@ -115,7 +116,9 @@ class TextOutput:
             return
         if event.prime and self._samples:
             self._separate()
-        if not event.prime:
+        if event.prime:
+            self._prime = event.text
+        else:
             self._pieces.append(event.text)
         if event.text and (self._echo or not event.prime):
             self._show(event)
@@ -128,7 +131,8 @@ class TextOutput:
         if self._original:
             for sample, text in self._samples:
                 number = f"sample {sample.sample + 1}: " if len(self._samples) > 1 else ""
-                typer.echo(number + copies_in_words(find_copies(text, self._original)), err=True)
+                copies = find_copies(text, self._original, self._prime)
+                typer.echo(number + copies_in_words(copies), err=True)
 
     def _show(self, piece: Piece) -> None:
         self._last_character = piece.text[-1]
@@ -189,12 +193,14 @@ class JsonOutput:
             "stop_reason": sample.ending,
         }
         if self._original:
-            record["copies"] = asdict(find_copies(text, self._original))
+            record["copies"] = asdict(find_copies(text, self._original, self._prime))
         return record
 
 
 def copies_in_words(copies: "Copies") -> str:
     """How much of a text was copied, for a person."""
+    if copies.whole_document:
+        return "copied: all of it; the text is one of the original documents"
     if not copies.longest:
         return "copied: nothing"
     passage = copies.longest

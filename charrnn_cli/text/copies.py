@@ -1,4 +1,4 @@
-"""Finds passages of one text that occur word for word in another.
+"""Finds passages of one text that occur word for word in another, and texts that are a whole document of it.
 
 All passages of one length are compared at once, by their hashes. The hash of a passage is a polynomial of its
 characters modulo 2 to the 64 (Karp and Rabin 1987), with each character first mixed to 64 random bits; differences of
@@ -7,6 +7,7 @@ that is tried.
 """
 
 import codecs
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.text.reader import chunks_for_model, other_advice
 from charrnn_cli.text.sources import STDIN, Source, find_sources, temporary_folder
 from charrnn_cli.text.tokenizer import tokenizer_of
-from charrnn_cli.text.vocabulary import END, Vocabulary
+from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
 
 COPY_LENGTH = 50  # characters; shorter passages may be alike by chance
 PIECE_LENGTH = 1 << 20  # characters of the original that are compared at a time
@@ -39,13 +40,18 @@ class Copies:
 
     longest: str  # the longest passage that occurs in the other text
     share: float  # share of the characters that are in copied passages of at least `COPY_LENGTH`
+    whole_document: bool = False  # whether the text, alone or after its prime, is a document of the other text
 
 
 class Original:
     """The text that may have been copied from."""
 
-    def __init__(self, read: Callable[[], Iterable[str]]) -> None:
-        """`read` gives the text in pieces, from the start each time it is called."""
+    def __init__(self, read: Callable[[], Iterable[str]], has_documents: bool = False) -> None:
+        """`read` gives the text in pieces, from the start each time it is called.
+
+        If the text `has_documents`, `END` is where one ends.
+        """
+        self.has_documents = has_documents
         self._read = read
         self._whole: CodePoints | None = None  # stays None if the text is too long
         pieces = [_code_points("")]
@@ -65,10 +71,14 @@ class Original:
             joiner = tokenizer_of(vocabulary).joiner()
             for start in range(0, len(ids), PIECE_LENGTH):
                 tokens = vocabulary.decode(np.asarray(ids[start : start + PIECE_LENGTH]).tolist())
-                yield "".join(map(joiner.add, tokens))
+                if has_documents:
+                    yield "".join([joiner.add(token) + (END if token == EOD else "") for token in tokens])
+                else:
+                    yield "".join(map(joiner.add, tokens))
             yield joiner.end()
 
-        return cls(read)
+        has_documents = vocabulary.end is not None
+        return cls(read, has_documents)
 
     @classmethod
     def from_files(cls, files: Sequence[str], settings: PrepareSettings) -> "Original":
@@ -81,7 +91,7 @@ class Original:
         spool = temporary_folder()
         try:
             sources = find_sources(files, Path(spool.name))
-            original = cls(lambda: _texts(sources, settings))
+            original = cls(lambda: _texts(sources, settings), settings.documents is not None)
         except BaseException:
             spool.cleanup()
             raise
@@ -89,7 +99,12 @@ class Original:
         return original
 
     def pieces(self) -> Iterator[CodePoints]:
-        """The text as code points, piece by piece."""
+        """The text as code points, piece by piece, without marks between its documents."""
+        for piece in self.marked_pieces():
+            yield piece[piece != ord(END)] if self.has_documents else piece
+
+    def marked_pieces(self) -> Iterator[CodePoints]:
+        """The text as code points, piece by piece, with `END` where a document ends."""
         if self._whole is None:
             yield from map(_code_points, self._read())
             return
@@ -98,7 +113,7 @@ class Original:
 
 
 def _texts(sources: Sequence[Source], settings: PrepareSettings) -> Iterator[str]:
-    """The texts of files as a model writes them: no marks between documents, and lower case if its text was."""
+    """The texts of files, with `END` where a document ends, and in lower case if the model's own text was."""
     for source in sources:
         if settings.level == "byte":
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -108,16 +123,23 @@ def _texts(sources: Sequence[Source], settings: PrepareSettings) -> Iterator[str
             continue
         with other_advice(f"Convert it to {settings.encoding}."):
             for text, _ in chunks_for_model(source, settings):
-                text = text.replace(END, "")
                 yield text.lower() if settings.lowercase else text
 
 
-def find_copies(text: str, original: Original) -> Copies:
-    """The passages of `text` that occur in the original."""
+def find_copies(text: str, original: Original, prime: str = "") -> Copies:
+    """The passages of `text`, which was written after a prime, that occur in the original."""
     codes = _code_points(text)
-    is_copied = _occurring(codes, COPY_LENGTH, original)
+    is_copied = _occurring(codes, COPY_LENGTH, original.pieces())
     start, length = _longest(codes, is_copied, original)
-    return Copies(text[start : start + length], _share_in_passages(is_copied, len(codes)))
+    is_document = original.has_documents and any(_is_document(whole, original) for whole in {text, prime + text})
+    return Copies(text[start : start + length], _share_in_passages(is_copied, len(codes)), is_document)
+
+
+def _is_document(text: str, original: Original) -> bool:
+    """Whether a text that is not empty is a whole document of the original."""
+    marked = _code_points(END + text + END)
+    pieces = itertools.chain([_code_points(END)], original.marked_pieces())
+    return bool(text) and bool(_occurring(marked, len(marked), pieces).any())
 
 
 def _longest(codes: CodePoints, is_copied: NDArray[np.bool_], original: Original) -> tuple[int, int]:
@@ -134,7 +156,7 @@ def _longest(codes: CodePoints, is_copied: NDArray[np.bool_], original: Original
         middle = (low + high + 1) // 2
         if low > 0:
             middle = min(middle, 2 * low)
-        occurs = _occurring(codes, middle, original)
+        occurs = _occurring(codes, middle, original.pieces())
         if occurs.any():
             start, low = int(occurs.argmax()), middle
         else:
@@ -152,8 +174,8 @@ def _share_in_passages(is_copied: NDArray[np.bool_], characters: int) -> float:
     return float((changes.cumsum()[:-1] > 0).mean())
 
 
-def _occurring(codes: CodePoints, length: int, original: Original) -> NDArray[np.bool_]:
-    """For each passage of `length` in `codes`, whether it occurs in the original."""
+def _occurring(codes: CodePoints, length: int, pieces: Iterable[CodePoints]) -> NDArray[np.bool_]:
+    """For each passage of `length` in `codes`, whether it occurs in a text, which is given in pieces."""
     count = len(codes) - length + 1
     if count <= 0:
         return np.zeros(0, bool)
@@ -163,7 +185,7 @@ def _occurring(codes: CodePoints, length: int, original: Original) -> NDArray[np
     may_occur[hashes >> shift] = True
     occurs = np.zeros(count, bool)
     overlap = _code_points("")  # the end of the previous pieces, because passages cross their borders
-    for piece in original.pieces():
+    for piece in pieces:
         joined = np.concatenate([overlap, piece])
         if len(joined) >= length:
             original_hashes = _hashes(joined, length)

@@ -56,12 +56,13 @@ def test_a_json_record_has_a_whole_text():
         "tokens": 5,
         "log_probability": -1.5,
         "stop_reason": "length",
-        "copies": {"longest": " away", "share": 0.0},
+        "copies": {"longest": " away", "share": 0.0, "whole_document": False},
     }
 
 
 def test_copies_in_words_shorten_the_passage():
     assert copies_in_words(Copies("", 0.0)) == "copied: nothing"
+    assert "one of the original documents" in copies_in_words(Copies("na", 0.0, whole_document=True))
     words = copies_in_words(Copies("a\n" * 50, 0.5))
     assert "50.0%" in words
     assert "has 100: 'a a " in words

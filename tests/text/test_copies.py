@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,31 @@ def test_only_long_passages_count_as_copies():
     found = find_copies(text, Original(lambda: [other]))
     assert found.longest == other[100 : 100 + COPY_LENGTH]
     assert found.share == COPY_LENGTH / len(text)
+
+
+NAMES = PrepareSettings(documents="line", valid=0, test=0)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_text_that_is_a_whole_document_is_found(folder, monkeypatch, level, in_memory):
+    if not in_memory:
+        monkeypatch.setattr(copies, "MEMORY_LIMIT", 0)
+        monkeypatch.setattr(copies, "PIECE_LENGTH", 4)
+    settings = dataclasses.replace(NAMES, level=level)
+    run = prepare_text(folder, "Anna\nMary Ann\nJohn\n", settings)
+    split = Original.from_split(Corpus(run.corpus).split("train"), Vocabulary.load(run.vocabulary))
+    for original in (split, Original.from_files(["fox.txt"], settings)):
+        for name in ("Anna", "Mary Ann", "John"):
+            assert find_copies(name, original).whole_document
+            assert find_copies(name[2:], original, prime=name[:2]).whole_document
+        for part in ("Ann", "nna", "Mary", "AnnaMary Ann", ""):
+            assert not find_copies(part, original).whole_document
+        assert find_copies("AnnaMary", original).longest == "AnnaMary"  # a passage may cross the end of a document
+
+
+def test_one_text_has_no_documents():
+    assert not find_copies("Anna", Original(lambda: ["Anna"])).whole_document
 
 
 def text_of(original: Original) -> str:
