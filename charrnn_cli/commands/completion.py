@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from charrnn_cli.errors import CharrnnError
-from charrnn_cli.runs.folders import checkpoint_steps, run_named, run_names
+from charrnn_cli.runs.folders import CHECKPOINT_NAMES, checkpoint_steps, run_named, run_names
 
 
 def complete_runs(incomplete: str) -> list[str]:
@@ -28,13 +28,13 @@ def complete_presets(incomplete: str) -> list[str]:
 
 
 def complete_checkpoints(ctx: Any, incomplete: str) -> list[str]:
-    """The steps of the checkpoints of the run that --model names."""
+    """The steps and the names of the checkpoints of the run that --model names."""
     name = ctx.params.get("model")
     try:
         steps = checkpoint_steps(run_named(name)) if name else []
     except CharrnnError:  # a folder, or an invalid name
         steps = []
-    return _matching(map(str, steps), incomplete)
+    return _matching((*CHECKPOINT_NAMES, *map(str, steps)) if steps else (), incomplete)
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.cells import cell_spec
-from charrnn_cli.runs.checkpoints import find_checkpoint
+from charrnn_cli.runs.checkpoints import weights_file
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Model, load_model
 from charrnn_cli.runs.weights import SCALE
@@ -15,19 +15,18 @@ from charrnn_cli.runs.weights import SCALE
 Shape = tuple[int, ...]
 
 
-def load_checked_model(run: Run, step: int | None = None) -> Model:
-    """The best weights of a run or model, or those of the checkpoint at `step`, checked.
+def load_checked_model(run: Run, checkpoint: int | str | None = None) -> Model:
+    """The best weights of a run or model, or those of a checkpoint (its step, "first", "last" or "best"), checked.
 
     Raises RunError if a file is missing or damaged or does not fit the others, UsageError if there is no such
     checkpoint.
     """
-    model = load_model(run, step)
+    model = load_model(run, checkpoint)
     try:
         cell_spec(model.settings.cell)
     except UsageError as error:
         raise RunError(f"{run.config} is damaged, or made by a newer version of charrnn: {error}") from error
-    path = run.weights if step is None else find_checkpoint(run, step).weights
-    check_shapes(model, path)
+    check_shapes(model, weights_file(run, checkpoint))
     return model
 
 

@@ -3,15 +3,17 @@
 import re
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
-from charrnn_cli.files import file_exists, finish_renames, folder_exists
+from charrnn_cli.files import anything_exists, file_exists, finish_renames, folder_exists
 
 RUNS = Path("runs")
 BUNDLED_DEFAULT = "anna"
-CHECKPOINT_NAME = re.compile("step-([0-9]{8,})")
+CHECKPOINT_FOLDER = re.compile("step-([0-9]{8,})")
+CHECKPOINT_NAMES = ("first", "last", "best")  # besides the steps
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,12 @@ def run_named(name: str, root: Path = RUNS) -> Run:
 
 
 def all_runs(root: Path = RUNS) -> list[Run]:
-    """The runs in `root`, by name. Raises DiskError."""
+    """The runs in `root`, by name, also those that cannot be read. Raises DiskError if `root` cannot be read."""
     finish_renames(root)
     found = _runs_inside(root)
     for run in found:
-        finish_renames(run.folder)
+        with suppress(DiskError):
+            finish_renames(run.folder)
     return found
 
 
@@ -131,7 +134,7 @@ def checkpoint_steps(run: Run) -> list[int]:
         return []
     with disk_errors("read", run.checkpoints):
         names = [path.name for path in run.checkpoints.iterdir()]
-    return sorted(int(match[1]) for match in map(CHECKPOINT_NAME.fullmatch, names) if match)
+    return sorted(int(match[1]) for match in map(CHECKPOINT_FOLDER.fullmatch, names) if match)
 
 
 def find_run(name_or_folder: str, root: Path = RUNS) -> Run:
@@ -141,10 +144,26 @@ def find_run(name_or_folder: str, root: Path = RUNS) -> Run:
         if run.name == name_or_folder:
             return run
     folder = Run(Path(name_or_folder))
+    with suppress(DiskError):  # the folder above may be unreadable
+        finish_renames(folder.folder.parent, folder.folder.name)
     if file_exists(folder.vocabulary):
         return folder
     known = _listed(models) or "none yet"
     raise RunError(f"no run, model or model folder is called {name_or_folder!r}. Known here: {known} (charrnn models).")
+
+
+def model_named(name: str, root: Path = RUNS) -> Run:
+    """A run or bundled model by its name. Unlike `find_run`, it takes no folder: a file may contain any path.
+
+    Raises RunError.
+    """
+    for run in (*all_runs(root), *bundled_models()):
+        if run.name == name:
+            return run
+    raise RunError(
+        f"no run or model is called {name!r}. If it is in another folder, pass that folder as `origin`, and "
+        "`restart=True` to start over."
+    )
 
 
 def run_to_sample(name_or_folder: str | None, root: Path = RUNS) -> Run:
@@ -197,4 +216,12 @@ def _runs_inside(folder: Path, bundled: bool = False) -> list[Run]:
     with disk_errors("read", folder):
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     runs = (Run(path, bundled) for path in paths)
-    return [run for run in runs if file_exists(run.vocabulary) or run.prepared or run.trained]
+    return [run for run in runs if _has_files(run)]
+
+
+def _has_files(run: Run) -> bool:
+    """Whether a folder is that of a run or model; a folder that cannot be read may be one."""
+    try:
+        return any(map(anything_exists, (run.vocabulary, run.corpus / "corpus.json", run.weights)))
+    except DiskError:
+        return True

@@ -8,7 +8,7 @@ from pathlib import Path
 from charrnn_cli.config import ModelSettings, PrepareSettings, TrainingSettings
 from charrnn_cli.errors import CharrnnError, RunError, UsageError
 from charrnn_cli.files import read_json, write_json
-from charrnn_cli.runs.checkpoints import find_checkpoint
+from charrnn_cli.runs.checkpoints import weights_file
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.weights import Summary, Tensors, load_checksum, load_summary, load_tensors
 from charrnn_cli.setting import settings_from
@@ -53,15 +53,15 @@ class Model:
     text: PrepareSettings
 
 
-def load_model(run: Run, step: int | None = None) -> Model:
-    """The best weights of a run or model, or the weights of its checkpoint at `step`.
+def load_model(run: Run, checkpoint: int | str | None = None) -> Model:
+    """The best weights of a run or model, or the weights of a checkpoint: its step, "first", "last" or "best".
 
     Whether the weights fit the settings is not checked here, but in network/weights.py. Raises RunError if a file is
     missing or damaged, UsageError if there is no such checkpoint.
     """
-    path = run.weights if step is None else find_checkpoint(run, step).weights
+    path = weights_file(run, checkpoint)
     config = Config.load(run.config)
-    if step is None and config.weights_sha256 not in (None, load_checksum(path)):
+    if path == run.weights and config.weights_sha256 not in (None, load_checksum(path)):
         raise RunError(f"{path} is damaged: its checksum differs from the one in config.json.")
     vocabulary = Vocabulary.load(run.vocabulary)
     text = _text_settings(run, config, vocabulary)

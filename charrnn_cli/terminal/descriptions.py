@@ -26,7 +26,7 @@ def description_text(description: Description) -> str:
     tables = [aligned(_facts(description))]
     if description.checkpoints:
         header = ("checkpoint", "epoch", "loss", "valid loss", "when", "")
-        rows = [_checkpoint_row(summary, description.best) for summary in description.checkpoints]
+        rows = [_checkpoint_row(summary, _names(summary, description)) for summary in description.checkpoints]
         tables.append(aligned([header, *rows]))
     return "\n\n".join(tables)
 
@@ -95,14 +95,22 @@ def _settings(settings: Mapping[str, object]) -> list[Row]:
     return [(f"  {name.replace('_', '-')}", f"{value}") for name, value in settings.items() if value is not None]
 
 
-def _checkpoint_row(summary: Summary, best: Summary | None) -> Row:
+def _names(summary: Summary, description: Description) -> str:
+    """What `--checkpoint` calls a checkpoint besides its step."""
+    steps = [saved.step for saved in description.checkpoints]
+    best = description.best.step if description.best else None
+    names = {"first": steps[0], "last": steps[-1], "best": best}
+    return ", ".join(name for name, step in names.items() if step == summary.step)
+
+
+def _checkpoint_row(summary: Summary, names: str) -> Row:
     return (
         f"{summary.step:,}",
         f"{summary.epoch:.2f}",
         _loss(summary.train_loss),
         _loss(summary.valid_loss),
         summary.when.replace("T", " ")[:16],
-        "best" if best is not None and summary.step == best.step else "",
+        names,
     )
 
 

@@ -23,7 +23,7 @@ def write_checkpoint(run: Run, settings: TrainingSettings, state: TrainingState,
     if not run.checkpoints.is_dir():  # making the folder again would not restore the rest of the run
         raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If you moved the run, resume it there.")
     save_checkpoint(run, state.summary(epoch), weights, tensors, record, counters.best_step)
-    drop_checkpoints(run, settings.keep, settings.checkpoint_every, counters.best_step)
+    drop_checkpoints(run, settings.keep, settings.keep_early, settings.checkpoint_every, counters.best_step)
 
 
 def recover(run: Run, settings: TrainingSettings, state: TrainingState) -> Recovery:

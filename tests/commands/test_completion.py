@@ -13,6 +13,7 @@ TYPED = {
     "charrnn info sh": "shakespeare",
     "charrnn train --preset ptb-s": "ptb-small",
     "charrnn sample --model fox --checkpoint ": "10",
+    "charrnn evaluate --model fox --checkpoint fi": "first",
     "charrnn train --from sha": "shakespeare-char",
     "charrnn pre": "prepare",
     "charrnn train --weight-dr": "--weight-drop",

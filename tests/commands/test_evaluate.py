@@ -99,6 +99,7 @@ def test_unknown_tokens_are_an_error_or_skipped_or_counted_as_unk(trained, folde
         (["one.txt"], 1, "the text has only one token"),
         (["empty.txt"], 1, "the text has no token"),
         (["--checkpoint", "999"], 2, "--checkpoint 999"),
+        (["--model", "anna", "--checkpoint", "first"], 2, "anna has no checkpoints. Leave out --checkpoint"),
         (["--split", "middle"], 2, "middle"),
         (["fox.txt", "--encoding", "nonsense"], 2, "nonsense"),
     ],

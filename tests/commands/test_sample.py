@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import TEXT, charrnn, train_small
+from support import TEXT, charrnn, prepare_text, train_small
+
+from charrnn_cli.config import PrepareSettings
 
 PRIME = ["--prime", "Far", "--length", "40"]
 
@@ -73,6 +75,12 @@ def test_an_earlier_checkpoint_writes_another_text(fox):
     assert "fox (runs/fox)" in early.stderr
     assert "step 20" in early.stderr
     assert early.stdout != charrnn(*write, "--checkpoint", "40").stdout
+    assert charrnn(*write, "--checkpoint", "last").stdout == charrnn(*write, "--checkpoint", "40").stdout
+    assert "step 40" in charrnn(*write, "--checkpoint", "last").stderr
+    assert charrnn(*write, "--checkpoint", "best").stdout == charrnn(*write).stdout
+    first = charrnn("info", "fox").stdout.split("checkpoint ")[1].splitlines()[1]
+    assert first.endswith("first")
+    assert f"step {first.split()[0]}," in charrnn(*write, "--checkpoint", "first").stderr
     missing = charrnn(*write, "--checkpoint", "31")
     assert missing.exit_code == 2
     assert "fox has no --checkpoint 31" in missing.stderr
@@ -240,3 +248,20 @@ def test_check_copies_reports_copied_passages(fox):
 def test_colors_appear_only_on_terminals():
     plain = charrnn("sample", *PRIME, "--seed", "1").stdout
     assert charrnn("sample", *PRIME, "--seed", "1", "--color", "surprise").stdout == plain
+
+
+@pytest.fixture
+def names(folder):
+    """A small trained run whose documents are lines."""
+    run = prepare_text(folder, "Anna\nJohn\nMaria\n" * 20, PrepareSettings(documents="line"), name="names")
+    train_small(run)
+    return run
+
+
+def test_check_copies_reports_whole_documents(names):
+    typed = ["sample", "--prime", "Anna", "--length", "0", "--check-copies"]
+    assert "one of the original documents" in charrnn(*typed).stderr
+    assert json.loads(charrnn(*typed, "--json").stdout)["copies"]["whole_document"]
+    typed[2] = "Ann"
+    assert "original documents" not in charrnn(*typed).stderr
+    assert not json.loads(charrnn(*typed, "--json").stdout)["copies"]["whole_document"]

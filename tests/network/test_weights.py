@@ -47,9 +47,9 @@ def change_config(model: Run, **settings):
 def test_a_model_and_its_earlier_checkpoints_load(model):
     assert load_checked_model(model).summary == SUMMARY
     save_checkpoint(model, dataclasses.replace(SUMMARY, step=9), weights(len(ABC), seed=1), {}, {}, 9)
-    assert load_checked_model(model, step=9).summary.step == 9
+    assert load_checked_model(model, checkpoint=9).summary.step == 9
     with pytest.raises(UsageError, match="8"):
-        load_checked_model(model, step=8)
+        load_checked_model(model, checkpoint=8)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -4,9 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from charrnn_cli.errors import DiskError, RunError, UsageError
-from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, find_checkpoint, publish_best, save_checkpoint
+from charrnn_cli.runs.checkpoints import (
+    checkpoints,
+    drop_checkpoints,
+    early_steps,
+    find_checkpoint,
+    publish_best,
+    save_checkpoint,
+    weights_file,
+)
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.weights import Summary, load_summary, load_tensors
 
@@ -40,15 +50,29 @@ def test_a_checkpoint_has_weights_tensors_and_numbers(run):
 def test_an_unknown_step_is_an_error_that_lists_the_known_ones(run):
     save(run, 9, best_step=9)
     save(run, 12, best_step=9)
-    with pytest.raises(UsageError, match=r"no `checkpoint=8`. It has these checkpoints: 9, 12 \(charrnn info"):
+    with pytest.raises(
+        UsageError, match=r"no `checkpoint=8`. Pass first, last, best or one of these steps: 9, 12 \(charrnn info"
+    ):
         find_checkpoint(run, 8)
 
 
-def test_the_last_checkpoints_and_the_best_one_are_kept(run):
+def test_a_run_without_checkpoints_says_so(run):
+    with pytest.raises(UsageError, match=r"has no checkpoints. Leave out `checkpoint`"):
+        find_checkpoint(run, "first")
+
+
+def test_checkpoints_have_names_too(run):
+    for step in (9, 12, 15):
+        save(run, step, best_step=12)
+    found = {name: load_summary(weights_file(run, name)).step for name in ("first", "last", "best", None, 9, "15")}
+    assert found == {"first": 9, "last": 15, "best": 12, None: 12, 9: 9, "15": 15}
+
+
+def test_the_last_checkpoints_the_best_one_and_early_ones_are_kept(run):
     for step in range(1, 8):
         save(run, step, best_step=min(step, 3))
-        drop_checkpoints(run, keep=2, every=None, best_step=min(step, 3))
-    assert steps(run) == [3, 6, 7]
+        drop_checkpoints(run, keep=2, early=True, every=None, best_step=min(step, 3))
+    assert steps(run) == [1, 2, 3, 4, 6, 7]
     assert load_summary(run.weights).step == 3
     assert [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")] == []
 
@@ -56,8 +80,22 @@ def test_the_last_checkpoints_and_the_best_one_are_kept(run):
 def test_checkpoints_between_the_regular_ones_are_dropped_first(run):
     for step in (10, 13, 20, 27, 30, 33):
         save(run, step, best_step=27)
-    drop_checkpoints(run, keep=2, every=10, best_step=27)
+    drop_checkpoints(run, keep=2, early=True, every=10, best_step=27)
+    assert steps(run) == [10, 20, 27, 30, 33]
+    drop_checkpoints(run, keep=2, early=False, every=10, best_step=27)
     assert steps(run) == [20, 27, 30, 33]
+
+
+@given(st.integers(1, 300), st.integers(20, 2000))
+def test_early_checkpoints_stay_near_a_tenth_and_a_half_of_a_run_of_any_length(every, saves):
+    kept = []
+    for last in range(every, every * (saves + 1), every):
+        kept = sorted({*early_steps([*kept, last]), last})
+        assert len(kept) <= 7
+    assert kept[0] == every
+    shares = [step / last for step in kept]
+    assert any(0.05 < share <= 0.25 for share in shares)
+    assert any(0.3 < share < 0.7 for share in shares)
 
 
 def test_the_best_weights_are_published_after_a_kill_prevented_it(run):

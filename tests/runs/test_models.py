@@ -47,11 +47,11 @@ def test_the_best_weights_and_those_of_a_checkpoint_are_loaded(model):
     assert load_model(model).summary == SUMMARY
     weights = {"a": np.zeros(3, np.float32)}
     save_checkpoint(model, dataclasses.replace(SUMMARY, step=9), weights, {}, {}, best_step=1)
-    checkpoint = load_model(model, step=9)
+    checkpoint = load_model(model, checkpoint=9)
     assert checkpoint.summary.step == 9
     assert checkpoint.weights["a"].tolist() == [0, 0, 0]
     with pytest.raises(UsageError, match="`checkpoint=8`"):
-        load_model(model, step=8)
+        load_model(model, checkpoint=8)
 
 
 def test_a_prepared_text_without_a_model_is_an_error(folder):

@@ -48,8 +48,8 @@ def test_a_description_has_the_settings_and_every_checkpoint(trained):
     assert ["damaged", "x"] in lines
     assert not any(name == "epochs" for name, _ in lines)
     _, earlier, best = checkpoints.splitlines()
-    assert earlier.split() == ["20", "2.00", "1.5000", "-", "2020-01-02", "03:04"]
-    assert best.split() == ["1,040", "2.00", "1.5000", "1.7500", "2020-01-02", "03:04", "best"]
+    assert earlier.split() == ["20", "2.00", "1.5000", "-", "2020-01-02", "03:04", "first"]
+    assert best.split() == ["1,040", "2.00", "1.5000", "1.7500", "2020-01-02", "03:04", "last,", "best"]
 
 
 def test_an_untrained_run_has_no_table_of_checkpoints(trained):

@@ -10,7 +10,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.scoring import score_text
 from charrnn_cli.network.loss import Score
-from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.checkpoints import checkpoints, early_steps
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
 from charrnn_cli.runs.weights import count_parameters, load_summary, load_tensors
@@ -198,12 +198,13 @@ def test_a_finished_run_ends_at_once_and_resumes_with_a_larger_limit(fox):
     assert events[-1].step == 35
 
 
-def test_checkpoints_are_saved_every_n_steps_and_the_last_ones_kept(fox):
+def test_checkpoints_are_saved_every_n_steps_and_the_last_and_early_ones_kept(fox):
     events, state = run_for(fox, SMALL | {"checkpoint_every": 4, "keep": 2})
     saved = [event.step for event in events if isinstance(event, Saved)]
     assert set(range(4, 31, 4)) <= set(saved)
     kept = [checkpoint.step for checkpoint in checkpoints(fox)]
-    assert kept == sorted({24, 28, 30, state.counters.best_step})
+    assert kept == sorted({24, 28, 30, state.counters.best_step, *early_steps(saved)})
+    assert kept[0] == saved[0]
 
 
 def test_without_held_out_text_the_last_is_the_best(folder):

@@ -21,11 +21,11 @@ def state(fox):
     return TrainingState.start(model, SETTINGS, len(set(TEXT)), torch.device("cpu"))
 
 
-def test_the_last_checkpoints_and_the_best_are_kept(fox, state):
+def test_the_last_checkpoints_the_best_and_early_ones_are_kept(fox, state):
     state.counters.best_loss, state.counters.best_step = 1.0, 1
-    for state.counters.step in range(1, 6):
+    for state.counters.step in range(1, 8):
         write_checkpoint(fox, SETTINGS, state, epoch=0.0)
-    assert [checkpoint.step for checkpoint in checkpoints(fox)] == [1, 4, 5]
+    assert [checkpoint.step for checkpoint in checkpoints(fox)] == [1, 2, 4, 6, 7]
     assert load_summary(fox.weights).step == 1
 
 
