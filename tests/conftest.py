@@ -19,6 +19,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def reference_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What auto chooses does not depend on the machine that runs the tests."""
+    monkeypatch.setattr("charrnn_cli.training.configuration.relative_cpu_speed", lambda: 1.0)
+
+
 @pytest.fixture
 def fox(folder: Path) -> Run:
     """A small prepared run."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
-from charrnn_cli.network.cells import cell_spec
+from charrnn_cli.network.speed import operations_per_token
 from charrnn_cli.training.presets import Preset
 from charrnn_cli.wording import rounded
 
@@ -80,6 +80,7 @@ class Budget:
     tokens: int  # of the training text
     bound: Bound | None
     gpus: int
+    cpu_speed: float  # compared with the machine of the tables
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -99,7 +100,7 @@ class Budget:
     def epoch_minutes(self, model: ModelSettings) -> float:
         """The time of an epoch."""
         cpu_flops = WORD_FLOPS if self.level == "word" else CPU_FLOPS
-        flops = self.gpus * GPU_FLOPS if self.gpus else cpu_flops
+        flops = self.gpus * GPU_FLOPS if self.gpus else self.cpu_speed * cpu_flops
         return operations_per_token(model, self.vocabulary_size) * self.tokens / flops / 60
 
     def epochs(self, model: ModelSettings) -> float:
@@ -126,6 +127,7 @@ def auto(
     bound: Bound | None,
     gpus: int = 0,
     origin: ModelSettings | None = None,
+    cpu_speed: float = 1.0,
 ) -> Preset:
     """Settings for a text of `train_tokens` tokens, the limit of the run, and this number of GPUs, or the CPU.
 
@@ -133,7 +135,7 @@ def auto(
     with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
     the validation loss does not improve, and training ends after several such validations.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus)
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, cpu_speed)
     if origin:
         model, learning_rate = origin, FINE_TUNING_RATE
     else:
@@ -162,11 +164,3 @@ def _best_network(budget: Budget) -> tuple[ModelSettings, float]:
         if budget.minutes(model) <= size.minutes:
             break
     return model, size.learning_rate
-
-
-def operations_per_token(model: ModelSettings, vocabulary_size: int) -> int:
-    """The operations of training for each token: two per weight in the forward pass, four in the backward pass."""
-    E, H, L = model.embedding, model.hidden, model.layers
-    gates = cell_spec(model.cell).gates
-    first_layer, other_layers = gates * H * (E + H), (L - 1) * gates * 2 * H * H
-    return 6 * (first_layer + other_layers + H * vocabulary_size)
