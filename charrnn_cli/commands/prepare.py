@@ -102,4 +102,10 @@ def prepare(
         say(console, f"{prepared.run.folder} is already prepared from the same text. Nothing was changed.")
     else:
         say(console, preparation_summary(prepared))
+    if prepared.has_clauses:
+        say(
+            console,
+            "Warning: the text has no spaces between words, so whole clauses become words. For a better model, prepare "
+            "it again with --level char --force.",
+        )
     say(console, f"Next: charrnn train {prepared.run.quoted}")

@@ -28,6 +28,7 @@ from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split,
 from charrnn_cli.text.vocabulary import Vocabulary
 
 PARALLEL_BYTES = 1 << 25  # texts of at least this size are worth several processes
+UNSPACED_SHARE = 0.2  # of a text, in scripts without spaces, from which words are called clauses
 NAMED_MISSING_TOKENS = 5  # number of missing tokens that a message names
 
 
@@ -39,6 +40,7 @@ class Prepared:
     vocabulary: Vocabulary
     corpus: CorpusInfo
     unchanged: bool  # the same text was already prepared, so nothing was written
+    has_clauses: bool = False  # whether words are clauses, because the text has no spaces between words
 
 
 def prepare(
@@ -74,12 +76,14 @@ def prepare(
         work = coder(settings, _processes(parts, workers))
         surveyed = yield from survey(parts, work, settings.documents is not None)
         vocabulary = work.vocabulary()
+        has_clauses = work.unspaced_share >= UNSPACED_SHARE
         split_sizes(surveyed, settings)  # raises its error before anything is written
         if _exists(run.folder) and not (force and run.folder.is_dir()):
-            yield Prepared(run, vocabulary, _same_corpus(run, surveyed, settings), unchanged=True)
+            info = _same_corpus(run, surveyed, settings)
+            yield Prepared(run, vocabulary, info, unchanged=True, has_clauses=has_clauses)
             return
         info = yield from _write_run(run, parts, settings, surveyed, work, vocabulary)
-    yield Prepared(run, vocabulary, info, unchanged=False)
+    yield Prepared(run, vocabulary, info, unchanged=False, has_clauses=has_clauses)
 
 
 def _write_run(

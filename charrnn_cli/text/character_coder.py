@@ -82,6 +82,10 @@ class CharacterCoder:
         return np.flatnonzero((self._counts > 0) | self._held_out)
 
     @property
+    def unspaced_share(self) -> float:
+        return 0.0  # characters need no spaces
+
+    @property
     def distinct(self) -> int:
         return int(np.count_nonzero(self._counts))
 

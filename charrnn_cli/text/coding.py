@@ -37,6 +37,10 @@ class Coder(Protocol):
         """The tokens of the text, held out or not, that a `vocabulary` does not have."""
 
     @property
+    def unspaced_share(self) -> float:
+        """The share of the text that is in scripts without spaces between words, and is therefore cut into clauses."""
+
+    @property
     def distinct(self) -> int:
         """Number of different tokens in the text."""
 

@@ -13,6 +13,7 @@ from charrnn_cli.config import PrepareSettings, SplitOn
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.blocks import TextBlock, cut_into_blocks
 from charrnn_cli.text.reader import document_chunks
+from charrnn_cli.text.scripts import unspaced_share
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens, TokenIds, id_type
 from charrnn_cli.text.tokenizer import WhitespaceSplitter, word_tokenizer
@@ -100,6 +101,12 @@ class WordCoder:
         if len(words) == self.settings.vocab_size:
             words = words[:-1]
         return [*words, EOD]
+
+    @property
+    def unspaced_share(self) -> float:
+        if self.settings.split_on == "whitespace":
+            return 0.0  # the text is already tokenized
+        return unspaced_share({word: count for word, count in self._counts.items() if word not in self._marks})
 
     @property
     def distinct(self) -> int:

@@ -203,3 +203,20 @@ def test_a_vocabulary_that_is_larger_than_the_text_needs_has_all_words(folder):
     small = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "3", "--name", "small")
     assert "vocabulary  3\n" in small.stderr
     assert "unknown     90 words (42.857%) are <unk>" in small.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "warned"),
+    [
+        ("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。\n", ["--level", "word"], True),
+        ("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。\n", ["--level", "char"], False),
+        ("天地 玄黄 ， 宇宙 洪荒 。\n", ["--level", "word", "--split-on", "whitespace"], False),
+        ("The word 天 means heaven, they said.\n", ["--level", "word"], False),
+    ],
+)
+def test_clauses_that_become_words_are_a_warning(folder, text, arguments, warned):
+    (folder / "text.txt").write_text(text * 40)
+    result = charrnn("prepare", "text.txt", *arguments)
+    assert result.exit_code == 0
+    assert ("whole clauses become words" in result.stderr) == warned
+    assert ("--level char" in result.stderr) == warned
