@@ -1,26 +1,28 @@
 """Atomic writes and locks: files and folders appear complete under their final name, or not at all.
 
-New content is written beside the final name, flushed to the disk, and renamed. Temporary names contain the id of the
-process that uses them, so that what a killed process left behind can be recognized and removed.
+New content is written beside the final name, flushed to the disk, and renamed. A temporary name is `.NAME.TOKEN.tmp`
+with a random token. While it is in use, its process holds a lock on the file `.NAME.TOKEN.lock`. The system releases
+the lock when the process ends, so what a killed process left behind can be recognized and removed.
 """
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from charrnn_cli.errors import RunError, disk_errors
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from charrnn_cli.errors import DiskError, RunError, disk_errors
+from charrnn_cli.locks import new_lock, open_folder_lock, take_over, try_lock
 
 TEMPORARY = ".tmp"  # ends the name of an unfinished file or folder
 REPLACED = ".replaced"  # ends the name of an old folder while the new one takes its place
+LOCK = ".lock"  # ends the name of the lock for both
+LEFTOVER = re.compile(  # release 0.1 had the id of a process for a token, and no lock
+    r"(\.(?P<name>.+)\.(?:[0-9]+|[0-9a-f]{8}))(?P<ending>\.tmp|\.replaced|\.lock)", re.DOTALL
+)
 
 
 def file_exists(path: Path) -> bool:
@@ -41,17 +43,32 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
 
 
+def anything_exists(path: Path) -> bool:
+    """Whether there is anything at `path`, such as a link to nothing. Raises DiskError."""
+    with disk_errors("read", path):
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
+
+
+def check_regular(path: Path) -> None:
+    """Raises RunError unless `path` is a regular file. Opening a named pipe could wait for ever. Raises DiskError."""
+    with disk_errors("read", path):
+        if not path.exists():
+            raise RunError(f"{path} is missing.")
+        if not path.is_file():
+            raise RunError(f"{path} is damaged: it is not a regular file.")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path` atomically. Raises DiskError."""
-    temporary = temporary_beside(path)
-    with disk_errors("write", path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                flush(file)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with disk_errors("write", path), temporary_beside(path) as temporary:
+        with temporary.open("wb") as file:
+            file.write(data)
+            flush(file)
+        temporary.replace(path)
 
 
 def write_json(path: Path, record: Any) -> None:
@@ -62,11 +79,8 @@ def write_json(path: Path, record: Any) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises RunError, which names the file, if it is missing or damaged."""
+    check_regular(path)
     with disk_errors("read", path):
-        if not path.exists():
-            raise RunError(f"{path} is missing.")
-        if not path.is_file():
-            raise RunError(f"{path} is damaged: it is not a regular file.")
         data = path.read_bytes()
     try:
         record = json.loads(data.decode("utf-8", "surrogatepass"))
@@ -83,116 +97,143 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises DiskError.
     """
-    temporary = temporary_beside(path)
     with disk_errors("write", path):
-        try:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(path) as temporary:
+            temporary.mkdir()
             yield temporary
             _rename_over(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _rename_over(new: Path, path: Path) -> None:
-    """Renames the folder `new` to `path`, and removes the folder that was there."""
-    replaced = path.with_name(f".{path.name}.{os.getpid()}{REPLACED}")
-    if path.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        path.rename(replaced)
-    new.rename(path)
-    shutil.rmtree(replaced, ignore_errors=True)
+    """Renames the folder `new`, which has a temporary name, to `path`, and removes the folder that was there."""
+    replaced = new.with_name(new.name.removesuffix(TEMPORARY) + REPLACED)
+    if not path.exists():
+        new.rename(path)
+        return
+    path.rename(replaced)
+    try:
+        new.rename(path)
+    except OSError:
+        replaced.rename(path)
+        raise
+    _remove(replaced)
 
 
-def finish_renames(folder: Path) -> None:
-    """Restores the folders inside `folder` whose replacement was killed between its two renames. Raises DiskError."""
-    for replaced, process in _temporary_paths(folder, REPLACED):
-        path = replaced.with_name(replaced.name[1:].removesuffix(f".{process}{REPLACED}"))
-        if _is_alive(process):
-            continue
-        with disk_errors("write", path):
+def finish_renames(folder: Path, name: str | None = None) -> None:
+    """Restores the folders inside `folder` whose replacement was killed between its two renames.
+
+    With `name`, only the folder of that name. Raises DiskError.
+    """
+    for replaced, path in _leftovers(folder, name, REPLACED):
+        with disk_errors("write", path), _owner_ended(replaced) as ended:
+            if not ended:
+                continue
             if path.exists():
-                shutil.rmtree(replaced, ignore_errors=True)
-            else:
+                _remove(replaced)
+                continue
+            with suppress(FileNotFoundError):  # another process was faster
                 replaced.rename(path)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes the unfinished files and folders of processes that no longer run. Raises DiskError."""
-    for path, process in _temporary_paths(folder, TEMPORARY):
-        if _is_alive(process):
-            continue
-        with disk_errors("remove", path):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Removes the unfinished files and folders that killed processes left in `folder`.
+
+    With `name`, only those for the file or folder of that name. Raises DiskError.
+    """
+    for leftover, _ in _leftovers(folder, name, TEMPORARY, LOCK):
+        with disk_errors("remove", leftover), _owner_ended(leftover) as ended:
+            if ended and leftover.suffix == TEMPORARY:
+                _remove(leftover)
 
 
-def _temporary_paths(folder: Path, ending: str) -> list[tuple[Path, str]]:
-    """The paths inside `folder` with that kind of temporary name, and the process id in each name."""
+def _leftovers(folder: Path, name: str | None, *endings: str) -> list[tuple[Path, Path]]:
+    """The paths inside `folder` with temporary names of some kinds, and the paths that they were meant to become."""
     with disk_errors("read", folder):
-        paths = list(folder.glob(f".*.*{ending}"))
-    return [(path, path.name.removesuffix(ending).rpartition(".")[2]) for path in paths]
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    matches = [(path, match) for path in paths if (match := LEFTOVER.fullmatch(path.name))]
+    return [
+        (path, path.with_name(match["name"]))
+        for path, match in matches
+        if match["ending"] in endings and name in (None, match["name"])
+    ]
+
+
+@contextmanager
+def _owner_ended(leftover: Path) -> Iterator[bool]:
+    """Whether the process that made `leftover` has ended. Then its lock is held for the block, and removed after it."""
+    lock = leftover.with_suffix(LOCK)
+    try:
+        descriptor = take_over(lock)
+    except FileNotFoundError:  # made by release 0.1, or its owner just removed it
+        yield True
+        return
+    if descriptor is None:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(descriptor)
+        lock.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Locks `folder` against other charrnn processes, where the system has such locks; a killed process unlocks it.
+    """Locks `folder` against other charrnn processes. Killing the process unlocks it.
 
     Raises RunError if another process holds the lock, DiskError.
     """
-    if fcntl is None:
-        yield
-        return
     with disk_errors("read", folder):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = open_folder_lock(folder)
     try:
-        _lock(descriptor, folder)
+        with disk_errors("read", folder):
+            free = try_lock(descriptor)
+        if not free:
+            raise RunError(f"another charrnn process is using {folder}. Wait until it ends, or stop it with Ctrl-C.")
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
-    with disk_errors("read", folder):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(
-                f"another charrnn process is using {folder}. Wait until it ends, or stop it with Ctrl-C."
-            ) from error
-
-
 def remove_folder(path: Path) -> None:
     """Removes a folder. Its name disappears at once, so that a half removed folder is never found. Raises DiskError."""
-    temporary = temporary_beside(path)
-    with disk_errors("remove", path):
+    with disk_errors("remove", path), temporary_beside(path) as temporary:
         path.rename(temporary)
-    shutil.rmtree(temporary, ignore_errors=True)
 
 
-def temporary_beside(path: Path) -> Path:
-    """A temporary name beside `path`, with the id of this process."""
-    return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` for the block, which may rename it to `path`. What is left at its end is removed.
+
+    First removes what killed processes left for the same path. Raises OSError.
+    """
+    with suppress(DiskError):
+        remove_leftovers(path.parent, path.name)
+    descriptor = None
+    while descriptor is None:
+        temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
+        lock = temporary.with_suffix(LOCK)
+        descriptor = new_lock(lock)
+    try:
+        yield temporary
+    finally:
+        try:
+            _remove(temporary)
+        finally:
+            os.close(descriptor)
+            lock.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, a link or a whole folder. What a folder contains and cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def flush(file: IO[bytes]) -> None:
     """Waits until everything written to `file` is on the disk."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def _is_alive(process: str) -> bool:
-    """Whether the process with that id, from a temporary name, may still use its files."""
-    if not process.isdecimal() or os.name == "nt":  # on Windows, os.kill with signal 0 sends Ctrl-C
-        return True
-    if int(process) == os.getpid():  # this process has no unfinished files when it asks
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -8,12 +8,16 @@ import pytest
 from charrnn_cli import files
 from charrnn_cli.errors import DiskError, RunError
 from charrnn_cli.files import (
+    anything_exists,
+    check_regular,
     file_exists,
     file_size,
+    finish_renames,
     folder_exists,
     new_folder,
     read_json,
     remove_leftovers,
+    temporary_beside,
     write_bytes,
     write_json,
 )
@@ -30,6 +34,22 @@ def test_a_file_without_a_json_object_is_damaged(folder, data):
     (folder / "a.json").write_bytes(data)
     with pytest.raises(RunError, match=r"a\.json is damaged"):
         read_json(folder / "a.json")
+
+
+def test_a_link_to_nothing_exists_too(folder):
+    assert not anything_exists(folder / "a")
+    assert not anything_exists(folder / "a" / "b")
+    (folder / "a").symlink_to("nowhere")
+    assert anything_exists(folder / "a")
+    (folder / "b").touch()
+    assert not anything_exists(folder / "b" / "c")
+
+
+def test_a_named_pipe_is_not_opened(folder):
+    os.mkfifo(folder / "a.json")
+    for read in (check_regular, read_json):
+        with pytest.raises(RunError, match=r"a\.json is damaged: it is not a regular file"):
+            read(folder / "a.json")
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "."])
@@ -79,9 +99,9 @@ def test_after_a_kill_between_the_two_renames_the_old_folder_is_restored(folder,
         )
     monkeypatch.undo()
     assert not (folder / "run").exists()
-    files.finish_renames(folder)
+    finish_renames(folder)
     assert [path.name for path in folder.rglob("*")] == ["run", "old"]
-    files.finish_renames(folder)
+    finish_renames(folder)
     assert [path.name for path in folder.rglob("*")] == ["run", "old"]
 
 
@@ -100,15 +120,88 @@ def test_a_locked_folder_is_refused_to_others_until_its_process_is_killed(folder
         pass
 
 
-def test_leftovers_of_dead_processes_are_removed_and_those_of_living_ones_kept(folder: Path):
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    (folder / f".run.{dead.stdout.strip()}.tmp").mkdir()
-    (folder / f".file.{dead.stdout.strip()}.tmp").touch()
-    (folder / f".run.{os.getppid()}.tmp").mkdir()
+LEAVE = """
+import os, pathlib, signal, sys
+from charrnn_cli.files import temporary_beside
+with temporary_beside(pathlib.Path("run")) as folder, temporary_beside(pathlib.Path("file")) as file:
+    folder.mkdir()
+    file.touch()
+    replaced = folder.with_suffix(".replaced")
+    replaced.mkdir()
+    print(folder, file, replaced, flush=True)
+    sys.stdin.read()
+"""
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_a_killed_process_left_is_removed_or_restored_and_what_a_running_one_uses_is_kept(folder):
     (folder / "mine.tmp").touch()
     (folder / ".mine.tmp").touch()
+    (folder / ".mine.today.tmp").touch()
+    before = names(folder)
+    other = subprocess.Popen([sys.executable, "-c", LEAVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    used = set(other.stdout.readline().decode().split())
+    finish_renames(folder)
     remove_leftovers(folder)
-    assert {path.name for path in folder.iterdir()} == {f".run.{os.getppid()}.tmp", "mine.tmp", ".mine.tmp"}
+    assert names(folder) >= before | used
+    other.kill()
+    other.communicate()
+    finish_renames(folder)
+    remove_leftovers(folder)
+    assert names(folder) == {*before, "run"}
+
+
+def test_leftovers_of_release_0_1_count_as_dead_even_if_their_process_id_is_in_use(folder):
+    (folder / f".run.{os.getppid()}.replaced").mkdir()
+    (folder / f".file.{os.getppid()}.tmp").touch()
+    finish_renames(folder)
+    remove_leftovers(folder)
+    assert names(folder) == {"run"}
+
+
+def test_writing_a_file_removes_what_a_killed_process_left_of_it(folder):
+    (folder / ".a.00c0ffee.tmp").touch()
+    (folder / ".a.00c0ffee.lock").touch()
+    (folder / ".b.00c0ffee.tmp").touch()
+    write_bytes(folder / "a", b"new")
+    assert names(folder) == {"a", ".b.00c0ffee.tmp"}
+
+
+def test_a_temporary_name_is_locked_for_its_block_only(folder):
+    with temporary_beside(folder / "a") as temporary:
+        temporary.touch()
+        remove_leftovers(folder)
+        assert temporary.exists()
+        assert len(names(folder)) == 2
+    assert names(folder) == set()
+
+
+def test_a_folder_whose_replacement_fails_stays(folder, monkeypatch):
+    (folder / "run").mkdir()
+    (folder / "run" / "old").touch()
+    rename = Path.rename
+
+    def full(path, target):
+        if path.suffix == ".tmp":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(DiskError, match="No space left"), new_folder(folder / "run"):
+        pass
+    assert [path.name for path in folder.rglob("*")] == ["run", "old"]
+
+
+def test_a_link_to_a_folder_is_replaced_without_leftovers(folder):
+    (folder / "elsewhere").mkdir()
+    (folder / "run").symlink_to("elsewhere")
+    with new_folder(folder / "run"):
+        pass
+    assert names(folder) == {"run", "elsewhere"}
+    assert not (folder / "run").is_symlink()
 
 
 def refuse(monkeypatch, name: str, *methods: str) -> None:
@@ -140,30 +233,28 @@ def test_looking_into_an_unreadable_folder_is_a_disk_error(folder, monkeypatch, 
 
 def test_leftovers_that_cannot_be_seen_or_removed_are_disk_errors(folder, monkeypatch):
     (folder / ".a.0.tmp").touch()
-    monkeypatch.setattr(files, "_is_alive", lambda process: False)
     with monkeypatch.context() as patch:
         refuse(patch, ".a.0.tmp", "unlink")
         with pytest.raises(DiskError, match=r"cannot remove .*\.a\.0\.tmp"):
             remove_leftovers(folder)
-    for clean_up in (remove_leftovers, files.finish_renames):
+    for clean_up in (remove_leftovers, finish_renames):
         with monkeypatch.context() as patch, pytest.raises(DiskError, match="cannot read"):
-            refuse(patch, folder.name, "glob")
+            refuse(patch, folder.name, "iterdir")
             clean_up(folder)
 
 
 def test_a_rename_that_cannot_be_finished_is_a_disk_error(folder, monkeypatch):
     (folder / ".a.0.replaced").mkdir()
-    monkeypatch.setattr(files, "_is_alive", lambda process: False)
     refuse(monkeypatch, ".a.0.replaced", "rename")
     with pytest.raises(DiskError, match="cannot write"):
-        files.finish_renames(folder)
+        finish_renames(folder)
 
 
 def test_a_file_system_without_locks_is_a_disk_error(folder, monkeypatch):
     def unsupported(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    monkeypatch.setattr(files, "try_lock", unsupported)
     with pytest.raises(DiskError, match="Operation not supported"), files.locked(folder):
         pass
 
