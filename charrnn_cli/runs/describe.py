@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.errors import CharrnnError
-from charrnn_cli.files import file_exists
+from charrnn_cli.files import anything_exists
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import RUNS, Run, all_runs, bundled_models
 from charrnn_cli.runs.models import Config
@@ -32,13 +32,20 @@ class Description:
     @property
     def valid_bits_per_character(self) -> float | None:
         """The validation loss in bits per character. None if it was not measured, or if characters were not counted."""
-        if self.corpus is None or self.best is None or self.best.valid_loss is None:
+        characters = self._characters_per_token
+        if self.best is None or self.best.valid_loss is None or characters is None:
             return None
-        characters = self.corpus.characters.get("valid")
-        if not characters:
-            return None
-        predicted_tokens = self.corpus.tokens["valid"] - 1  # the first token is not predicted
-        return self.best.valid_loss * predicted_tokens / characters / math.log(2)
+        return self.best.valid_loss / characters / math.log(2)
+
+    @property
+    def _characters_per_token(self) -> float | None:
+        """As the corpus counted them, or as they were stored when the model was exported."""
+        counted = self.corpus.characters_per_token if self.corpus else None
+        if counted is None and self.config:
+            counted = self.config.characters_per_token
+        if counted is None and self.vocabulary.level == "char":
+            return 1.0
+        return counted
 
     def record(self) -> dict[str, Any]:
         """The description as a JSON object."""
@@ -80,7 +87,7 @@ def describe(run: Run) -> Description:
         run,
         Vocabulary.load(run.vocabulary),
         corpus=Corpus(run.corpus).info if run.prepared else None,
-        config=Config.load(run.config) if file_exists(run.config) else None,
+        config=Config.load(run.config) if anything_exists(run.config) else None,
         best=load_summary(run.weights) if run.trained else None,
         parameters=count_parameters(run.weights) if run.trained else None,
         checkpoints=summaries,

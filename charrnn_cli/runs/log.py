@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from charrnn_cli.errors import disk_errors
-from charrnn_cli.files import file_exists, write_bytes
+from charrnn_cli.files import anything_exists, check_regular, write_bytes
 
 
 class Log:
@@ -46,9 +46,10 @@ class Log:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a log, in order. Lines that are not complete records are skipped. Raises DiskError."""
-    if not file_exists(path):
+    """The records of a log, in order. Lines that are not complete records are skipped. Raises RunError, DiskError."""
+    if not anything_exists(path):
         return
+    check_regular(path)
     with disk_errors("read", path), path.open("rb") as file:
         for line in file:
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn_cli.errors import CharrnnError, RunError
-from charrnn_cli.files import file_exists
+from charrnn_cli.files import anything_exists
 from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.log import read_log
@@ -40,18 +40,18 @@ def verify(run: Run, check_model: CheckModel = load_model) -> Iterator[FileCheck
     `network.weights.load_checked_model` to check the weights against the settings too.
     """
     yield _check(run.vocabulary, lambda: Vocabulary.load(run.vocabulary))
-    if file_exists(run.config):
+    if anything_exists(run.config):
         yield _check(run.config, lambda: Config.load(run.config))
-    if run.prepared:
+    if anything_exists(run.corpus):
         corpus = Corpus(run.corpus)
         yield _check(run.corpus / "corpus.json", lambda: corpus.info)
         for split in SPLIT_NAMES:
             yield _check(run.corpus / f"{split}.bin", partial(_check_split, run, corpus, split))
-    if run.trained:
+    if anything_exists(run.weights):
         yield _check(run.weights, lambda: check_model(run, None))
     for checkpoint in checkpoints(run):
         yield _check(checkpoint.folder, partial(_check_checkpoint, run, checkpoint, check_model))
-    if file_exists(run.log):
+    if anything_exists(run.log):
         yield _check(run.log, lambda: list(read_log(run.log)))
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from charrnn_cli.errors import RunError, disk_errors
-from charrnn_cli.files import write_bytes
+from charrnn_cli.files import check_regular, write_bytes
 from charrnn_cli.setting import settings_from
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -94,9 +94,8 @@ def _after_header(data: bytes) -> memoryview:
 
 
 def _open(path: Path) -> Any:
+    check_regular(path)
     try:
         return safe_open(path, "numpy")
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing.") from error
     except SafetensorError as error:
         raise RunError(f"{path} is damaged: {error}") from error

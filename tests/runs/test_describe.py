@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.checkpoints import find_checkpoint, save_checkpoint
 from charrnn_cli.runs.describe import DamagedRun, describe, describe_all
-from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.folders import Run, bundled_models
 from charrnn_cli.runs.models import Config
 from charrnn_cli.runs.weights import Summary
+from charrnn_cli.text.vocabulary import Vocabulary
 
 SUMMARY = Summary(step=1, epoch=0.5, seconds=1.5, train_loss=2.0, valid_loss=2.0, when="2020-01-01T00:00:00+00:00")
 
@@ -53,9 +55,19 @@ def test_bits_per_character_count_the_predicted_tokens(run):
     nats = 2.0 * (description.corpus.tokens["valid"] - 1)
     assert description.valid_bits_per_character == pytest.approx(nats / math.log(2) / characters)
     not_counted = dataclasses.replace(description.corpus, characters={})
-    assert dataclasses.replace(description, corpus=not_counted).valid_bits_per_character is None
+    without = dataclasses.replace(description, corpus=not_counted)
+    assert without.valid_bits_per_character == pytest.approx(2.0 / math.log(2))  # a token is a character
+    words = dataclasses.replace(without, vocabulary=Vocabulary("word", ("a", "b")))
+    assert words.valid_bits_per_character is None
     not_measured = dataclasses.replace(SUMMARY, valid_loss=None)
     assert dataclasses.replace(description, best=not_measured).valid_bits_per_character is None
+
+
+def test_bundled_models_have_bits_per_character():
+    bits = {model.run.name: model.valid_bits_per_character for model in map(describe, bundled_models())}
+    assert bits["anna"] == pytest.approx(1.705, abs=0.001)
+    assert bits["shakespeare-char"] == pytest.approx(1.931, abs=0.001)
+    assert bits["shakespeare"] == pytest.approx(1.609, abs=0.001)
 
 
 def test_a_damaged_checkpoint_is_reported_beside_the_others(run):
@@ -80,3 +92,35 @@ def test_a_damaged_run_is_listed_with_the_others(run, fox):
     assert damaged.record().keys() == {"name", "folder", "error"}
     assert "vocabulary.json is damaged" in damaged.error
     assert "anna" in [model.run.name for model in bundled]
+
+
+@pytest.mark.parametrize("file", ["vocabulary.json", "config.json", "corpus/corpus.json", "checkpoints/pipe"])
+def test_a_run_with_a_named_pipe_does_not_hide_the_others(run, fox, file):
+    path = run.folder / file
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert {"digits", "fox", "anna"} <= {description.run.name for description in describe_all()}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "training.json"])
+def test_a_named_pipe_in_a_checkpoint_is_reported_without_waiting(run, name):
+    path = run.checkpoint(2) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert len(describe(run).damaged) == (name == "model.safetensors")
+    with pytest.raises(RunError, match=rf"{name} is damaged: it is not a regular file"):
+        find_checkpoint(run, 2).load()
+
+
+def test_an_unreadable_run_is_listed_with_the_others(run, fox, monkeypatch):
+    lstat = Path.lstat
+
+    def refused(path):
+        if "digits" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    (broken,) = (one for one in describe_all() if one.run.name == "digits")
+    assert isinstance(broken, DamagedRun)
+    assert "Permission denied" in broken.error

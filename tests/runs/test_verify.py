@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,31 @@ def test_the_given_check_is_used_for_the_model_and_each_checkpoint(fox):
     assert steps[0] is None
     assert 40 in steps
     assert problems == [f"no {step}" for step in steps]
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "vocabulary.json", "log.jsonl", "corpus/corpus.json"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_stands_in_place_of_a_file_is_reported_without_waiting(fox, name, kind):
+    train_small(fox)
+    path = fox.folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    assert path.name in damaged(fox)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "training.json"])
+def test_a_named_pipe_in_a_checkpoint_is_reported(fox, name):
+    train_small(fox)
+    path = fox.checkpoint(40) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert damaged(fox) == ["step-00000040"]
+    assert charrnn("models").exit_code == 0
+    assert "not a regular file" in charrnn("train", "fox", "--cpu", "--steps", "80").stderr
