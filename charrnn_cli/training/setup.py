@@ -14,7 +14,7 @@ from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints, publish_best
-from charrnn_cli.runs.folders import Run, find_run
+from charrnn_cli.runs.folders import Run, model_named
 from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -64,7 +64,7 @@ def begin(place: _Place, request: Request) -> Setup:
     """Starts a run that has no checkpoint. If it was stopped before the first one, it keeps its settings."""
     if place.run.config.is_file() and request.empty:
         config = Config.load(place.run.config)
-        return _started(place, config, None, find_run(config.origin) if config.origin else None)
+        return _started(place, config, None, model_named(config.origin) if config.origin else None)
     return restart(place, request)
 
 
@@ -93,15 +93,20 @@ def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
     return setup
 
 
-def follow(run: Run, device: torch.device, ranks: Ranks) -> Setup:
-    """The same setup on another rank, after the first rank wrote it. Writes nothing. Raises RunError."""
+def follow(run: Run, device: torch.device, ranks: Ranks, origin: Run | None = None) -> Setup:
+    """The same setup on another rank, after the first rank wrote it. Writes nothing. Raises RunError.
+
+    `origin` is the trained model that the user asked to start from. Without it, config.json names the model.
+    """
     config = Config.load(run.config)
     setup = _fresh(_place(run, device, ranks), config)
     saved = checkpoints(run)
     if saved:
         setup.state.restore(saved[-1])
         return setup
-    return _with_trained_weights(setup, find_run(config.origin) if config.origin else None)
+    if config.origin and origin is None:
+        origin = model_named(config.origin)
+    return _with_trained_weights(setup, origin)
 
 
 def _place(run: Run, device: torch.device, ranks: Ranks) -> _Place:

@@ -70,12 +70,15 @@ def train(
         signals = stack.enter_context(Signals(patient=ranks.size > 1, before_exit=before_exit))
         stack.enter_context(memory_errors(LESS_MEMORY))
 
+        def trained_model() -> Run | None:
+            return run_to_sample(origin) if origin else None
+
         def first() -> Setup:
             stack.enter_context(locked(run.folder))
-            request = Request(settings, preset, run_to_sample(origin) if origin else None)
+            request = Request(settings, preset, trained_model())
             return set_up(run, request, place, ranks, start_over=restart and not started_again())
 
-        setup = ranks.in_turn(first, lambda: follow(run, place, ranks))
+        setup = ranks.in_turn(first, lambda: follow(run, place, ranks, trained_model()))
         step = setup.state.counters.step
         yield Started(setup, step, signals)
         with EventFiles(run, step) if tensorboard and ranks.first else nullcontext() as event_files:

@@ -14,6 +14,7 @@ from charrnn_cli.runs.folders import (
     bundled_models,
     checkpoint_steps,
     find_run,
+    model_named,
     run_named,
     run_names,
     run_to_sample,
@@ -141,12 +142,33 @@ def test_checkpoint_steps_come_from_the_names_of_folders():
 
 def test_an_unreadable_folder_is_a_disk_error(monkeypatch):
     make("a", trained=1, prepared=1)
-    for method in ("is_file", "is_dir", "iterdir"):
+    for method in ("is_dir", "iterdir"):
         with monkeypatch.context() as patch:
             refuse(patch, method, "runs")
             with pytest.raises(DiskError, match=r"cannot read runs.*Permission denied"):
                 all_runs()
             assert run_names().runs == []
+
+
+def test_an_unreadable_run_is_listed(monkeypatch):
+    make("a", trained=1, prepared=1)
+    make("b", trained=1, prepared=1)
+    for method in ("is_dir", "lstat"):
+        with monkeypatch.context() as patch:
+            refuse(patch, method, "a")
+            assert [run.name for run in all_runs()] == ["a", "b"]
+            assert find_run("b").name == "b"
+
+
+@pytest.mark.parametrize("name", ["missing", "../elsewhere/m", "elsewhere/m", "."])
+def test_a_name_from_a_file_is_never_a_path(folder, name):
+    make("m", root=folder / "elsewhere")
+    make(".", root=folder)
+    with pytest.raises(RunError, match="no run or model is called"):
+        model_named(name)
+    run = make("novel")
+    assert model_named("novel") == run
+    assert model_named("anna").bundled
 
 
 def test_an_unreadable_run_does_not_stop_another_from_training(monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from support import TEXT, prepare_text
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.ranks import ALONE
 from charrnn_cli.runs.checkpoints import checkpoints
+from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.training.configuration import Request
@@ -164,3 +166,26 @@ def test_the_settings_of_the_text_are_stored_and_added_to_older_runs(fox):
     replace(Config.load(fox.config), text=None).save(fox.config)
     set_up_with(fox, {})
     assert Config.load(fox.config).text == settings
+
+
+@pytest.mark.parametrize("origin", ["../x/m", "elsewhere/m", "."])
+def test_a_config_cannot_name_a_model_by_a_path(folder, fox, origin):
+    trained(fox)
+    shutil.copytree(fox.folder, folder / "elsewhere" / "m")
+    shutil.rmtree(fox.checkpoints)
+    fox.weights.unlink()
+    config = Config.load(fox.config)
+    replace(config, origin=origin).save(fox.config)
+    for ready in (lambda: set_up_with(fox, {}), lambda: follow(fox, CPU, ALONE)):
+        with pytest.raises(RunError, match=f"no run or model is called '{re.escape(origin)}'"):
+            ready()
+
+
+def test_a_follower_takes_the_folder_that_the_user_named(folder, fox):
+    trained(fox)
+    shutil.copytree(fox.folder, folder / "elsewhere" / "m")
+    named = Run(folder / "elsewhere" / "m")
+    run = prepare_text(folder, TEXT, name="other")
+    setup = set_up(run, Request({"steps": 6, "batch_size": 4, "seq_length": 8}, origin=named), CPU)
+    assert setup.config.origin == "m"
+    assert follow(run, CPU, ALONE, named).state.transferred.keys() == setup.state.transferred.keys()
