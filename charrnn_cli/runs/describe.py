@@ -33,7 +33,7 @@ class Description:
     def valid_bits_per_character(self) -> float | None:
         """The validation loss in bits per character. None if it was not measured, or if characters were not counted."""
         characters = self._characters_per_token
-        if self.best is None or self.best.valid_loss is None or characters is None:
+        if self.best is None or self.best.valid_loss is None or characters is None or not characters > 0:
             return None
         return self.best.valid_loss / characters / math.log(2)
 

@@ -27,6 +27,7 @@ class Config:
     versions: dict[str, str]
     origin: str | None = None  # the model that training started from
     weights_sha256: str | None = None  # only in exported models
+    characters_per_token: float | None = None  # of the validation text; only in exported models
     text: PrepareSettings | None = None  # how the training text was read and split; None in files of release 0.1
 
     def save(self, path: Path) -> None:

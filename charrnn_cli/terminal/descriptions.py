@@ -87,7 +87,9 @@ def _facts(description: Description) -> list[Row]:
         facts.append(("made by", ", ".join(f"{name} {version}" for name, version in config.versions.items())))
     if best:
         facts.append(("best step", f"{best.step:,}, epoch {best.epoch:g}, after {duration(best.seconds)}"))
-        facts.append(("valid loss", _loss(best.valid_loss)))
+        bits = description.valid_bits_per_character
+        per_character = "" if bits is None else f" nats per token, {bits:.4f} bits per character"
+        facts.append(("valid loss", _loss(best.valid_loss) + per_character))
     return facts + [("damaged", message) for message in description.damaged]
 
 

@@ -37,6 +37,13 @@ class CorpusInfo:
     split_sha256: dict[str, str] = field(default_factory=dict)  # of each file of ids
     grown_from: list[str] = field(default_factory=list)  # earlier values of `sha256`, before texts were appended
 
+    @property
+    def characters_per_token(self) -> float | None:
+        """Characters of the validation split for each token that is predicted in it; None if they were not counted."""
+        predicted_tokens = self.tokens["valid"] - 1  # the first token is not predicted
+        characters = self.characters.get("valid", 0)
+        return characters / predicted_tokens if characters and predicted_tokens > 0 else None
+
     def save(self, path: Path) -> None:
         """Writes corpus.json. Raises DiskError."""
         write_json(path, dataclasses.asdict(self))
