@@ -3,6 +3,7 @@
 from charrnn_cli.config import Unknown
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.closest import closest_known
+from charrnn_cli.text.composition import with_known_characters, with_known_words
 from charrnn_cli.text.tokenizer import line_end, tokenizer_of
 from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
 from charrnn_cli.text.words import is_gap, mark
@@ -51,10 +52,13 @@ def _tokens(text: str, vocabulary: Vocabulary) -> list[str]:
     """The tokens of a prime; those that only stand for unusual spaces are left out if the model does not know them."""
     if vocabulary.level != "byte":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if vocabulary.level == "char":
+        text = with_known_characters(text, vocabulary)
     tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
     if vocabulary.level == "char" and vocabulary.end is not None:
         tokens = [EOD if token == END else token for token in tokens]
     if vocabulary.level == "word":
+        tokens = with_known_words(tokens, vocabulary)
         tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
     return tokens
 

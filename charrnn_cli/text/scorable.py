@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
+from charrnn_cli.text.composition import chunks_with_known_characters, with_known_words
 from charrnn_cli.text.decoding import Chunks
 from charrnn_cli.text.reader import chunks_for_model, document_chunks, other_advice
 from charrnn_cli.text.sources import Source
@@ -107,7 +108,7 @@ def _tokens(
                 yield [f"{byte:02x}" for byte in data]
     elif vocabulary.level == "char":
         for source in sources:
-            for text, _ in read(source):
+            for text in chunks_with_known_characters((text for text, _ in read(source)), vocabulary):
                 yield tokenizer_of(vocabulary).split(text)
     else:
         splitter = word_tokenizer(vocabulary.split_on, vocabulary.lowercase).splitter()
@@ -115,10 +116,10 @@ def _tokens(
             for text, _ in read(source):
                 tokens = splitter.add(text)
                 marks |= splitter.marks
-                yield tokens
+                yield with_known_words(tokens, vocabulary)
             tokens = splitter.end()
             marks |= splitter.marks
-            yield tokens
+            yield with_known_words(tokens, vocabulary)
 
 
 class _Collector:

@@ -19,6 +19,13 @@ def test_unknown_characters_are_an_error_or_skipped():
     assert encode_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
 
 
+def test_decomposed_characters_are_known_if_the_composed_ones_are():
+    composed, decomposed = Vocabulary("char", ("a", "\u00cb")), Vocabulary("char", ("E", "\u0308", "a"))
+    assert encode_prime("aE\u0308", composed) == encode_prime("a\u00cb", composed) == [0, 1]
+    assert encode_prime("aE\u0308", decomposed) == encode_prime("a\u00cb", decomposed) == [2, 0, 1]
+    assert encode_prime("cafe\u0301 be", Vocabulary("word", ("caf\u00e9", "be"))) == [0, 1]
+
+
 def test_line_breaks_of_every_system_become_lf():
     assert encode_prime("a\r\nb\rc", ABC) == ABC.encode("a\nb\nc")
 

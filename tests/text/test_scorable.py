@@ -1,5 +1,6 @@
 import gzip
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -132,3 +133,14 @@ def test_files_have_the_same_ids_for_scoring_as_for_training(folder, level, docu
     assert text.ids.tolist() == ids.tolist()
     assert text.unknown == prepared.corpus.unknown
     assert text.lines[-1].end == len(ids)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_a_decomposed_text_has_the_ids_of_the_composed_one(folder, level):
+    settings = PrepareSettings(level=level, valid=0, test=0)
+    vocabulary = Vocabulary.load(prepare_text(folder, POEM, settings).vocabulary)
+    (folder / "mac.txt").write_text(unicodedata.normalize("NFD", POEM), "utf-8")
+    sources = find_sources(["fox.txt"], folder), find_sources(["mac.txt"], folder)
+    composed, decomposed = (read_text(files, vocabulary, settings, False, by_line=False) for files in sources)
+    assert np.array_equal(composed.ids, decomposed.ids)
+    assert (decomposed.characters, decomposed.unknown) == (composed.characters, 0)
