@@ -75,7 +75,7 @@ def find_sources(arguments: Sequence[str], spool: Path) -> list[Source]:
     Raises TextError, UsageError, DiskError.
     """
     if list(arguments).count(STDIN) > 1:
-        raise UsageError("`-`, standard input, is named twice, but it can be read only once. Name it once.")
+        raise UsageError("standard input (-) is named twice, but it can be read only once. Name it once.")
     sources: list[Source] = []
     for number, argument in enumerate(arguments):
         sources += _standard_input(spool) if argument == STDIN else _sources_at(argument, spool / str(number))
@@ -101,6 +101,10 @@ def _sources_at(argument: str, copy: Path) -> list[Source]:
         if path.is_fifo():
             with path.open("rb") as pipe:
                 return [Source(str(path), _copied(pipe, copy))]
+        if path.exists() and path.samefile(os.devnull):
+            return [Source(str(path), _copied(io.BytesIO(), copy))]
+        if path.exists():
+            raise TextError(f"{path} is a device or a socket, not a file. Name a file, a folder or a named pipe.")
     raise TextError(f"no such file: {argument}. Check its name and the current folder; - reads standard input.")
 
 

@@ -1,6 +1,9 @@
 import gzip
 import io
 import os
+import signal
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -151,3 +154,42 @@ def test_the_files_of_a_folder_that_is_already_split(folder):
     (folder / "train.txt").touch()
     with pytest.raises(TextError, match=r"several files for one split: ptb\.train\.txt and train\.txt"):
         pre_split(folder)
+
+
+def test_the_null_device_is_an_empty_file_and_other_devices_are_refused(folder):
+    (source,) = find_sources([os.devnull], folder / "spool")
+    assert read(source) == b""
+    (folder / "endless").symlink_to("/dev/zero")
+    for name in ("/dev/zero", "endless"):
+        with pytest.raises(TextError, match=f"{name} is a device or a socket, not a file"):
+            find_sources([name], folder / "spool")
+
+
+SIGNAL_WHILE_WAITING = """
+import os, pathlib, sys, threading
+from charrnn_cli.cli import main
+
+opened = pathlib.Path.open
+
+def open_and_wait(path, *arguments, **named):
+    if path.name == "pipe":
+        threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+    return opened(path, *arguments, **named)
+
+pathlib.Path.open = open_and_wait
+number = int(sys.argv[1])
+sys.argv = ["charrnn", "prepare", "pipe"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("writer", [False, True], ids=["no writer", "an idle writer"])
+def test_a_signal_ends_a_command_that_waits_for_a_named_pipe(folder, number, writer):
+    os.mkfifo(folder / "pipe")
+    idle = os.open(folder / "pipe", os.O_RDWR) if writer else None
+    done = subprocess.run([sys.executable, "-c", SIGNAL_WHILE_WAITING, str(int(number))], timeout=30)
+    assert done.returncode == 128 + number
+    assert [path.name for path in folder.iterdir()] == ["pipe"]
+    if idle is not None:
+        os.close(idle)
