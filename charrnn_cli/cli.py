@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from collections import UserDict
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,6 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli.commands.flags import as_flags
-from charrnn_cli.commands.options import GroupedCommand
 from charrnn_cli.errors import CharrnnError, DiskError, disk_errors
 from charrnn_cli.machine import choose_kernels, limit_spinning
 
@@ -28,10 +28,33 @@ COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with 
     "presets",
     "export",
 )
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class LazyCommands(UserDict[str, Any]):
+    """The commands by name. The file of a command is imported when the command is first needed."""
+
+    def __getitem__(self, name: str) -> Any:
+        if self.data[name] is None:
+            self.data[name] = _load_command(name)
+        return self.data[name]
+
+
+def _load_command(name: str) -> Any:
+    from charrnn_cli.commands.options import GroupedCommand
+
+    function = getattr(import_module(f"charrnn_cli.commands.{name}"), name)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
+    alone.command(name, cls=GroupedCommand)(function)
+    return typer.main.get_command(alone)
 
 
 class Door(TyperGroup):
     """The list of commands. An error of a known kind becomes a message; a bug keeps its traceback."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LazyCommands(dict.fromkeys(COMMANDS))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -59,10 +82,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-for name in COMMANDS:
-    app.command(name, cls=GroupedCommand)(getattr(import_module(f"charrnn_cli.commands.{name}"), name))
 
 
 def _version(asked: bool) -> None:

@@ -1,6 +1,5 @@
 """Settings for this machine: processor cores, the kernels of NumPy, and the reuse of freed memory."""
 
-import ctypes
 import os
 import re
 from pathlib import Path
@@ -45,6 +44,8 @@ def keep_freed_memory() -> None:
     Each step of training or writing allocates the same few arrays again, and the system would have to zero new pages.
     Without glibc this does nothing.
     """
+    import ctypes  # only the commands that compute need it
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
+import typer.main
 from support import charrnn
 
 from charrnn_cli.cli import app
@@ -38,7 +39,7 @@ def test_importing_the_package_does_nothing():
 
 
 def test_every_command_has_a_sentence_and_examples():
-    assert sorted(command.callback.__name__ for command in app.registered_commands) == sorted(COMMANDS)
+    assert sorted(typer.main.get_command(app).commands) == sorted(COMMANDS)
     for command in COMMANDS:
         text = charrnn(command, "--help").stdout
         assert f"charrnn {command}" in text.split("Options:")[0].split("\n\n", 1)[1]

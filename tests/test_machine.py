@@ -5,7 +5,14 @@ import sys
 
 import pytest
 
-from charrnn_cli.machine import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, available_cores, choose_kernels, keep_freed_memory
+from charrnn_cli.machine import (
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    available_cores,
+    choose_kernels,
+    keep_freed_memory,
+    limit_spinning,
+)
 
 ZEN_4 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nflags\t\t: fpu avx2 avx512f vme\n"
 
@@ -79,3 +86,13 @@ def test_without_glibc_nothing_happens(monkeypatch, error):
 def test_importing_the_module_changes_nothing():
     code = "import os; before = dict(os.environ); import charrnn_cli.machine; print(dict(os.environ) == before)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1000"), ("7", "7")])
+def test_threads_spin_for_a_short_time_unless_the_user_decides(monkeypatch, before, after):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if before is not None:
+        monkeypatch.setenv("GOMP_SPINCOUNT", before)
+    limit_spinning()
+    assert os.environ["GOMP_SPINCOUNT"] == after
+    monkeypatch.delenv("GOMP_SPINCOUNT")
