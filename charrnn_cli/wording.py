@@ -17,12 +17,14 @@ def network_shape(settings: ModelSettings) -> str:
     return f"{settings.cell.upper()} {settings.layers} x {settings.hidden}"
 
 
-def training_recipe(settings: TrainingSettings) -> str:
-    """Such as "20 epochs, batch 16 x 64, Adam 0.003 (cosine), clip 1"."""
+def training_recipe(settings: TrainingSettings, done: float | None = None) -> str:
+    """Such as "20 epochs, batch 16 x 64, Adam 0.003 (cosine), clip 1"; `done` is how much of the limit is done."""
     limit = "until the validation loss stops improving"
     if settings.bound:
         name, amount = settings.bound
         limit = quantity(amount, name)
+        if done is not None:
+            limit += f" in all, {f'{done:.1f}' if name == 'minutes' else f'{done:,}'} done"
     schedule: str = settings.schedule
     if settings.schedule == "epoch-decay":
         schedule = f"times {settings.lr_decay:.3g} each epoch after {settings.max_epoch}"

@@ -26,6 +26,8 @@ def test_a_recipe_has_the_limit_the_batch_the_optimizer_and_what_else_is_set():
     assert training_recipe(sgd) == (
         "1 epoch, batch 16 x 64, SGD 1 (times 0.5 each epoch after 4), clip 5, clip by value 0.1"
     )
+    assert training_recipe(TrainingSettings(steps=2000), done=1200).startswith("2,000 steps in all, 1,200 done, batch")
+    assert training_recipe(TrainingSettings(minutes=2.4), done=1.98).startswith("2.4 minutes in all, 2.0 done, batch")
     patient = TrainingSettings(patience=3, schedule="plateau")
     assert training_recipe(patient).startswith("until the validation loss stops improving, ")
     assert training_recipe(patient).endswith(", patience 3")

@@ -64,6 +64,13 @@ class WorkBar:
         self._progress.update(self._progress.task_ids[0], description=doing, completed=done, total=total)
 
 
+def _judged(validation: "Validation") -> str:
+    """Whether a validation is the best so far, or which one is."""
+    if validation.best:
+        return "  best so far"
+    return f"  no better since step {validation.best_step:,}; sample uses that one" if validation.best_step else ""
+
+
 class _TimeLeft(ProgressColumn):
     """The share of the run that is done and the time that is left, from the fields of the task."""
 
@@ -131,10 +138,7 @@ class TrainingBar:
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bpc)"
             case "byte":
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per byte)"
-        say(
-            self._console,
-            f"step {validation.step:,}{self._valid}{'  best so far' if validation.best else ''}",
-        )
+        say(self._console, f"step {validation.step:,}{self._valid}{_judged(validation)}")
         if preview is not None:
             if self._console.is_terminal:
                 self._console.print(Rule(style="dim"))

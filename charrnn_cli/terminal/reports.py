@@ -24,7 +24,7 @@ def describe_start(started: "Started") -> str:
         f"{setup.run.name}: {len(setup.data.train):,} {unit} to learn, {held_out} held out\n"
         f"model: {', '.join(_parts_of_network(config.model))}: {parameters:,} parameters, "
         f"about {needed / 1e9:.1f} GB of memory\n"
-        f"training: {training_recipe(config.training)}, seed {config.training.seed}\n"
+        f"training: {training_recipe(config.training, _done(started))}, seed {config.training.seed}\n"
         f"{_where_it_starts(started)}, on {_device(started)}"
     )
 
@@ -35,6 +35,12 @@ def describe_thread_change(change: "ThreadChange") -> str:
         f"the machine is busy: from step {change.step:,} on, the number of threads follows its load "
         f"(now {quantity(change.threads, 'threads')}; --threads fixes it)"
     )
+
+
+def _done(started: "Started") -> float | None:
+    """How much of its limit a run that resumes has done."""
+    bound = started.setup.config.training.bound
+    return started.setup.state.counters.done(bound[0]) if bound and started.step else None
 
 
 def _parts_of_network(model: "ModelSettings") -> list[str]:

@@ -153,8 +153,19 @@ def auto(
         **(UNBOUNDED if bound is None else dict([bound])),
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
-    reason = f"for about {rounded(epochs)} epochs in {rounded(budget.minutes(model))} min"
-    return Preset(model, training, (level,), reason)
+    return Preset(model, training, (level,), _reason(budget, model))
+
+
+def _reason(budget: Budget, model: ModelSettings) -> str:
+    """What the settings were chosen for."""
+    epochs, minutes = rounded(budget.epochs(model)), rounded(budget.minutes(model))
+    match budget.bound:
+        case None:
+            return "for a run until the validation loss stops improving"
+        case "minutes", _:
+            return f"for about {epochs} epochs in {minutes} min"
+        case _:
+            return f"for about {epochs} epochs, which should take about {minutes} min"
 
 
 def _best_network(budget: Budget) -> tuple[ModelSettings, float]:

@@ -150,7 +150,14 @@ class Bookkeeping:
             if self._settings.schedule == "plateau":
                 counters.cuts += 1
         return Validation(
-            counters.step, self._pace.epoch(), score.loss, score.bits, score.perplexity, best, counters.seconds
+            step=counters.step,
+            epoch=self._pace.epoch(),
+            valid_loss=score.loss,
+            valid_bits=score.bits,
+            valid_perplexity=score.perplexity,
+            best=best,
+            best_step=counters.best_step if counters.best_loss is not None else 0,
+            seconds=counters.seconds,
         )
 
     def _saved(self) -> Saved:

@@ -125,6 +125,15 @@ def _fitted(preset: Preset, vocabulary_size: int, memory: float, ranks: Ranks) -
     return replace(preset, training=replace(preset.training, accumulate=parts))
 
 
+def _shown(value: Any) -> str:
+    """The value of a setting in a message."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "it on" if value else "it off"
+    return str(value)
+
+
 def changed_config(config: Config, request: Request, run: Run, level: Level) -> Config:
     """The settings of a run that resumes. Raises UsageError if the user asks for other settings than the run has."""
     if request.named_preset:
@@ -137,7 +146,7 @@ def changed_config(config: Config, request: Request, run: Run, level: Level) -> 
         passed["origin"] = request.origin.name
     different = [name for name, value in passed.items() if name not in MAY_CHANGE and value != current[name]]
     if different:
-        values = ", ".join(f"`{name}={passed[name]}` (the run has {current[name]})" for name in different)
+        values = ", ".join(f"`{name}={passed[name]}` (the run has {_shown(current[name])})" for name in different)
         raise UsageError(
             f"{run.name} was trained with other settings: {values}. Leave that out to resume, or pass `restart=True` "
             "to start over."

@@ -57,6 +57,33 @@ def test_a_run_that_stops_improving_says_so(fox):
     assert result.exit_code == 0
     assert "fox is finished: no better validation loss in 1 validation" in result.stderr
     assert "--patience 2" in result.stderr
+    assert re.search(r"step \d+  valid .* no better since step \d+; sample uses that one\n", result.stderr)
+
+
+def test_a_run_that_resumes_says_how_much_of_its_limit_is_done(fox):
+    charrnn("train", *SMALL, "--steps", "20", "--no-preview")
+    assert "training: 25 steps in all, 20 done, batch" in charrnn("train", "--cpu", "--steps", "25").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "foo"], "--preset must be one of auto, anna"),
+        (["--hidden", "0"], "--hidden must be in [1, 65536], got 0"),
+        (["--dropout", "1.5"], "--dropout must be in [0, 1), got 1.5"),
+    ],
+)
+def test_a_typo_is_not_answered_with_the_advice_to_restart(fox, arguments, message):
+    charrnn("train", *SMALL, "--steps", "5", "--no-preview")
+    result = charrnn("train", *arguments)
+    assert (result.exit_code, message in result.stderr, "--restart" in result.stderr) == (2, True, False)
+    assert charrnn("train", *arguments, "--restart").exit_code == 2
+    assert fox.trained
+
+
+def test_the_help_says_when_patience_is_the_default():
+    words = " ".join(charrnn("train", "--help").stdout.split())
+    assert "without a better loss. [default: 5 if nothing else limits the run]" in words
 
 
 def test_without_a_limit_it_trains_until_validation_stops_improving(fox):
@@ -139,7 +166,7 @@ def test_a_run_by_name_and_by_minutes(fox):
     [
         (["nobody"], 1, "charrnn prepare FILE.txt --name nobody"),
         (["--gpu", "--cpu"], 2, "exclude each other"),
-        (["--steps", "5", "--epochs", "1"], 2, "Only one limit"),
+        (["--steps", "5", "--epochs", "1"], 2, "only one limit"),
         (["--hidden", "0"], 2, "--hidden must be in [1, 65536], got 0"),
         (["--dropout", "1"], 2, "1.0"),
         (["--preset", "bertha"], 2, "--preset must be one of auto, anna"),

@@ -22,7 +22,7 @@ REPORT = Report(
     seconds=75.0,
     seconds_left=225.0,
 )
-VALIDATION = Validation(1200, 1.5, 1.5, 2.164, 4.48, best=True, seconds=80.0)
+VALIDATION = Validation(1200, 1.5, 1.5, 2.164, 4.48, best=True, best_step=1200, seconds=80.0)
 
 
 def test_without_a_terminal_a_report_is_a_line_at_most_every_few_seconds(capsys):
@@ -48,6 +48,16 @@ def test_a_validation_is_shown_in_the_unit_of_the_level_with_the_preview(capsys,
         bar.validating(Validating(1200, 5000, 79.0))
         bar.validation(VALIDATION, "\nOnce upon\x1b a time\n")
     assert capsys.readouterr().err == f"step 1,200  {text}  best so far\nOnce upon\\x1b a time\n"
+
+
+def test_a_validation_without_improvement_names_the_step_that_sample_uses(capsys):
+    with TrainingBar(new_console(), bounded=True, epochs=None, level="word") as bar:
+        bar.validation(replace(VALIDATION, best=False, best_step=1089), None)
+        bar.validation(replace(VALIDATION, best=False, best_step=0), None)
+    assert capsys.readouterr().err.splitlines() == [
+        "step 1,200  valid ppl 4.48  no better since step 1,089; sample uses that one",
+        "step 1,200  valid ppl 4.48",
+    ]
 
 
 def test_a_short_work_or_one_without_a_terminal_shows_no_bar(capsys, monkeypatch):

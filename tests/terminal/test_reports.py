@@ -33,6 +33,16 @@ def test_the_start_names_text_network_training_and_device(fox):
     assert re.fullmatch(r"preset auto \(for about .*\), on the CPU, 1 thread", start)
 
 
+def test_a_resumed_run_says_how_much_of_its_limit_is_done(fox):
+    one = started(fox, minutes=2.4)
+    assert "training: 2.4 minutes, batch" in describe_start(one)
+    one = started(fox, step=900, minutes=2.4)
+    one.setup.state.counters.seconds = 119.0
+    assert "training: 2.4 minutes in all, 2.0 done, batch" in describe_start(one)
+    unlimited = started(fox, step=900, patience=2, schedule="plateau")
+    assert "training: until the validation loss stops improving, batch" in describe_start(unlimited)
+
+
 def test_a_resumed_run_and_several_processes_are_named(fox):
     one = started(fox, step=1200, steps=2000)
     assert "resuming from step 1,200" in describe_start(one)

@@ -2,6 +2,7 @@ import pytest
 from support import TEXT, prepare_text
 
 from charrnn_cli.config import PrepareSettings
+from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared
 from charrnn_cli.terminal.summaries import preparation_summary
 from charrnn_cli.text.corpus import Corpus
@@ -30,6 +31,14 @@ def test_the_summary_of_words_with_a_limit(folder):
 def test_a_limit_that_is_larger_than_the_text_needs(folder, min_count, end):
     rows = summary(folder, "a b c\n" * 30, level="word", vocab_size=9, min_count=min_count)
     assert rows["vocabulary"] == f"4: the text has fewer than 9 different words{end}"
+
+
+def test_checkpoints_do_not_count_as_prepared_text(folder):
+    before = summary(folder, TEXT)["on"]
+    checkpoint = Run(folder / "runs" / "fox").checkpoint(5)
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "model.safetensors").write_bytes(bytes(10**6))
+    assert summary(folder, TEXT)["on"] == before
 
 
 def test_spaces_and_control_characters_are_shown_by_name(folder):

@@ -15,7 +15,8 @@ def test_auto_fits_every_text_and_keeps_the_limit(level, bound, tokens, gpu):
     assert 1 <= preset.training.batch_size < tokens
     assert preset.training.bound == bound
     assert (bound is None) == (preset.training.patience is not None)
-    assert "epochs" in preset.source
+    assert ("epochs" in preset.source) == (bound is not None)
+    assert ("in " in preset.source) == (bound is not None and bound[0] == "minutes")
 
 
 @pytest.mark.parametrize("tokens", [100_000, 1_000_000, 10_000_000])

@@ -10,7 +10,7 @@ from support import TEXT, prepare_text
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.ranks import ALONE
 from charrnn_cli.runs.checkpoints import checkpoints
-from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.folders import Run, find_run
 from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.training.configuration import Request
@@ -48,6 +48,14 @@ def test_flags_that_contradict_the_run_are_refused(fox, flags):
         set_up_with(fox, flags)
     with pytest.raises(UsageError, match=r"`preset=anna` .the run has auto"):
         set_up_with(fox, {}, preset="anna")
+
+
+def test_what_the_run_does_not_have_is_said_in_words(fox):
+    trained(fox)
+    with pytest.raises(UsageError, match=r"`layer_norm=False` \(the run has it on\)"):
+        set_up_with(fox, {"layer_norm": False})
+    with pytest.raises(UsageError, match=r"`origin=anna` \(the run has none\)"):
+        set_up(fox, Request({}, origin=find_run("anna")), CPU)
 
 
 @pytest.mark.parametrize(
