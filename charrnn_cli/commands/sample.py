@@ -161,7 +161,7 @@ def sample(
     keep_freed_memory()
     session = Session.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
     text = session.text_of(file) if file is not None else prime or ""
-    ids = session.encode(text, unknown)
+    encoded = session.encode(text, unknown)
     for name, tokens in session.check(sampling).items():
         unknown_names = ", ".join(map(repr, tokens))
         typer.echo(f"{flag(name)}: the model does not know {unknown_names} and never writes it", err=True)
@@ -174,8 +174,8 @@ def sample(
         converse(Conversation(session, sampling, seed, unknown), text, colors)
         return
     original = session.original(copies_from) if check_copies or copies_from else None
-    with reading_bar(len(ids)) as progress:
-        read = session.read(ids, progress=progress)
+    with reading_bar(len(encoded.ids)) as progress:
+        read = session.read(encoded, progress=progress)
     scored = as_json or colors is not None
     texts = session.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
     with out_stream(output) as stream:

@@ -6,7 +6,7 @@ from typing import Any
 
 from charrnn_cli.config import SamplingSettings, Unknown
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.prime import UnknownTokensError
+from charrnn_cli.generation.prime import EncodedPrime, UnknownTokensError
 from charrnn_cli.generation.session import Session
 from charrnn_cli.generation.texts import Piece
 
@@ -33,7 +33,7 @@ class Conversation:
         """Starts a new text."""
         self.text = ""
         self._turns: list[tuple[str, str]] = []  # the text before each turn, and what was typed
-        self._prime = self._session.read([])  # before the last turn
+        self._prime = self._session.read(EncodedPrime([]))  # before the last turn
 
     def add(self, typed: str) -> Iterator[Piece]:
         """Adds what was typed, and yields what the model writes after it. Both become part of the text.
@@ -44,12 +44,12 @@ class Conversation:
         if self._session.vocabulary.level == "word" and last.isalnum() and first.isalnum():
             typed = f" {typed}"  # starts a new word
         try:
-            ids = self._session.encode(typed, self._unknown, before=self.text)
+            prime = self._session.encode(typed, self._unknown, before=self.text)
         except UnknownTokensError as error:
             raise UsageError(f"{error.fact} Change what you typed.") from error
         self._turns.append((self.text, typed))
         self.text += typed
-        self._prime = self._session.read(ids, after=self._prime)
+        self._prime = self._session.read(prime, after=self._prime)
         seed = self._seed + self._turns_written
         self._turns_written += 1
         for event in self._session.write(self._prime, self.settings, seed=seed, scored=True):

@@ -1,5 +1,7 @@
 """A prime as token ids, and what to do with tokens that the model does not know."""
 
+from typing import NamedTuple
+
 from charrnn_cli.config import Unknown
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.closest import closest_known
@@ -19,7 +21,14 @@ class UnknownTokensError(UsageError):
         self.fact = fact
 
 
-def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", before: str = "") -> list[int]:
+class EncodedPrime(NamedTuple):
+    """A prime as ids."""
+
+    ids: list[int]
+    unknown: tuple[str, ...] = ()  # the characters or words that <unk> stands for, in their order
+
+
+def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
     """The ids of a prime, which is `before` and then `text`.
 
     At level "word" the last word of a prime is a whole word, and spaces after it are ignored. Raises
@@ -28,14 +37,17 @@ def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", 
     """
     tokens = _tokens(before + text, vocabulary)
     spelled = _spellings(before + text, vocabulary)
+    unknown_words: tuple[str, ...] = ()
     if unknown == "replace" and vocabulary.lacks(tokens):
-        tokens = _replaced(tokens, spelled, vocabulary)
+        replacements = _replacements(tokens, spelled, vocabulary)
+        unknown_words = _unknown_words(tokens, replacements, spelled, vocabulary)
+        tokens = [known for token in tokens for known in replacements.get(token, [token])]
     lacking = vocabulary.lacks(tokens)
     if lacking and unknown != "skip":
         skipped = len(_tokens(before, vocabulary))
         named = [(max(position - skipped, 0), spelled.get(tokens[position], tokens[position])) for position in lacking]
         raise _error(named, vocabulary, unknown)
-    return vocabulary.encode(token for token in tokens if token in vocabulary.ids)
+    return EncodedPrime(vocabulary.encode(token for token in tokens if token in vocabulary.ids), unknown_words)
 
 
 def first_token(vocabulary: Vocabulary) -> int:
@@ -70,14 +82,24 @@ def _spellings(text: str, vocabulary: Vocabulary) -> dict[str, str]:
     return {name: character for character in set(text) if (name := mark(character))}
 
 
-def _replaced(tokens: list[str], spelled: dict[str, str], vocabulary: Vocabulary) -> list[str]:
-    """The tokens, each unknown one replaced by the closest known ones, or by <unk>; unchanged if there are none."""
+def _replacements(tokens: list[str], spelled: dict[str, str], vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """For each unknown token the closest known ones, or <unk>; the token itself if there are none."""
     closest: dict[str, list[str]] = {}
     for token in dict.fromkeys(tokens[position] for position in vocabulary.lacks(tokens)):
         closest[token] = closest_known(spelled.get(token, token), vocabulary)
         if not closest[token]:
             closest[token] = [token] if vocabulary.unknown is None else [vocabulary.tokens[vocabulary.unknown]]
-    return [known for token in tokens for known in closest.get(token, [token])]
+    return closest
+
+
+def _unknown_words(
+    tokens: list[str], replacements: dict[str, list[str]], spelled: dict[str, str], vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """The texts of the tokens that become <unk>."""
+    if vocabulary.unknown is None:
+        return ()
+    unknown = vocabulary.tokens[vocabulary.unknown]
+    return tuple(spelled.get(token, token) for token in tokens if unknown in replacements.get(token, [token]))
 
 
 def _error(lacking: list[tuple[int, str]], vocabulary: Vocabulary, unknown: Unknown) -> UnknownTokensError:
@@ -89,12 +111,15 @@ def _error(lacking: list[tuple[int, str]], vocabulary: Vocabulary, unknown: Unkn
         return UnknownTokensError(
             f"the model knows nothing similar to {listed}{more}.", f"Change the text, or pass {skip}"
         )
-    closest = [_closest_text(text, vocabulary) for _, text in lacking[:NAMED_UNKNOWN]]
+    closest = {text: _closest_text(text, vocabulary) for _, text in lacking[:NAMED_UNKNOWN]}
     listed = ", ".join(
-        _at_position(position, text) + (f" (closest known: {known!r})" if known else "")
-        for (position, text), known in zip(lacking, closest, strict=False)
+        _at_position(position, text) + (f" (closest known: {closest[text]!r})" if closest[text] else "")
+        for position, text in lacking[:NAMED_UNKNOWN]
     )
-    replace = "`unknown=replace` to use the closest known, or " if any(closest) else ""
+    has_close = any(closest.values())
+    if vocabulary.unknown is None:  # then replacing needs a close token for each
+        has_close = all(closest.values()) and all(_closest_text(text, vocabulary) for _, text in lacking)
+    replace = "`unknown=replace` to use the closest known, or " if has_close else ""
     return UnknownTokensError(f"the model does not know {listed}{more}.", f"Change the text, or pass {replace}{skip}")
 
 

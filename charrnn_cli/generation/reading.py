@@ -1,6 +1,6 @@
 """Primes that a model has read: the hidden state after a text, even if the text is very long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,12 @@ def read_prime(
     ids: list[int],
     after: Prime | None = None,
     progress: ReadProgress = ignore_progress,
+    unknown: Sequence[str] = (),
 ) -> Prime:
-    """Reads a prime, given as ids. If it starts with the prime `after`, reads only the tokens that follow it."""
+    """Reads a prime, given as ids. If it starts with the prime `after`, reads only the tokens that follow it.
+
+    `unknown` are the words that <unk> stands for, in their order: they are in the text of the prime.
+    """
     context = ids or [first_token(vocabulary)]
     before = [] if after is None else list(after.context[:-1])
     if after is not None and context[: len(before)] == before and len(context) > len(before):
@@ -50,7 +54,13 @@ def read_prime(
     else:
         state = read(engine, context[:-1], progress)
     joiner = tokenizer_of(vocabulary).joiner()
-    text = "".join(map(joiner.add, vocabulary.decode(ids)))
+    tokens = vocabulary.decode(ids)
+    words = iter(unknown)
+    if vocabulary.unknown is not None:
+        tokens = [
+            next(words, token) if id == vocabulary.unknown else token for id, token in zip(ids, tokens, strict=True)
+        ]
+    text = "".join(map(joiner.add, tokens))
     return Prime(tuple(ids), tuple(context), state, text, joiner.end())
 
 

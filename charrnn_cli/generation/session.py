@@ -10,7 +10,7 @@ from charrnn_cli.config import EngineName, SamplingSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.prime import encode_prime
+from charrnn_cli.generation.prime import EncodedPrime, encode_prime
 from charrnn_cli.generation.reading import Prime, ReadProgress, ignore_progress, read_prime
 from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
@@ -74,7 +74,7 @@ class Session:
         shape = network_shape(self.model.settings)
         return f"{self.run.name} ({where}): {shape}, step {summary.step:,}{loss}; {self.engine.name}"
 
-    def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> list[int]:
+    def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
         """The ids of the prime `before` + `text`. Raises UsageError for tokens of `text` that the model does not know.
 
         Loads no engine, so mistakes show early.
@@ -88,9 +88,11 @@ class Session:
         """
         return read_whole_text(file, self.model.text)
 
-    def read(self, ids: list[int], *, after: Prime | None = None, progress: ReadProgress = ignore_progress) -> Prime:
-        """Reads a prime, given as ids. If it starts with the prime `after`, reads only the rest."""
-        return read_prime(self.engine, self.vocabulary, ids, after, progress)
+    def read(
+        self, prime: EncodedPrime, *, after: Prime | None = None, progress: ReadProgress = ignore_progress
+    ) -> Prime:
+        """Reads a prime. If it starts with the prime `after`, reads only the rest."""
+        return read_prime(self.engine, self.vocabulary, prime.ids, after, progress, prime.unknown)
 
     def read_prime(self, text: str, unknown: Unknown = "error", *, progress: ReadProgress = ignore_progress) -> Prime:
         """Reads a text that the model will continue. Raises UsageError for tokens that the model does not know."""

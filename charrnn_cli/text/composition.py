@@ -12,6 +12,7 @@ import regex
 from charrnn_cli.text.vocabulary import END, Vocabulary
 
 CLUSTERS = regex.compile(r"\X")  # a letter with its combining marks, or a Hangul syllable
+CLUSTER_LENGTH = 64  # characters; more are not looked at
 FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
@@ -27,12 +28,14 @@ def with_known_characters(text: str, vocabulary: Vocabulary) -> str:
 
 def chunks_with_known_characters(chunks: Iterable[str], vocabulary: Vocabulary) -> Iterator[str]:
     """Like `with_known_characters`, for a text in chunks, which may be cut between a letter and its marks."""
-    rest = ""
+    text = ""
     for chunk in chunks:
-        text = rest + chunk
-        rest = _last_cluster(text)
-        yield with_known_characters(text[: len(text) - len(rest)], vocabulary)
-    yield with_known_characters(rest, vocabulary)
+        last = _last_cluster(text)
+        if len(_first_cluster(last + chunk)) > len(last):
+            text, chunk = text.removesuffix(last), last + chunk
+        yield with_known_characters(text, vocabulary)
+        text = chunk
+    yield with_known_characters(text, vocabulary)
 
 
 def with_known_words(words: list[str], vocabulary: Vocabulary) -> list[str]:
@@ -49,7 +52,11 @@ def _known_form(text: str, is_known: Callable[[str], bool]) -> str:
     return next((form for form in forms if is_known(form)), text)
 
 
+def _first_cluster(text: str) -> str:
+    """The first letter of a text with its combining marks."""
+    return next(iter(CLUSTERS.findall(text[:CLUSTER_LENGTH])), "")
+
+
 def _last_cluster(text: str) -> str:
-    """The last letter of a text with its combining marks, which the next chunk may continue."""
-    end = text[-64:]
-    return CLUSTERS.findall(end)[-1] if end else ""
+    """The last letter of a text with its combining marks."""
+    return next(reversed(CLUSTERS.findall(text[-CLUSTER_LENGTH:])), "")

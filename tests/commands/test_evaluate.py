@@ -162,3 +162,16 @@ def test_documents_and_field_say_how_files_are_read(trained, folder):
     refused = charrnn("evaluate", "--documents", "line")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "--documents" in refused.stderr
+
+
+def test_json_lines_score_like_the_split_that_they_were(folder):
+    lines = [line for line in TEXT.splitlines() if line]
+    for name, part in (("train", lines[:30]), ("test", lines[30:])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({"title": "a", "body": line}) + "\n" for line in part))
+    files = ["train.jsonl", "--valid-file", "test.jsonl", "--name", "records"]
+    assert charrnn("prepare", *files, "--field", "body").exit_code == 0
+    train_small(Run(folder / "runs" / "records"))
+    split = json.loads(charrnn("evaluate", "--split", "valid", "--json").stdout)
+    file = json.loads(charrnn("evaluate", "test.jsonl", "--json").stdout)
+    for key in ("loss", "bits_per_character", "tokens", "characters", "unknown"):
+        assert file[key] == split[key]

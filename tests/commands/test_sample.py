@@ -210,6 +210,13 @@ def test_unknown_replace_uses_the_closest_known_characters():
     assert charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0", "--unknown", "replace").stdout == '"Far"'
 
 
+def test_a_word_that_becomes_unk_is_written_as_it_was_typed():
+    typed = ["--model", "shakespeare", "--prime", "ROMEO: the zzqxj is here", "--length", "0", "--unknown", "replace"]
+    assert charrnn("sample", *typed).stdout.startswith("ROMEO: the zzqxj is here")
+    (record,) = charrnn("sample", *typed, "--json").stdout.splitlines()
+    assert json.loads(record)["prime"] == "ROMEO: the zzqxj is here"
+
+
 def test_output_writes_a_whole_file_and_replaces_none_without_force(folder):
     typed = ["sample", *PRIME, "--seed", "1", "--output", "new.txt"]
     first = charrnn(*typed)

@@ -1,7 +1,8 @@
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.prime import UnknownTokensError, encode_prime, first_token
+from charrnn_cli.generation import prime
+from charrnn_cli.generation.prime import UnknownTokensError, first_token
 from charrnn_cli.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("char", ("\n", " ", '"', "'", "-", ".", *"abcdefghijklmnopqrstuvwxyzAE"))
@@ -10,12 +11,16 @@ PLAY = Vocabulary("word", ("<unk>", *MARKS, "ROMEO", "Romeo", "to", "be", "cafe"
 POEMS = Vocabulary("char", ("<eod>", "a", "b"), end=0)
 
 
+def encode_prime(*arguments, **named) -> list[int]:
+    return prime.encode_prime(*arguments, **named).ids
+
+
 def test_unknown_characters_are_an_error_or_skipped():
     with pytest.raises(
         UsageError,
-        match=r"'É' at position 2 \(closest known: 'E'\), '!' at position 5.*`unknown=replace`.*`unknown=skip`",
+        match=r"'É' at position 2 \(closest known: 'E'\), 'À' at position 5.*`unknown=replace`.*`unknown=skip`",
     ):
-        encode_prime("aÉbc!", ABC)
+        encode_prime("aÉbcÀ", ABC)
     assert encode_prime("aÉbc!", ABC, "skip") == ABC.encode("abc")
 
 
@@ -31,6 +36,12 @@ def test_line_breaks_of_every_system_become_lf():
 
 
 def test_replacing_is_advised_only_if_something_is_close():
+    for text in ("Éé☕", "éèêëàáâ☕"):
+        with pytest.raises(UnknownTokensError) as caught:
+            encode_prime(text, ABC)
+        assert "replace" not in str(caught.value)
+    with pytest.raises(UnknownTokensError, match="`unknown=replace`"):
+        encode_prime("romeo router", PLAY)  # the router becomes <unk>
     with pytest.raises(UnknownTokensError) as caught:
         encode_prime("a☕", ABC)
     assert "replace" not in str(caught.value)
@@ -63,6 +74,13 @@ def test_a_word_models_prime():
         encode_prime("Romeo Juliet", PLAY)
     assert encode_prime("Romeo Juliet", PLAY, "skip") == PLAY.encode(["Romeo"])
     assert encode_prime("romeo café Romoe router", PLAY, "replace") == PLAY.encode(["Romeo", "cafe", "Romeo", "<unk>"])
+
+
+def test_the_words_that_become_unk_are_kept():
+    assert prime.encode_prime("romeo router to — be", PLAY, "replace").unknown == ("router", "—")
+    assert prime.encode_prime("romeo to be", PLAY, "replace").unknown == ()
+    ptb = Vocabulary("word", ("<unk>", "to", "<eos>"), unknown=0, split_on="whitespace")
+    assert prime.encode_prime("to <unk> be", ptb, "replace") == ([1, 0, 0], ("<unk>", "be"))
 
 
 def test_punctuation_is_replaced_by_the_closest_known():

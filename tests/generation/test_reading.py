@@ -79,3 +79,9 @@ def test_only_new_tokens_are_read():
 def test_a_model_reads_a_line_break_before_a_text_without_a_prime():
     prime = read_prime(NumpyEngine(weights(), SETTINGS), ABC, [])
     assert (prime.ids, prime.context, prime.text) == ((), (ABC.ids["\n"],), "")
+
+
+def test_the_text_of_a_prime_has_the_words_that_unk_stands_for():
+    play = Vocabulary("word", ("<unk>", *ABC.tokens[1:]), unknown=0)
+    prime = read_prime(NumpyEngine(weights(), SETTINGS), play, play.encode(["a", "<unk>", "b", "<unk>"]), unknown=["x"])
+    assert prime.text == "a x b <unk>"

@@ -28,7 +28,7 @@ def weights(size: int, seed: int = 0, times: float = 4):
 
 def events(prime="", engine=None, vocabulary=ABC, seed=0, samples=1, scored=False, **settings):
     engine = engine or NumpyEngine(weights(len(vocabulary)), SETTINGS)
-    read = read_prime(engine, vocabulary, encode_prime(prime, vocabulary))
+    read = read_prime(engine, vocabulary, encode_prime(prime, vocabulary).ids)
     return write_texts(engine, vocabulary, read, SamplingSettings(**settings), seed, samples, scored)
 
 
