@@ -1,11 +1,15 @@
+import io
 import json
 import math
 
 import pytest
+from rich.console import Console
 from support import TEXT, charrnn, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.terminal import bars, console
+from charrnn_cli.terminal.bars import WorkBar
 
 
 @pytest.fixture
@@ -175,3 +179,30 @@ def test_json_lines_score_like_the_split_that_they_were(folder):
     file = json.loads(charrnn("evaluate", "test.jsonl", "--json").stdout)
     for key in ("loss", "bits_per_character", "tokens", "characters", "unknown"):
         assert file[key] == split[key]
+
+
+@pytest.mark.parametrize("engine", ["torch", "numpy", "onnx"])
+def test_scoring_shows_a_progress_bar_on_a_terminal(trained, monkeypatch, engine):
+    shown: list[tuple[str, float, float]] = []
+    screen = Console(file=io.StringIO(), force_terminal=True)
+    show = WorkBar.show
+
+    def noted(bar, *progress):
+        shown.append(progress)
+        show(bar, *progress)
+
+    monkeypatch.setattr(WorkBar, "show", noted)
+    monkeypatch.setattr(bars, "BAR_AFTER", 0.0)
+    monkeypatch.setattr(console, "new_console", lambda: screen)
+    result = charrnn("evaluate", "fox.txt", "--engine", engine)
+    assert result.exit_code == 0
+    assert {doing for doing, _, _ in shown} == {"scoring"}
+    shares = [done / total for _, done, total in shown]
+    assert len(shares) > 10
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert "scoring" in screen.file.getvalue()
+    monkeypatch.setattr(bars, "BAR_AFTER", 600.0)
+    screen.file = io.StringIO()
+    charrnn("evaluate", "fox.txt", "--engine", engine)
+    assert screen.file.getvalue() == ""
