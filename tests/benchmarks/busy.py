@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[2]
 LOADS = {"idle": 0, "1 busy process": 1, "6 busy processes": 6}
 SPIN = "while True: sum(i * i for i in range(10000))"
-SHAPE = "--hidden 384 --layers 2 --batch-size 16 --seq-length 64 --schedule constant --minutes 0.4 --seed 0"
+SHAPE = "--hidden 384 --layers 2 --batch-size 16 --seq-length 64 --schedule constant --minutes 0.7 --seed 0"
 SCORED = 100_000  # characters
 MATRIX = "import numpy as np\na = np.ones((800, 800), np.float32)\nwhile True: a @ a"  # what a second training does
 
