@@ -22,7 +22,7 @@ def memory_errors(advice: str) -> Iterator[None]:
 
 
 def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_size: int, parameters: int) -> float:
-    """The peak memory of training in bytes, to within about 25 %.
+    """The approximate peak memory of training in bytes.
 
     The constants are fitted to measurements (tests/benchmarks/README.md).
     """

@@ -82,7 +82,7 @@ class Ranks:
         return model if self.size == 1 else DistributedDataParallel(model, gradient_as_bucket_view=True)
 
     def local_gradients(self, model: nn.Module) -> AbstractContextManager[None]:
-        """Keeps the gradients of a backward pass on this rank: a later one sends their sum."""
+        """Keeps the gradients of a backward pass on this rank; a later backward pass sends their sum."""
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
     def in_turn(self, first: Callable[[], Result], others: Callable[[], Result]) -> Result:
@@ -149,8 +149,8 @@ def joined() -> Iterator[Ranks]:
             raise
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(
-            f"another of the {_variable('WORLD_SIZE', 1)} processes is lost ({reason}). What was saved is complete; "
-            "torchrun --max-restarts 3 resumes from it by itself."
+            f"another of the {_variable('WORLD_SIZE', 1)} processes is lost ({reason}). Everything saved is intact. "
+            "torchrun --max-restarts 3 resumes from it automatically."
         ) from error
     finally:
         if dist.is_initialized():

@@ -1,7 +1,7 @@
 """The random numbers of a step. They depend on the seed, the step and the rank only, so no generator needs to be saved.
 
-A resumed run draws the numbers that it would have drawn without the interruption. With another number of ranks the
-resets stay the same.
+A resumed run draws the numbers that it would have drawn without the interruption. With a different number of
+ranks, the resets are the same.
 """
 
 import numpy as np

@@ -10,7 +10,7 @@ from charrnn_cli.network.cells import CELLS
 
 AUTO = "auto"
 AUTO_SOURCE = "fitted to the text, the time and the device"
-NEEDS = {  # settings that have an effect only with some values of another one
+NEEDS = {  # settings that have an effect only with some values of another setting
     "weight_decay": ("optimizer", ("adamw",)),
     "forget_bias": ("cell", tuple(name for name, cell in CELLS.items() if cell.forget_gate is not None)),
     "max_epoch": ("schedule", ("epoch-decay",)),

@@ -2,7 +2,7 @@
 
 Every change of a file counts: opening it for writing, each write, flush, rename, link, new folder. In trial k the k-th
 change and all later ones fail. The command must end with a message and exit code 1, every file of the run must be
-intact, and a training that resumes must end with the same result. Exits with 1 at the first failure.
+intact, and a resumed run must end with the same result. Exits with 1 at the first failure.
 
     python tests/benchmarks/faults.py
 """
@@ -122,7 +122,7 @@ def fault_training(every: int) -> None:
         look(run)
         run_for(None, "train", "faulty", *TRAIN)
         if result(run) != whole:
-            fail(f"a training whose disk was full at change {full_at} ends with another result")
+            fail(f"a run whose disk was full at change {full_at} ends with a different result")
         if left := unfinished():
             fail(f"temporary files were left: {', '.join(left)}")
         shutil.rmtree(run.folder)

@@ -1,6 +1,6 @@
 """Kills `charrnn train` and `charrnn prepare` with SIGKILL at random moments, checks the files, and resumes.
 
-After each kill of a training, every file of the run must be intact, and `sample` and `info` must be able to read it. At
+After each kill of `train`, every file of the run must be intact, and `sample` and `info` must be able to read it. At
 the end no temporary file may be left, and weights, state and log must be those of a run that was never interrupted.
 After each kill of `prepare --force`, there must be the old run or the new one, not a mixture. Exits with 1 at the first
 failure.
@@ -102,7 +102,7 @@ def look(run: Run) -> None:
 
 
 def result(run: Run) -> tuple[object, ...]:
-    """The result of a training, without times."""
+    """The result of a run, without times."""
     last = checkpoints(run)[-1]
     numbers = json.loads((last.folder / "training.json").read_text())
     arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
@@ -131,7 +131,7 @@ def kill_training(kills: int, chance: random.Random) -> None:
     while made < kills:
         if finished:  # start another training
             if result(run) != result(Run(Path("runs/whole"))):
-                fail("a training that was killed and resumed differs from one that was not")
+                fail("a run that was killed and resumed differs from one that was not")
             shutil.rmtree(run.folder)
             run_for(None, "prepare", "killed.txt")
             sittings, finished = sittings + 1, False
@@ -142,11 +142,11 @@ def kill_training(kills: int, chance: random.Random) -> None:
     run_for(None, train[0], "killed", *train[1:])
     look(run)
     if result(run) != result(Run(Path("runs/whole"))):
-        fail("a training that was killed and resumed differs from one that was not")
+        fail("a run that was killed and resumed differs from one that was not")
     if left := unfinished():
         fail(f"temporary files were left: {', '.join(left)}")
     print(
-        f"train: killed {made} times in {sittings} trainings of {STEPS} steps and {STEPS // 2} saves; 0 failures",
+        f"train: killed {made} times in {sittings} run(s) of {STEPS} steps and {STEPS // 2} saves; 0 failures",
         flush=True,
     )
 

@@ -26,13 +26,13 @@ def words(text: str) -> list[str]:
 
 
 def report(what: str, texts: list[str], known: set[str]) -> None:
-    """Prints the share of invented words, and the share of distinct rows of three words."""
+    """Prints the share of invented words, and the share of distinct sequences of three words."""
     whole = [words(text)[1:-1] for text in texts]
     count = sum(map(len, whole))
     invented = sum(word not in known for text in whole for word in text) / count
     rows = [tuple(text[i : i + 3]) for text in whole for i in range(len(text) - 2)]
     print(
-        f"{what}: invented words {invented:.2%}, different rows of three words {len(set(rows)) / len(rows):.1%}",
+        f"{what}: invented words {invented:.2%}, distinct sequences of three words {len(set(rows)) / len(rows):.1%}",
         flush=True,
     )
 

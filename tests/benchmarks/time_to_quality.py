@@ -2,7 +2,7 @@
 
     python tests/benchmarks/time_to_quality.py tinyshakespeare.txt --minutes 1 10 --prepare "--valid 0.1 --test 0"
 
-Every training gets `--minutes`, `--cpu` (or `--gpu`), a seed, and the flags in --train. There are two scores in nats
+Every run gets `--minutes`, `--cpu` (or `--gpu`), a seed, and the flags in --train. There are two scores in nats
 per token: "carried" is that of `charrnn evaluate`, which carries the hidden state through the held-out text; "windows"
 is nanoGPT's protocol, the mean over random windows of 256 tokens that each start with an empty state. With --folder the
 runs are kept, and an interrupted measurement resumes.
