@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from charrnn_cli.text.copies import Copies, Original
 
+NOT_A_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # lone surrogates that do not stand for a byte
 MAX_PASSAGE = 60  # characters of a copied passage that are shown
 LONG_PRIME = 4096  # tokens from which reading shows a progress bar
 
@@ -57,7 +59,8 @@ def out_stream(file: Path | None) -> Iterator[TextIO]:
     yield stream
     with disk_errors("write", file):
         path = file.resolve()
-    write_bytes(path, stream.getvalue().encode("utf-8", "surrogateescape"))
+    text = NOT_A_BYTE.sub("?", stream.getvalue())  # as on standard output
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def check_output(file: Path, force: bool) -> None:
@@ -87,9 +90,9 @@ def reading_bar(tokens: int) -> Iterator[ReadProgress]:
 
 
 class TextOutput:
-    """The texts themselves, each piece at once, with a line between two texts.
+    """The texts themselves, each piece at once, with a line between two texts and a line break at the end.
 
-    On a terminal a text ends with a line break, and control characters are shown as escapes unless `raw` is set.
+    On a terminal, control characters are shown as escapes unless `raw` is set.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class TextOutput:
             self._show(event)
 
     def end(self) -> None:
-        if self._stream.isatty() and self._last_character != "\n":
+        if self._last_character != "\n":
             self._stream.write("\n")
         if self._colors:
             self._explain_colors()

@@ -15,7 +15,8 @@ def test_stdout_has_only_the_text():
     result = charrnn("sample", *PRIME, "--seed", "1")
     assert result.exit_code == 0
     assert result.stdout.startswith("Far")
-    assert len(result.stdout) == 43
+    assert result.stdout.endswith("\n")
+    assert len(result.stdout) == 43 + 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("anna (bundled): LSTM")
     assert line.endswith("; ONNX Runtime, 8 bits; --seed 1")
@@ -31,7 +32,7 @@ def test_the_same_seed_writes_the_same_text():
 def test_greedy_top_n_and_an_empty_prime():
     greedy = charrnn("sample", *PRIME, "--temperature", "0").stdout
     assert greedy == charrnn("sample", *PRIME, "--top-n", "1").stdout
-    assert len(charrnn("sample", "--length", "30").stdout) == 30
+    assert len(charrnn("sample", "--length", "30").stdout) == 30 + 1
 
 
 def test_the_bundled_shakespeare_writes_a_scene():
@@ -64,7 +65,7 @@ def test_unknown_characters_are_named_or_skipped():
     assert "'à' at position 2 (closest known: 'a'), '☕' at position 5" in result.stderr
     skipped = charrnn("sample", "--prime", "Fàr ☕", "--length", "5", "--unknown", "skip")
     assert skipped.stdout.startswith("Fr ")
-    assert len(skipped.stdout) == 8
+    assert len(skipped.stdout) == 8 + 1
 
 
 def test_an_earlier_checkpoint_writes_another_text(fox):
@@ -133,8 +134,8 @@ def test_bad_input_is_named(arguments, code, message):
 def test_a_line_separates_texts():
     one = charrnn("sample", *PRIME, "--seed", "1").stdout
     three = charrnn("sample", *PRIME, "--seed", "1", "--num", "3", "--separator", "* * *").stdout
-    first, *others = three.split("\n* * *\n")
-    assert first == one
+    first, *others = three.removesuffix("\n").split("\n* * *\n")
+    assert f"{first}\n" == one
     assert len({first, *others}) == 3
     assert all(text.startswith("Far") and len(text) == 43 for text in others)
 
@@ -143,7 +144,7 @@ def test_json_has_a_record_for_each_text():
     typed = [*PRIME, "--seed", "7", "--num", "2"]
     records = [json.loads(line) for line in charrnn("sample", *typed, "--json").stdout.splitlines()]
     assert [record["sample"] for record in records] == [0, 1]
-    texts = charrnn("sample", *typed).stdout.split("\n---\n")
+    texts = charrnn("sample", *typed).stdout.removesuffix("\n").split("\n---\n")
     for record, text in zip(records, texts, strict=True):
         assert record["prime"] + record["text"] == text
         assert {k: record[k] for k in ("model", "seed", "tokens", "stop_reason")} == {
@@ -167,23 +168,24 @@ def test_best_of_prints_the_likeliest_text():
 def test_stop_lines_and_until_line_end_a_text():
     stopped = charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the").stdout
     assert "the" not in stopped
-    assert charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the", "--keep-stop").stdout == stopped + "the"
+    kept = charrnn("sample", "--prime", "Far", "--seed", "1", "--stop", "the", "--keep-stop").stdout
+    assert kept == stopped.removesuffix("\n") + "the\n"
     lines = charrnn("sample", "--prime", "Far", "--seed", "1", "--lines", "4").stdout
     assert lines.count("\n") == 4
     assert lines.endswith("\n")
     line = charrnn("sample", *PRIME, "--seed", "1", "--until-line").stdout
-    assert line.startswith(charrnn("sample", *PRIME, "--seed", "1").stdout)
+    assert line.startswith(charrnn("sample", *PRIME, "--seed", "1").stdout.removesuffix("\n"))
     assert line.endswith("\n")
     assert len(line) >= 43
 
 
 def test_allow_only_and_ban_limit_the_tokens():
-    assert set(charrnn("sample", "--length", "60", "--allow-only", "ab").stdout) == {"a", "b"}
+    assert set(charrnn("sample", "--length", "60", "--allow-only", "ab").stdout) == {"a", "b", "\n"}
     assert "e" not in charrnn("sample", "--length", "300", "--ban", "e").stdout
     noted = charrnn("sample", "--length", "9", "--ban", "e\u00e9")
-    assert (noted.exit_code, len(noted.stdout)) == (0, 9)
+    assert (noted.exit_code, len(noted.stdout)) == (0, 9 + 1)
     assert "--ban: the model does not know '\u00e9'" in noted.stderr
-    assert "\n" not in charrnn("sample", "--length", "300", "--ban", "\\n", "--escapes").stdout
+    assert charrnn("sample", "--length", "300", "--ban", "\\n", "--escapes").stdout.count("\n") == 1  # at the end
 
 
 def test_a_prime_from_a_file_or_a_pipe(folder):
@@ -194,7 +196,7 @@ def test_a_prime_from_a_file_or_a_pipe(folder):
     assert from_file == from_pipe == escaped
     assert from_file.startswith("Dear Anna,\n")
     dash = charrnn("sample", "--prime", "\\x2d", "--escapes", "--length", "0").stdout
-    assert dash == "-"  # not standard input
+    assert dash == "-\n"  # not standard input
     bare = charrnn("sample", "--prime-file", "letter.txt", "--length", "20", "--seed", "1", "--no-echo").stdout
     assert "Dear Anna,\n" + bare == from_file
     (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
@@ -207,7 +209,7 @@ def test_unknown_replace_uses_the_closest_known_characters():
     refused = charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0")
     assert refused.exit_code == 2
     assert "'\u201c' at position 1 (closest known: '\"')" in refused.stderr
-    assert charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0", "--unknown", "replace").stdout == '"Far"'
+    assert charrnn("sample", "--prime", "\u201cFar\u201d", "--length", "0", "--unknown", "replace").stdout == '"Far"\n'
 
 
 def test_a_word_that_becomes_unk_is_written_as_it_was_typed():
@@ -226,7 +228,7 @@ def test_output_writes_a_whole_file_and_replaces_none_without_force(folder):
     assert again.exit_code == 2
     assert "new.txt already exists" in again.stderr
     assert charrnn("sample", "--prime", "Other", "--length", "0", "--output", "new.txt", "--force").exit_code == 0
-    assert (folder / "new.txt").read_text() == "Other"
+    assert (folder / "new.txt").read_text() == "Other\n"
     missing = charrnn("sample", *PRIME, "--output", "nowhere/new.txt")
     assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
     assert "the folder nowhere does not exist" in missing.stderr
@@ -234,7 +236,7 @@ def test_output_writes_a_whole_file_and_replaces_none_without_force(folder):
     assert charrnn("sample", *PRIME, "--output", "link.txt").exit_code == 2
     assert charrnn("sample", *PRIME, "--output", "link.txt", "--force").exit_code == 0
     assert (folder / "link.txt").is_symlink()
-    assert len((folder / "target.txt").read_text()) == 43
+    assert len((folder / "target.txt").read_text()) == 43 + 1
 
 
 def test_check_copies_reports_copied_passages(fox):

@@ -25,8 +25,18 @@ def written(stream: io.StringIO, raw: bool = False, echo: bool = True) -> str:
 
 
 def test_a_pipe_gets_the_text_unchanged():
-    assert written(io.StringIO()) == "Far \x1b[31m\t\n---\nFar \x1b[31m\t"
-    assert written(io.StringIO(), echo=False) == " \x1b[31m\t\n---\n \x1b[31m\t"
+    assert written(io.StringIO()) == "Far \x1b[31m\t\n---\nFar \x1b[31m\t\n"
+    assert written(io.StringIO(), echo=False) == " \x1b[31m\t\n---\n \x1b[31m\t\n"
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")])
+def test_a_text_ends_with_one_line_break(text, shown):
+    for stream in (io.StringIO(), Terminal()):
+        print_texts(
+            [Piece(0, text, prime=True), Sample(0, "length", 0, 0.0)],
+            TextOutput(stream, "---", True, False, None, None),
+        )
+        assert stream.getvalue() == shown
 
 
 def test_a_terminal_gets_escaped_control_characters_and_a_rule_between_texts(monkeypatch):
