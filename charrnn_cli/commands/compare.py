@@ -27,8 +27,12 @@ def compare(
     from charrnn_cli.runs.describe import describe
     from charrnn_cli.runs.folders import find_run
     from charrnn_cli.terminal.descriptions import comparison_text
+    from charrnn_cli.terminal.tables import output_width
 
     if len(names) < 2:
         raise UsageError(f"compare needs at least two runs, got only {names[0]}. See: charrnn models")
     comparison = compare_runs([describe(find_run(name)) for name in names])
-    typer.echo(json.dumps(comparison.record(), ensure_ascii=False) if as_json else comparison_text(comparison))
+    if as_json:
+        typer.echo(json.dumps(comparison.record(), ensure_ascii=False))
+    else:
+        typer.echo(comparison_text(comparison, output_width()))

@@ -37,13 +37,17 @@ def info(
     from charrnn_cli.runs.describe import describe
     from charrnn_cli.runs.folders import find_run, run_to_sample
     from charrnn_cli.terminal.descriptions import description_text
+    from charrnn_cli.terminal.tables import output_width
 
     run = run_to_sample(None) if name is None else find_run(name)
     if verify:
         _verify(run, as_json)
         return
     description = describe(run)
-    typer.echo(json.dumps(description.record(), ensure_ascii=False) if as_json else description_text(description))
+    if as_json:
+        typer.echo(json.dumps(description.record(), ensure_ascii=False))
+    else:
+        typer.echo(description_text(description, output_width()))
 
 
 def _verify(run: "Run", as_json: bool) -> None:

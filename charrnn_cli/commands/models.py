@@ -16,11 +16,12 @@ def models(as_json: JsonOption = False) -> None:
     """
     from charrnn_cli.runs.describe import describe_all
     from charrnn_cli.terminal.descriptions import models_table
+    from charrnn_cli.terminal.tables import output_width
 
     described = describe_all()
     if as_json:
         typer.echo(json.dumps([model.record() for model in described], ensure_ascii=False))
     elif described:
-        typer.echo(models_table(described))
+        typer.echo(models_table(described, output_width()))
     else:
         typer.echo("There are no runs in this folder and no bundled models. Type: charrnn prepare FILE.txt")

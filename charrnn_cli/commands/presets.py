@@ -16,6 +16,7 @@ def presets(as_json: JsonOption = False) -> None:
     charrnn train ptb --preset ptb-small
     """
     from charrnn_cli.terminal.descriptions import presets_table
+    from charrnn_cli.terminal.tables import output_width
     from charrnn_cli.training.presets import AUTO, AUTO_SOURCE, PRESETS
 
     made = {name: make() for name, make in PRESETS.items()}
@@ -23,4 +24,4 @@ def presets(as_json: JsonOption = False) -> None:
         records = [{"name": name, **dataclasses.asdict(preset)} for name, preset in made.items()]
         typer.echo(json.dumps([{"name": AUTO, "source": AUTO_SOURCE}, *records]))
     else:
-        typer.echo(presets_table(made))
+        typer.echo(presets_table(made, output_width()))

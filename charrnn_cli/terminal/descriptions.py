@@ -1,34 +1,52 @@
 """Runs, models and presets as tables for a person."""
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
 
 from charrnn_cli.runs.comparison import Comparison
 from charrnn_cli.runs.describe import DamagedRun, Description
 from charrnn_cli.runs.verify import FileCheck
 from charrnn_cli.runs.weights import Summary
-from charrnn_cli.terminal.console import aligned
+from charrnn_cli.terminal.tables import facts_table, fitted, missing_note, side_by_side
 from charrnn_cli.training.presets import AUTO, AUTO_SOURCE, Preset
 from charrnn_cli.wording import duration, network_shape, training_recipe, visible
 
-MAX_VALUE = 40  # characters of a value in a comparison
+CHECKSUM_FACT = "SHA-256"
+HASH_DIGITS = 12  # of a SHA-256 in a comparison
+MODEL_COLUMNS = ("name", "level", "network", "parameters", "step", "valid loss", "when", "where")
+MODEL_IMPORTANCE = ("name", "network", "valid loss", "level", "step", "where", "parameters", "when")
+CHECKPOINT_COLUMNS = ("checkpoint", "epoch", "loss", "valid loss", "when", "name")
+CHECKPOINT_IMPORTANCE = ("checkpoint", "name", "valid loss", "loss", "epoch", "when")
+PRESET_COLUMNS = ("name", "levels", "network", "training", "source")
+PRESET_IMPORTANCE = ("name", "network", "training", "levels", "source")
 Row = tuple[str, ...]
 
 
-def models_table(models: Sequence[Description | DamagedRun]) -> str:
-    """One line for each run or model."""
-    header = ("name", "level", "network", "parameters", "step", "valid loss", "when", "where")
-    return aligned([header, *map(_model_row, models)])
+def models_table(models: Sequence[Description | DamagedRun], width: int | None = None) -> str:
+    """One line for each run or model, with the columns that fit into `width`."""
+    return fitted([MODEL_COLUMNS, *map(_model_row, models)], MODEL_IMPORTANCE, width)
 
 
-def description_text(description: Description) -> str:
-    """Everything that is known about a run or model."""
-    tables = [aligned(_facts(description))]
+def description_text(description: Description, width: int | None = None) -> str:
+    """Everything that is known about a run or model, as far as it fits into `width`."""
+    tables = [_facts_text(_facts(description), width)]
     if description.checkpoints:
-        header = ("checkpoint", "epoch", "loss", "valid loss", "when", "")
         rows = [_checkpoint_row(summary, _names(summary, description)) for summary in description.checkpoints]
-        tables.append(aligned([header, *rows]))
+        tables.append(fitted([CHECKPOINT_COLUMNS, *rows], CHECKPOINT_IMPORTANCE, width))
     return "\n\n".join(tables)
+
+
+def _facts_text(facts: Sequence[Row], width: int | None) -> str:
+    """Names and values; without the SHA-256 if the terminal is too narrow for it."""
+    table = facts_table(facts, width)
+    checksum = [line for line in table.splitlines() if line.startswith(CHECKSUM_FACT)]
+    if width is None or not checksum or cell_len(checksum[0]) <= width:
+        return table
+    table = facts_table([row for row in facts if row[0] != CHECKSUM_FACT], width)
+    return f"{table}\n{missing_note([CHECKSUM_FACT], width)}"
 
 
 def check_line(check: FileCheck) -> str:
@@ -36,23 +54,27 @@ def check_line(check: FileCheck) -> str:
     return visible(f"damaged  {check.problem}" if check.problem else f"valid    {check.path}")
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """A column for each run: the settings that differ, then the results; and a note."""
+def comparison_text(comparison: Comparison, width: int | None = None) -> str:
+    """A column for each run: the settings that differ, then the results; and a note.
+
+    If the columns do not fit into `width`, they continue in a table below.
+    """
     rows: list[Row] = [("", *comparison.runs)]
-    rows += [(name.replace("_", "-"), *map(_value, values)) for name, values in comparison.settings.items()]
+    rows += [(name.replace("_", "-"), *_values(name, values)) for name, values in comparison.settings.items()]
     rows.append(tuple("" for _ in rows[0]))
-    rows += [(name.replace("_", " "), *map(_value, values)) for name, values in comparison.results.items()]
-    table = aligned(rows)
-    return f"{table}\n\n{comparison.note}" if comparison.note else table
+    rows += [(name.replace("_", " "), *_values(name, values)) for name, values in comparison.results.items()]
+    table = side_by_side(rows, width)
+    note = comparison.note if width is None else textwrap.fill(comparison.note or "", width)
+    return f"{table}\n\n{note}" if note else table
 
 
-def presets_table(presets: Mapping[str, Preset]) -> str:
-    """One line for each preset; the first one is auto."""
-    rows = [("name", "levels", "network", "training", "source"), (AUTO, "all", "", "", AUTO_SOURCE)]
+def presets_table(presets: Mapping[str, Preset], width: int | None = None) -> str:
+    """One line for each preset, with the columns that fit into `width`; the first one is auto."""
+    rows: list[Row] = [PRESET_COLUMNS, (AUTO, "all", "", "", AUTO_SOURCE)]
     for name, preset in presets.items():
         shape, recipe = network_shape(preset.model), training_recipe(preset.training)
         rows.append((name, ", ".join(preset.levels), shape, recipe, preset.source))
-    return aligned(rows)
+    return fitted(rows, PRESET_IMPORTANCE, width)
 
 
 def _model_row(model: Description | DamagedRun) -> Row:
@@ -77,7 +99,7 @@ def _facts(description: Description) -> list[Row]:
     if description.corpus:
         facts.append(("text", ", ".join(description.corpus.files)))
         facts += [(split, f"{tokens:,} tokens") for split, tokens in description.corpus.tokens.items()]
-        facts.append(("SHA-256", description.corpus.sha256))
+        facts.append((CHECKSUM_FACT, description.corpus.sha256))
     if config and description.parameters:
         facts.append(("network", f"{network_shape(config.model)}, {description.parameters:,} parameters"))
         facts += _settings(dataclasses.asdict(config.model))
@@ -120,6 +142,11 @@ def _loss(loss: float | None) -> str:
     return "-" if loss is None else f"{loss:.4f}"
 
 
+def _values(name: str, values: Sequence[object]) -> list[str]:
+    """The values of one setting or result of each run; a hash is shortened."""
+    return [_value(value)[: HASH_DIGITS if name == "sha256" else None] for value in values]
+
+
 def _value(value: object) -> str:
     match value:
         case None:
@@ -131,4 +158,4 @@ def _value(value: object) -> str:
         case int():
             return f"{value:,}"
         case _:
-            return f"{value}"[:MAX_VALUE]
+            return str(value)

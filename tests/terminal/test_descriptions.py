@@ -3,14 +3,15 @@ import re
 
 import pytest
 
-from charrnn_cli.config import ModelSettings, TrainingSettings
-from charrnn_cli.runs.comparison import Comparison
-from charrnn_cli.runs.describe import DamagedRun, Description
+from charrnn_cli.config import ModelSettings, PrepareSettings, TrainingSettings
+from charrnn_cli.runs.comparison import Comparison, compare_runs
+from charrnn_cli.runs.describe import DamagedRun, Description, describe_all
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Config
 from charrnn_cli.runs.verify import FileCheck
 from charrnn_cli.runs.weights import Summary
 from charrnn_cli.terminal.descriptions import check_line, comparison_text, description_text, models_table, presets_table
+from charrnn_cli.text.corpus import CorpusInfo
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.presets import AUTO, PRESETS
 
@@ -64,13 +65,19 @@ def test_a_check_names_the_file_or_the_problem(folder):
 
 
 def test_a_comparison_has_a_column_for_each_run():
-    settings = {"tie_weights": [True, False], "text": ["t" * 99, None], "learning_rate": [0.003, 0.00012345]}
+    settings = {
+        "tie_weights": [True, False],
+        "sha256": ["a" * 64, None],
+        "text": ["t" * 99, None],
+        "learning_rate": [0.003, 0.00012345],
+    }
     results = {"valid_loss": [1.23456, 2.0], "step": [1000, None]}
     lines = comparison_text(Comparison(["one", "two"], settings, results, "one is best.")).splitlines()
     assert [line.split() for line in lines] == [
         ["one", "two"],
         ["tie-weights", "yes", "no"],
-        ["text", "t" * 40, "-"],
+        ["sha256", "a" * 12, "-"],
+        ["text", "t" * 99, "-"],
         ["learning-rate", "0.003", "0.0001"],
         [],
         ["valid", "loss", "1.2346", "2"],
@@ -82,6 +89,29 @@ def test_a_comparison_has_a_column_for_each_run():
 
 def test_a_comparison_without_a_note_is_only_a_table():
     assert not comparison_text(Comparison(["one", "two"], {}, {"step": [1, 2]}, None)).endswith("\n")
+
+
+def test_every_table_fits_into_60_columns_without_cutting_words(trained):
+    corpus = CorpusInfo(
+        PrepareSettings(), "uint8", {"train": 9, "valid": 9, "test": 9}, 2, [], 0, ["one.txt"] * 9, "f" * 64
+    )
+    described = [trained, *describe_all()]
+    presets = {name: make() for name, make in PRESETS.items()}
+    whole = description_text(dataclasses.replace(trained, corpus=corpus))
+    tables = {
+        models_table(described): models_table(described, 60),
+        whole: description_text(dataclasses.replace(trained, corpus=corpus), 60),
+        comparison_text(compare_runs(described)): comparison_text(compare_runs(described), 60),
+        presets_table(presets): presets_table(presets, 60),
+    }
+    for wide, narrow in tables.items():
+        table, _, note = narrow.partition("Not shown")
+        lines = [line for line in narrow.splitlines() if not line.startswith("folder")]  # a path has no place to break
+        assert max(map(len, lines)) <= 60
+        assert set(table.split()) <= set(wide.split())
+        assert note or "runs" in table or "Their tokens" in table
+    assert "Not shown: SHA-256." in tables[whole]
+    assert "Not shown" not in description_text(dataclasses.replace(trained, corpus=corpus), 100)
 
 
 def test_auto_is_the_first_of_all_presets():
