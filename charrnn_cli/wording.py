@@ -1,5 +1,8 @@
 """Numbers, texts and settings in words."""
 
+import math
+from collections.abc import Iterable
+
 from charrnn_cli.config import ModelSettings, TrainingSettings
 
 OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
@@ -40,6 +43,15 @@ def training_recipe(settings: TrainingSettings, done: float | None = None) -> st
     if settings.patience is not None:
         parts.append(f"patience {settings.patience}")
     return ", ".join(parts)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question that names the known name that is most like `name`, with a space before it; empty if none is."""
+    import difflib  # only for errors
+
+    by_lower_case = {one.lower(): one for one in known}
+    similar = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f" Did you mean {by_lower_case[similar[0]]}?" if similar else ""
 
 
 def rounded(amount: float) -> str:

@@ -1,7 +1,18 @@
+import math
+
 import pytest
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
-from charrnn_cli.wording import byte_size, duration, network_shape, quantity, rounded, training_recipe, visible
+from charrnn_cli.wording import (
+    byte_size,
+    did_you_mean,
+    duration,
+    network_shape,
+    quantity,
+    rounded,
+    training_recipe,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +45,13 @@ def test_a_recipe_has_the_limit_the_batch_the_optimizer_and_what_else_is_set():
 
 
 @pytest.mark.parametrize(
+    ("name", "guess"), [("ann", " Did you mean anna?"), ("NOVEL", " Did you mean Novel?"), ("xyz", ""), ("", "")]
+)
+def test_a_similar_name_is_suggested(name, guess):
+    assert did_you_mean(name, ["anna", "Novel", "shakespeare"]) == guess
+
+
+@pytest.mark.parametrize(
     ("amount", "text"),
     [(0, "0"), (0.264, "0.26"), (5.62, "5.6"), (9.96, "10"), (35.4, "35"), (108, "110"), (1234, "1,200")],
 )
@@ -47,7 +65,16 @@ def test_a_single_unit_has_no_s():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-:--"), (-5, "0:00"), (0.4, "0:00"), (59.6, "1:00"), (123, "2:03"), (3723, "1:02:03")],
+    [
+        (None, "-:--"),
+        (-5, "0:00"),
+        (0.4, "0:00"),
+        (59.6, "1:00"),
+        (123, "2:03"),
+        (3723, "1:02:03"),
+        (math.inf, "-:--"),
+        (math.nan, "-:--"),
+    ],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text

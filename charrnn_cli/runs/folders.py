@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
 from charrnn_cli.files import anything_exists, file_exists, finish_renames, folder_exists
+from charrnn_cli.wording import did_you_mean
 
 RUNS = Path("runs")
 BUNDLED_DEFAULT = "anna"
@@ -149,7 +150,10 @@ def find_run(name_or_folder: str, root: Path = RUNS) -> Run:
     if file_exists(folder.vocabulary):
         return folder
     known = _listed(models) or "none yet"
-    raise RunError(f"no run, model or model folder is called {name_or_folder!r}. Known here: {known} (charrnn models).")
+    guess = did_you_mean(name_or_folder, [model.name for model in models])
+    raise RunError(
+        f"no run, model or model folder is called {name_or_folder!r}.{guess} Known here: {known} (charrnn models)."
+    )
 
 
 def model_named(name: str, root: Path = RUNS) -> Run:
@@ -188,9 +192,10 @@ def run_to_train(name: str | None, root: Path = RUNS) -> Run:
     finish_renames(root)  # and not all_runs: other runs may be unreadable
     finish_renames(run.folder)
     if not run.prepared:
-        known = _listed([run for run in all_runs(root) if run.prepared]) or "none"
+        prepared = [run for run in all_runs(root) if run.prepared]
+        guess = did_you_mean(name, [run.name for run in prepared])
         raise RunError(
-            f"no run called {name!r} is prepared in this folder (prepared: {known}). "
+            f"no run called {name!r} is prepared in this folder (prepared: {_listed(prepared) or 'none'}).{guess} "
             f"Type: charrnn prepare FILE.txt `name={run.quoted}`"
         )
     return run

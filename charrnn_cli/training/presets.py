@@ -7,6 +7,7 @@ from typing import Any
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.cells import CELLS
+from charrnn_cli.wording import did_you_mean
 
 AUTO = "auto"
 AUTO_SOURCE = "fitted to the text, the time and the device"
@@ -188,7 +189,10 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 def named(name: str, level: Level) -> Preset:
     """The preset called `name`. Raises UsageError if there is none, or if it is for another level."""
     if name not in PRESETS:
-        raise UsageError(f"`preset` must be one of {', '.join((AUTO, *PRESETS))}, got {name!r}. See: charrnn presets")
+        guess = did_you_mean(name, (AUTO, *PRESETS))
+        raise UsageError(
+            f"`preset` must be one of {', '.join((AUTO, *PRESETS))}, got {name!r}.{guess} See: charrnn presets"
+        )
     preset = PRESETS[name]()
     if level not in preset.levels:
         suitable = ", ".join((AUTO, *(other for other, make in PRESETS.items() if level in make().levels)))

@@ -60,7 +60,11 @@ def test_what_the_run_does_not_have_is_said_in_words(fox):
 
 @pytest.mark.parametrize(
     ("preset", "message"),
-    [("foo", "`preset` must be one of"), ("ptb-small", "`preset=ptb-small` is for the level word")],
+    [
+        ("foo", "`preset` must be one of"),
+        ("ana", "Did you mean anna"),
+        ("ptb-small", "`preset=ptb-small` is for the level word"),
+    ],
 )
 def test_a_preset_that_does_not_exist_or_does_not_fit_is_refused_without_advice_to_restart(fox, preset, message):
     trained(fox)
@@ -197,3 +201,10 @@ def test_a_follower_takes_the_folder_that_the_user_named(folder, fox):
     setup = set_up(run, Request({"steps": 6, "batch_size": 4, "seq_length": 8}, origin=named), CPU)
     assert setup.config.origin == "m"
     assert follow(run, CPU, ALONE, named).state.transferred.keys() == setup.state.transferred.keys()
+
+
+@pytest.mark.parametrize(
+    "edge", [{"forget_bias": 1e6}, {"forget_bias": -1e6}, {"init_scale": 1e6}, {"clip": 1e30}, {"clip_value": 1e30}]
+)
+def test_the_largest_values_of_settings_can_be_computed(fox, edge):
+    assert list(train_steps(set_up_with(fox, {**SMALL, "steps": 1, **edge})))
