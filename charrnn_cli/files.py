@@ -54,7 +54,7 @@ def anything_exists(path: Path) -> bool:
 
 
 def check_regular(path: Path) -> None:
-    """Raises RunError unless `path` is a regular file. Opening a named pipe could wait for ever. Raises DiskError."""
+    """Raises RunError unless `path` is a regular file. Opening a named pipe could wait forever. Raises DiskError."""
     with disk_errors("read", path):
         if not path.exists():
             raise RunError(f"{path} is missing.")
@@ -226,7 +226,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file, a link or a whole folder. What a folder contains and cannot be removed stays."""
+    """Removes a file, a link or a whole folder. Contents of a folder that cannot be removed stay."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -78,7 +78,7 @@ def side_by_side(rows: Rows, width: int | None) -> str:
 
 
 def wrapped(row: Sequence[str], width: int) -> list[list[str]]:
-    """The row as several rows, with its cells but the first one wrapped between words."""
+    """The row as several rows, with every cell except the first wrapped between words."""
     cells = [[row[0]]]
     cells += [textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) or [""] for cell in row[1:]]
     height = max(map(len, cells))

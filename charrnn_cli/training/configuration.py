@@ -138,7 +138,7 @@ def _shown(value: Any) -> str:
 def changed_config(config: Config, request: Request, run: Run, level: Level) -> Config:
     """The settings of a run that resumes. Raises UsageError if the user asks for other settings than the run has."""
     if request.named_preset:
-        named(request.named_preset, level)  # a typo is an error in itself: to restart would not help
+        named(request.named_preset, level)  # a typo is its own error: restarting would not help
     current = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "origin": config.origin}
     passed = dict(request.settings)
     if request.preset is not None:
