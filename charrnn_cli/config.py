@@ -120,12 +120,12 @@ class ModelSettings(Checked):
     tie_weights: bool = setting(
         False, "Share one matrix between the embedding and the output layer.", NETWORK, shown=BY_PRESET
     )
-    forget_bias: float = setting(1.0, "Initial bias of an LSTM's forget gates.", NETWORK, "(-inf, inf)")
+    forget_bias: float = setting(1.0, "Initial bias of an LSTM's forget gates.", NETWORK, "[-1e6, 1e6]")
     init_scale: float = setting(
         0.0,
         "Initialize weights uniformly between minus and plus this value; 0 scales by layer size.",
         NETWORK,
-        "[0, inf)",
+        "[0, 1e6]",
     )
 
     def check(self) -> None:
@@ -163,8 +163,8 @@ class TrainingSettings(Checked):
     max_epoch: int = setting(1, "Epochs before epoch-decay starts.", OPTIMIZER, "[0, inf)")
     lr_decay: float = setting(0.5, "Factor for epoch-decay and plateau.", OPTIMIZER, "(0, 1]")
     warmup: int = setting(100, "Steps over which the learning rate rises to its peak.", OPTIMIZER, "[0, inf)")
-    clip: float = setting(1.0, "Maximum norm of the gradients; 0 for no limit.", OPTIMIZER, "[0, inf)")
-    clip_value: float = setting(0.0, "Maximum absolute value of each gradient; 0 for no limit.", OPTIMIZER, "[0, inf)")
+    clip: float = setting(1.0, "Maximum norm of the gradients; 0 for no limit.", OPTIMIZER, "[0, 1e30]")
+    clip_value: float = setting(0.0, "Maximum absolute value of each gradient; 0 for no limit.", OPTIMIZER, "[0, 1e30]")
     loss_per: LossPer = setting(
         "token", "Take gradients of the mean loss per token, or of its sum over a window.", OPTIMIZER
     )
@@ -187,7 +187,7 @@ class TrainingSettings(Checked):
     epochs: int | None = setting(None, "Stop after this many passes over the text.", RUN, "[1, inf)", "no limit")
     steps: int | None = setting(None, "Stop after this many steps.", RUN, "[1, inf)", "no limit")
     minutes: float | None = setting(
-        None, "Stop after this many minutes; the schedule ends at that time.", RUN, "(0, inf)", "no limit"
+        None, "Stop after this many minutes; the schedule ends at that time.", RUN, "(0, 1e8]", "no limit"
     )
     patience: int | None = setting(
         None,
@@ -254,7 +254,9 @@ class SamplingSettings(Checked):
     stop: tuple[str, ...] = setting((), "Stop before this text. Repeatable.", LENGTH, shown="none")
     keep_stop: bool = setting(False, "Include the text of `stop` in the output.", LENGTH)
     until_line: bool = setting(False, "After `length` tokens, continue to the end of the line.", LENGTH)
-    lines: int = setting(0, "Stop after this many lines; 0 for no limit.", LENGTH, "[0, inf)")
+    lines: int = setting(
+        0, "Stop after this many lines; 0 for no limit. A model of a list writes this many texts.", LENGTH, "[0, inf)"
+    )
 
     def check(self) -> None:
         for name in ("ban", "allow_only", "stop"):

@@ -66,8 +66,12 @@ def sample(
         typer.Option(help="The same seed writes the same text.  [default: random]", rich_help_panel=TEXTS),
     ] = None,
     separator: Annotated[
-        str, typer.Option(help="Line between two texts, unless the output is a terminal.", rich_help_panel=OUTPUT)
-    ] = "---",
+        str | None,
+        typer.Option(
+            help="Line between two texts, unless the output is a terminal.  [default: ---, none for a list]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per text, for programs.", rich_help_panel=OUTPUT)
     ] = False,
@@ -143,7 +147,7 @@ def sample(
     file = "-" if prime == "-" else prime_file
     if escapes:
         prime = prime and unescape("prime", prime)
-        separator = unescape("separator", separator)
+        separator = separator and unescape("separator", separator)
         for name in ("ban", "allow_only", "stop"):
             settings[name] = [unescape(name, text) for text in settings.get(name, ())]
     sampling = sampling_settings(settings)
@@ -176,6 +180,8 @@ def sample(
     original = session.original(copies_from) if check_copies or copies_from else None
     with reading_bar(len(encoded.ids)) as progress:
         read = session.read(encoded, progress=progress)
+    if separator is None and not session.writes_lines:
+        separator = "---"
     scored = as_json or colors is not None
     texts = session.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
     with out_stream(output) as stream:

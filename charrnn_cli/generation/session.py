@@ -1,5 +1,6 @@
 """A model that reads primes and writes texts. Every way to use a model, such as a command, goes through a session."""
 
+import dataclasses
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -66,6 +67,11 @@ class Session:
         return load_engine(self.model, self._engine_name, self._gpu, self._device, self._threads)
 
     @property
+    def writes_lines(self) -> bool:
+        """Whether each text is a line, such as a name of a list, because the model learned from such documents."""
+        return self.model.text.documents == "line"
+
+    @property
     def description(self) -> str:
         """The model and its engine in one line. Loads the engine."""
         summary = self.model.summary
@@ -111,8 +117,11 @@ class Session:
         """Writes `num` texts after a prime, one after the other: yields pieces, and a `Sample` at the end of each.
 
         With `best_of`, writes that many texts and yields the `num` likeliest per token, the likeliest first. `scored`
-        adds log-probabilities. Text k of a seed is the same for every `num`. Raises UsageError, RunError.
+        adds log-probabilities. Text k of a seed is the same for every `num`. If each text is a line, writes `num` times
+        the `lines` of the settings. Raises UsageError, RunError.
         """
+        if self.writes_lines and settings.lines:
+            num, settings = num * settings.lines, dataclasses.replace(settings, lines=0)
         check_texts(num, best_of, seed)
         if best_of is None:
             return in_order(write_texts(self.engine, self.vocabulary, prime, settings, seed, num, scored))

@@ -1,7 +1,6 @@
 """Written texts as output: plain, colored, or as JSON records."""
 
 import io
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from charrnn_cli.errors import UsageError, disk_errors
 from charrnn_cli.files import write_bytes
 from charrnn_cli.generation.reading import ReadProgress, ignore_progress
 from charrnn_cli.generation.texts import Piece, Sample
+from charrnn_cli.terminal.records import json_line
 from charrnn_cli.text.copies import COPY_LENGTH, find_copies
 from charrnn_cli.wording import visible
 
@@ -90,15 +90,16 @@ def reading_bar(tokens: int) -> Iterator[ReadProgress]:
 
 
 class TextOutput:
-    """The texts themselves, each piece at once, with a line between two texts and a line break at the end.
+    """The texts themselves, each piece at once, with a line break at the end of each and a separator between two.
 
-    On a terminal, control characters are shown as escapes unless `raw` is set.
+    If the separator is None, there is only the line break. On a terminal the separator is a rule, and control
+    characters are shown as escapes unless `raw` is set.
     """
 
     def __init__(
         self,
         stream: TextIO,
-        separator: str,
+        separator: str | None,
         echo: bool,
         raw: bool,
         colors: "Console | None",
@@ -127,8 +128,7 @@ class TextOutput:
             self._show(event)
 
     def end(self) -> None:
-        if self._last_character != "\n":
-            self._stream.write("\n")
+        self._end_line()
         if self._colors:
             self._explain_colors()
         if self._original:
@@ -149,9 +149,15 @@ class TextOutput:
         self._stream.flush()
 
     def _separate(self) -> None:
-        """Writes the line between two texts."""
-        line = "\u2500" * shutil.get_terminal_size().columns if self._stream.isatty() else self._separator
-        self._stream.write(("" if self._last_character == "\n" else "\n") + line + "\n")
+        """Ends a text, and writes the separator."""
+        self._end_line()
+        if self._separator is not None:
+            line = "\u2500" * shutil.get_terminal_size().columns if self._stream.isatty() else self._separator
+            self._stream.write(f"{line}\n")
+
+    def _end_line(self) -> None:
+        if self._last_character != "\n":
+            self._stream.write("\n")
         self._last_character = "\n"
 
     def _explain_colors(self) -> None:
@@ -173,7 +179,7 @@ class JsonOutput:
 
     def add(self, event: Piece | Sample) -> None:
         if isinstance(event, Sample):
-            self._stream.write(json.dumps(self._record(event), ensure_ascii=False) + "\n")
+            self._stream.write(json_line(self._record(event), self._stream))
             self._stream.flush()
         elif event.prime:
             self._prime, self._pieces = event.text, []

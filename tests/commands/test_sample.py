@@ -274,3 +274,16 @@ def test_check_copies_reports_whole_documents(names):
     typed[2] = "Ann"
     assert "original documents" not in charrnn(*typed).stderr
     assert not json.loads(charrnn(*typed, "--json").stdout)["copies"]["whole_document"]
+
+
+def test_a_model_of_a_list_writes_a_list(names):
+    records = [
+        json.loads(line) for line in charrnn("sample", "--num", "5", "--seed", "1", "--json").stdout.splitlines()
+    ]
+    assert {record["stop_reason"] for record in records} == {"document"}
+    typed = ["sample", "--seed", "1", "--lines", "5"]
+    assert charrnn(*typed).stdout == "".join(f"{record['text']}\n" for record in records if record["text"])
+    assert charrnn(*typed, "--separator", "---").stdout.count("\n---\n") == 4
+    assert len(charrnn(*typed, "--num", "2", "--json").stdout.splitlines()) == 10
+    best = charrnn(*typed, "--best-of", "4")
+    assert (best.exit_code, best.stdout) == (2, "")

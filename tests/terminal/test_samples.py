@@ -4,7 +4,7 @@ import json
 import pytest
 
 from charrnn_cli.generation.texts import Piece, Sample
-from charrnn_cli.terminal.samples import JsonOutput, TextOutput, copies_in_words, print_texts, reading_bar
+from charrnn_cli.terminal.samples import JsonOutput, TextOutput, copies_in_words, out_stream, print_texts, reading_bar
 from charrnn_cli.text.copies import Copies, Original
 from charrnn_cli.wording import visible
 
@@ -14,8 +14,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def written(stream: io.StringIO, raw: bool = False, echo: bool = True) -> str:
-    out = TextOutput(stream, "---", echo, raw, None, None)
+def written(stream: io.StringIO, raw: bool = False, echo: bool = True, separator: str | None = "---") -> str:
+    out = TextOutput(stream, separator, echo, raw, None, None)
     for k in range(2):
         out.add(Piece(k, "Far", prime=True))
         out.add(Piece(k, " \x1b[31m\t"))
@@ -27,6 +27,12 @@ def written(stream: io.StringIO, raw: bool = False, echo: bool = True) -> str:
 def test_a_pipe_gets_the_text_unchanged():
     assert written(io.StringIO()) == "Far \x1b[31m\t\n---\nFar \x1b[31m\t\n"
     assert written(io.StringIO(), echo=False) == " \x1b[31m\t\n---\n \x1b[31m\t\n"
+
+
+def test_without_a_separator_each_text_is_a_line():
+    for stream in (io.StringIO(), Terminal()):
+        assert written(stream, raw=True, echo=False, separator=None) == " \x1b[31m\t\n" * 2
+    assert written(io.StringIO(), echo=False, separator="") == " \x1b[31m\t\n\n \x1b[31m\t\n"
 
 
 @pytest.mark.parametrize(("text", "shown"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")])
@@ -82,3 +88,9 @@ def test_copies_in_words_shorten_the_passage():
 def test_a_short_prime_is_read_without_a_bar():
     with reading_bar(10) as progress:
         progress(0.5)
+
+
+def test_a_file_keeps_the_bytes_of_a_text_and_replaces_other_lone_surrogates(folder):
+    with out_stream(folder / "a.txt") as stream:
+        stream.write("é\udcff\ud800\udfff😀")
+    assert (folder / "a.txt").read_bytes() == "é".encode() + b"\xff??" + "😀".encode()
