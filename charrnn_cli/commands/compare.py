@@ -1,6 +1,5 @@
 """charrnn compare: shows what differs between runs."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -27,12 +26,13 @@ def compare(
     from charrnn_cli.runs.describe import describe
     from charrnn_cli.runs.folders import find_run
     from charrnn_cli.terminal.descriptions import comparison_text
+    from charrnn_cli.terminal.records import print_record
     from charrnn_cli.terminal.tables import output_width
 
     if len(names) < 2:
         raise UsageError(f"compare needs at least two runs, got only {names[0]}. See: charrnn models")
     comparison = compare_runs([describe(find_run(name)) for name in names])
     if as_json:
-        typer.echo(json.dumps(comparison.record(), ensure_ascii=False))
+        print_record(comparison.record())
     else:
         typer.echo(comparison_text(comparison, output_width()))

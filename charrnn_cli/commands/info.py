@@ -1,6 +1,5 @@
 """charrnn info: shows everything about one run or model, or checks its files."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +36,7 @@ def info(
     from charrnn_cli.runs.describe import describe
     from charrnn_cli.runs.folders import find_run, run_to_sample
     from charrnn_cli.terminal.descriptions import description_text
+    from charrnn_cli.terminal.records import print_record
     from charrnn_cli.terminal.tables import output_width
 
     run = run_to_sample(None) if name is None else find_run(name)
@@ -45,7 +45,7 @@ def info(
         return
     description = describe(run)
     if as_json:
-        typer.echo(json.dumps(description.record(), ensure_ascii=False))
+        print_record(description.record())
     else:
         typer.echo(description_text(description, output_width()))
 
@@ -55,10 +55,14 @@ def _verify(run: "Run", as_json: bool) -> None:
     from charrnn_cli.network.weights import load_checked_model
     from charrnn_cli.runs.verify import verify
     from charrnn_cli.terminal.descriptions import check_line
+    from charrnn_cli.terminal.records import print_record
 
     damaged = False
     for check in verify(run, load_checked_model):
         damaged = damaged or check.problem is not None
-        typer.echo(json.dumps(check.record(), ensure_ascii=False) if as_json else check_line(check))
+        if as_json:
+            print_record(check.record())
+        else:
+            typer.echo(check_line(check))
     if damaged:
         raise typer.Exit(1)

@@ -1,7 +1,5 @@
 """charrnn models: lists runs and bundled models."""
 
-import json
-
 import typer
 
 from charrnn_cli.commands.options import JsonOption
@@ -16,11 +14,12 @@ def models(as_json: JsonOption = False) -> None:
     """
     from charrnn_cli.runs.describe import describe_all
     from charrnn_cli.terminal.descriptions import models_table
+    from charrnn_cli.terminal.records import print_record
     from charrnn_cli.terminal.tables import output_width
 
     described = describe_all()
     if as_json:
-        typer.echo(json.dumps([model.record() for model in described], ensure_ascii=False))
+        print_record([model.record() for model in described])
     elif described:
         typer.echo(models_table(described, output_width()))
     else:

@@ -1,7 +1,6 @@
 """charrnn presets: lists the presets of train."""
 
 import dataclasses
-import json
 
 import typer
 
@@ -16,12 +15,13 @@ def presets(as_json: JsonOption = False) -> None:
     charrnn train ptb --preset ptb-small
     """
     from charrnn_cli.terminal.descriptions import presets_table
+    from charrnn_cli.terminal.records import print_record
     from charrnn_cli.terminal.tables import output_width
     from charrnn_cli.training.presets import AUTO, AUTO_SOURCE, PRESETS
 
     made = {name: make() for name, make in PRESETS.items()}
     if as_json:
         records = [{"name": name, **dataclasses.asdict(preset)} for name, preset in made.items()]
-        typer.echo(json.dumps([{"name": AUTO, "source": AUTO_SOURCE}, *records]))
+        print_record([{"name": AUTO, "source": AUTO_SOURCE}, *records])
     else:
         typer.echo(presets_table(made, output_width()))

@@ -1,12 +1,12 @@
 """The score of a text as output: for a person, or as a JSON record."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import typer
 
 from charrnn_cli.terminal.console import aligned, new_console, say
+from charrnn_cli.terminal.records import print_record
 from charrnn_cli.wording import quantity, visible
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def print_json(run: "Run", step: int, text: str, exact: bool, score: "TextScore"
     record = {"model": run.name, "step": step, "text": text, "exact": exact, **dataclasses.asdict(score)}
     if not per_line:
         record["lines"] = None
-    typer.echo(json.dumps(record, ensure_ascii=False))
+    print_record(record)
 
 
 def print_score(run: "Run", step: int, text: str, device: str, score: "TextScore", per_line: bool) -> None:
