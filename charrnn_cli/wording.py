@@ -65,8 +65,8 @@ def quantity(amount: float, units: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Such as 1:02:03 or 2:03; -:-- if it is not known."""
-    if seconds is None:
+    """Such as 1:02:03 or 2:03; -:-- if it is not known or not finite."""
+    if seconds is None or not math.isfinite(seconds):
         return "-:--"
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)

@@ -14,6 +14,7 @@ from charrnn_cli.text.corpus import Corpus
 CurveSplit = Literal["train", "valid"]
 X_FIELDS = {"steps": "step", "epochs": "epoch", "time": "seconds", "tokens": "epoch"}  # fields of a log record
 LOSS_FIELDS: dict[str, tuple[CurveSplit, str]] = {"report": ("train", "loss"), "validation": ("valid", "valid_loss")}
+LARGEST_LOGGED = 1e15  # a larger number in a log is damage
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def curves(run: Run, over: Over) -> list[Curve]:
     for record in read_log(run.log):
         if record["kind"] in LOSS_FIELDS:
             split, loss_field = LOSS_FIELDS[record["kind"]]
-            x = _number(record, X_FIELDS[over], run) * tokens_per_epoch
-            points[split].append((x, _number(record, loss_field, run)))
+            x, loss = _number(record, X_FIELDS[over], run), _number(record, loss_field, run)
+            if math.isfinite(loss):  # not after training diverged
+                points[split].append((x * tokens_per_epoch, loss))
     if not any(points.values()):
         if run.bundled:
             raise RunError(
@@ -58,7 +60,13 @@ def _means(values: Sequence[float], size: int) -> tuple[float, ...]:
 
 
 def _number(record: dict[str, Any], field: str, run: Run) -> float:
+    """A number of a record. It may be infinite or NaN if it is a loss. Raises RunError."""
     value = record.get(field)
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise RunError(f"{run.log} is damaged: a record has no number in the field {field}.")
-    return float(value)
+    if abs(value) <= LARGEST_LOGGED:
+        return float(value)
+    diverged = isinstance(value, float) and not math.isfinite(value)
+    if diverged and any(field == loss_field for _, loss_field in LOSS_FIELDS.values()):
+        return value
+    raise RunError(f"{run.log} is damaged: a record has an impossible number in the field {field}.")

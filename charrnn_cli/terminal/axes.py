@@ -10,7 +10,7 @@ from charrnn_cli.runs.curves import Curve
 UNIT_LABELS = {"loss": "loss, nats per token", "bits": "bits per token", "perplexity": "perplexity"}
 START = 0.05  # share of a run, at its start, whose steep losses may be cut off at the top of a chart
 MARGIN = 0.03  # share of a chart's height that stays free above and below the curves
-MAX_NATS = 700.0  # exp of more than this overflows
+MAX_NATS = 230.0  # perplexities stay below 1e100, so that sums of them do not overflow
 
 
 @dataclass(frozen=True)

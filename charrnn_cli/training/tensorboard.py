@@ -51,4 +51,5 @@ class EventFiles:
     def write(self, record: dict[str, Any]) -> None:
         """Writes the fields of a record that TensorBoard shows."""
         for field, name in SCALARS.get(record.get("kind", ""), {}).items():
-            self._writer.add_scalar(name, record[field], record["step"])
+            if isinstance(record.get(field), float):  # another value is damage
+                self._writer.add_scalar(name, record[field], record["step"])
