@@ -117,6 +117,7 @@ def append(
         parts = _sources_of_parts(files, Path(spool))
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
         settings = old.info.settings
+        _check_vocabulary(run, vocabulary, settings)
         work = coder(settings, _processes(parts, workers))
         surveyed = yield from survey(parts, work, settings.documents is not None)
         if vocabulary.unknown is None:
@@ -128,6 +129,19 @@ def append(
             info = join_corpora(old, Corpus(added), vocabulary, folder)
             remove_folder(added)
     yield Prepared(run, vocabulary, info, unchanged=False)
+
+
+def _check_vocabulary(run: Run, vocabulary: Vocabulary, settings: PrepareSettings) -> None:
+    """Raises RunError if a vocabulary is not that of a text which was read with these settings."""
+    if vocabulary.level != settings.level:
+        problem = f"it is for the level {vocabulary.level}, but the text was prepared with the level {settings.level}"
+    elif (vocabulary.split_on, vocabulary.lowercase) != (settings.split_on, settings.lowercase):
+        problem = "it splits or converts words differently than corpus.json says"
+    elif (vocabulary.end is None) != (settings.documents is None):
+        problem = "it and corpus.json do not agree whether documents have an end"
+    else:
+        return
+    raise RunError(f"{run.vocabulary} is damaged: {problem}. {PREPARE_AGAIN}")
 
 
 def _check_known(lacking: list[str], run: Run) -> None:

@@ -3,11 +3,14 @@
 import codecs
 import io
 import itertools
+import re
 from collections.abc import Iterator
 
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.sources import Source
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # not a character; utf-7 and unicode_escape allow it
+VALID_UNICODE = ("utf-8", "ascii", "iso8859-1", "cp1252")  # encodings that cannot express it; most texts have one
 Chunks = Iterator[tuple[str, int]]  # text, and the bytes of the file that were read for it
 
 
@@ -24,11 +27,12 @@ class DecodingError(TextError):
 def text_chunks(source: Source, encoding: str) -> Chunks:
     """The clean text of a file, and the bytes that were read for it.
 
-    Raises DecodingError, with line and offset, for bytes that are not `encoding` and for NUL characters; TextError,
-    DiskError.
+    Raises DecodingError, with line and offset, for bytes that are not `encoding`, for NUL characters and for lone
+    surrogates; TextError, DiskError.
     """
     decoder = text_decoder(encoding)
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    may_be_invalid = codecs.lookup(encoding).name not in VALID_UNICODE
     offset, line, at_start = 0, 1, True
     for chunk, size in itertools.chain(source.chunks(), [(b"", 0)]):
         undecoded = len(decoder.getstate()[0])  # bytes of an unfinished character
@@ -41,6 +45,8 @@ def text_chunks(source: Source, encoding: str) -> Chunks:
             text, at_start = text.removeprefix("\ufeff"), False
         if "\0" in text:
             raise _nul_character(encoding, source, line + text[: text.index("\0")].count("\n"))
+        if surrogate := may_be_invalid and LONE_SURROGATE.search(text):
+            raise _lone_surrogate(encoding, source, line + text[: surrogate.start()].count("\n"))
         line += text.count("\n")
         yield text, size
 
@@ -48,6 +54,11 @@ def text_chunks(source: Source, encoding: str) -> Chunks:
 def _nul_character(encoding: str, source: Source, line: int) -> DecodingError:
     problem = f"{source.name} has a NUL character in line {line}, so it is not plain text in {encoding}."
     return DecodingError(problem, "`encoding=utf-16`")
+
+
+def _lone_surrogate(encoding: str, source: Source, line: int) -> DecodingError:
+    problem = f"{source.name} has half of a surrogate pair in line {line}, so it is not valid text in {encoding}."
+    return DecodingError(problem, "`encoding=utf-8`")
 
 
 def _wrong_encoding(encoding: str, source: Source, error: UnicodeError, line: int, offset: int) -> DecodingError:

@@ -210,3 +210,23 @@ def test_runs_can_be_in_any_folder(folder):
     *_, longer = append(["fox.txt"], "fox", root=root)
     assert sum(longer.corpus.tokens.values()) == 2 * len(TEXT)
     assert not RUNS.exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PrepareSettings(level="word", min_count=2),
+        PrepareSettings(level="byte"),
+        PrepareSettings(documents="line"),
+        PrepareSettings(lowercase=True),
+    ],
+    ids=lambda settings: f"{settings.level}, {settings.documents}",
+)
+def test_nothing_is_appended_with_the_vocabulary_of_another_run(folder, fox, other):
+    prepare_text(folder, f"{TEXT} once", other, name="other")
+    (folder / "more.txt").write_text(TEXT)
+    fox.vocabulary.write_bytes((RUNS / "other" / "vocabulary.json").read_bytes())
+    before = everything(RUNS)
+    with pytest.raises(RunError, match=r"vocabulary\.json is damaged.*`force=True`"):
+        appended("fox", "more.txt")
+    assert everything(RUNS) == before

@@ -58,3 +58,15 @@ def test_an_unknown_encoding_is_refused(folder, encoding):
     (folder / "text").write_bytes(b"abc")
     with pytest.raises(UsageError, match=f"`encoding` '{encoding}' is not an encoding"):
         read(folder / "text", encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [("utf-7", b"a\nb +2AA- c"), ("unicode_escape", b"a\nb \\ud800 c"), ("raw_unicode_escape", b"a\nb \\udfff c")],
+)
+def test_half_of_a_surrogate_pair_is_refused(folder, encoding, data):
+    (folder / "a").write_bytes(data)
+    with pytest.raises(TextError, match="has half of a surrogate pair in line 2"):
+        list(text_chunks(Source("a", folder / "a"), encoding))
+    (folder / "a").write_bytes(data.replace(b"+2AA-", b"+2D3eAA-").replace(b"\\ud", b"\\uc").replace(b"fff", b"000"))
+    assert list(text_chunks(Source("a", folder / "a"), encoding))
