@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections import UserDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +51,9 @@ def _load_command(name: str) -> Any:
     return typer.main.get_command(alone)
 
 
+LIBRARY_FAILURES = (".so", ".dylib", "DLL", "shared object", "C-extensions")  # in the message of an ImportError
+
+
 class Door(TyperGroup):
     """The list of commands. An error of a known kind becomes a message; a bug keeps its traceback."""
 
@@ -58,7 +63,8 @@ class Door(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _library_errors():
+                return super().invoke(ctx)
         except CharrnnError as error:
             _report(error)
             raise typer.Exit(error.exit_code) from error
@@ -108,6 +114,21 @@ def charrnn(
     charrnn train                    # learn it; Ctrl-C saves, and the same command resumes
     charrnn sample --prime "Far"     # write with your own model
     """
+
+
+@contextmanager
+def _library_errors() -> Iterator[None]:
+    """Turns the failure to load a library of machine code, such as torch's, into a CharrnnError."""
+    try:
+        yield
+    except ImportError as error:
+        if not any(part in str(error) for part in LIBRARY_FAILURES):
+            raise
+        reason = str(error.__cause__ or error)
+        raise CharrnnError(
+            f"a library cannot be loaded: {reason}. Close other programs and check the limit of memory (ulimit -v), or "
+            "install charrnn again."
+        ) from error
 
 
 class _Stdout(io.FileIO):

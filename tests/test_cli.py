@@ -107,3 +107,19 @@ def test_output_is_utf8_whatever_the_locale(folder, locale):
             command.append("--json")
         done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert json.loads(done.stdout.decode("utf-8"))["corpus"]["distinct"] == 6
+
+
+def test_a_library_that_cannot_be_loaded_is_a_clear_error(monkeypatch):
+    def failing(message):
+        def fail(*_, **named):
+            raise ImportError(message)
+
+        return fail
+
+    monkeypatch.setattr("charrnn_cli.runs.describe.describe_all", failing("libtorch.so: failed to map segment"))
+    result = charrnn("models")
+    assert result.exit_code == 1
+    assert "a library cannot be loaded: libtorch.so: failed to map segment." in result.stderr
+    monkeypatch.setattr("charrnn_cli.runs.describe.describe_all", failing("No module named charrnn_cli.nothing"))
+    with pytest.raises(ImportError):
+        charrnn("models")
