@@ -6,8 +6,9 @@ a setting in backticks; the command line turns it into the flag.
 
 import dataclasses
 import math
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from charrnn_cli.errors import UsageError
 
 Settings = TypeVar("Settings")
 Value = TypeVar("Value")
+NAME_IN_TEXT = re.compile(r"`(\w+)(?:=([^`]*))?`")
 
 
 def setting(default: Value, help: str, group: str, interval: str | None = None, shown: str | None = None) -> Value:
@@ -61,6 +63,11 @@ def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
     import msgspec  # not loaded for --help
 
     return msgspec.convert(record, kind)
+
+
+def with_names(text: str, written: Callable[[str, str | None], str]) -> str:
+    """The text with each setting in backticks, `name` or `name=value`, written another way, such as --name value."""
+    return NAME_IN_TEXT.sub(lambda match: written(match[1], match[2]), text)
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.setting import Checked, check_value, defaults, setting
+from charrnn_cli.setting import Checked, check_value, defaults, setting, with_names
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,13 @@ def test_a_value_is_checked_by_itself():
         check_value(Oven, "heat", 999)
     with pytest.raises(UsageError, match="`mode` must be fan"):
         check_value(Oven, "mode", "steam")
+
+
+def test_names_in_a_text_can_be_written_another_way():
+    text = "Pass `pies=2`, not `heat`, or `timer=`; 2 * `x y` stays."
+    assert with_names(text, lambda name, value: f"<{name}|{value}>") == (
+        "Pass <pies|2>, not <heat|None>, or <timer|>; 2 * `x y` stays."
+    )
 
 
 def test_defaults_are_those_of_the_fields():

@@ -1,8 +1,7 @@
 """Names of settings as flags: the library writes `top_p`, the command line --top-p."""
 
-import re
+from charrnn_cli.setting import with_names
 
-SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")
 SPELLED = {"origin": "--from", "as_json": "--json"}  # flags that do not follow from the name
 
 
@@ -14,10 +13,9 @@ def flag(name: str) -> str:
 def as_flags(text: str) -> str:
     """The text with settings in backticks as flags: `restart=True` is --restart, `steps=5` is --steps 5."""
 
-    def typed(match: re.Match[str]) -> str:
-        name, value = match.groups()
+    def typed(name: str, value: str | None) -> str:
         if value == "False":
             return f"--no-{flag(name)[2:]}"
         return flag(name) if value in (None, "True") else f"{flag(name)} {value}"
 
-    return SETTING.sub(typed, text)
+    return with_names(text, typed)

@@ -1,6 +1,5 @@
 """Writing in turns: a person types, and the model continues."""
 
-import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import typer
 
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.conversation import CHANGEABLE, Conversation
+from charrnn_cli.setting import with_names
 from charrnn_cli.wording import visible
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TEMPERATURE_STEP = 0.1  # of the keys PgUp and PgDn
 SHOWN_AFTER_UNDO = 300  # characters at the end of the text
-NAMED_SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")  # as errors name settings: `top_p` or `top_p=0.9`
 SETTING_COMMANDS = {f"/{name.replace('_', '-')}": name for name in CHANGEABLE}  # that change a setting
 HELP = f"""\
 Type text and press Enter: the model continues it. Enter alone: the model continues.
@@ -47,12 +46,11 @@ def converse(conversation: Conversation, prime: str, colors: "Console | None") -
 def as_commands(message: str) -> str:
     """The message with settings as they are typed here: `top_p` is /top-p, `top_p=0.9` is /top-p 0.9."""
 
-    def typed(match: re.Match[str]) -> str:
-        name, value = match.groups()
+    def typed(name: str, value: str | None) -> str:
         command = f"/{name.replace('_', '-')}" if name in CHANGEABLE else name
         return command if value is None else f"{command} {value}"
 
-    return NAMED_SETTING.sub(typed, message)
+    return with_names(message, typed)
 
 
 def _lines(conversation: Conversation) -> Iterator[str]:
