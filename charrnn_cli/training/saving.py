@@ -4,6 +4,7 @@ import dataclasses
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import CharrnnError, DiskError
+from charrnn_cli.files import folder_exists
 from charrnn_cli.runs.checkpoints import checkpoints, drop_checkpoints, save_checkpoint
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.training.events import Recovery
@@ -20,7 +21,7 @@ def write_checkpoint(run: Run, settings: TrainingSettings, state: TrainingState,
     weights, tensors, record = state.dump()
     if not state.ranks.first:
         return
-    if not run.checkpoints.is_dir():  # making the folder again would not restore the rest of the run
+    if not folder_exists(run.checkpoints):  # making the folder again would not restore the rest of the run
         raise DiskError(f"cannot write {run.checkpoints}: the folder is gone. If you moved the run, resume it there.")
     save_checkpoint(run, state.summary(epoch), weights, tensors, record, counters.best_step)
     drop_checkpoints(run, settings.keep, settings.keep_early, settings.checkpoint_every, counters.best_step)

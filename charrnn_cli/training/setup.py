@@ -1,5 +1,7 @@
 """Gets a run ready for the training loop: begins it, resumes it, or restarts it."""
 
+import errno
+import os
 import shutil
 from dataclasses import dataclass, replace
 
@@ -7,7 +9,7 @@ import torch
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import RunError, UsageError, disk_errors
-from charrnn_cli.files import finish_renames, remove_leftovers
+from charrnn_cli.files import file_exists, finish_renames, remove_leftovers
 from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.network.model import get_weights
 from charrnn_cli.network.precision import use_bfloat16
@@ -62,7 +64,7 @@ def set_up(run: Run, request: Request, device: torch.device, ranks: Ranks = ALON
 
 def begin(place: _Place, request: Request) -> Setup:
     """Starts a run that has no checkpoint. If it was stopped before the first one, it keeps its settings."""
-    if place.run.config.is_file() and request.empty:
+    if file_exists(place.run.config) and request.empty:
         config = Config.load(place.run.config)
         return _started(place, config, None, model_named(config.origin) if config.origin else None)
     return restart(place, request)
@@ -183,8 +185,11 @@ def _refuse_to_shorten(old: Config, config: Config, state: TrainingState) -> Non
 
 
 def _clear(run: Run) -> None:
-    """Removes what earlier training left."""
+    """Removes what earlier training left; nothing if a folder cannot be changed. Raises DiskError."""
     with disk_errors("write", run.folder):
+        for folder in (run.folder, run.checkpoints, run.tensorboard):
+            if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         for path in (run.config, run.weights, run.log):
             path.unlink(missing_ok=True)
         for folder in (run.checkpoints, run.tensorboard):

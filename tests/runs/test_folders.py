@@ -198,11 +198,11 @@ def test_folders_are_listed_without_numpy():
 
 def test_a_similar_name_is_suggested(folder):
     make("novel", trained=1, prepared=1)
-    with pytest.raises(RunError, match="called 'ann'. Did you mean anna\\? Known here: novel, anna"):
+    with pytest.raises(RunError, match=r"called 'ann'. Did you mean anna\? Known here: novel, anna"):
         find_run("ann")
-    with pytest.raises(RunError, match="called 'Novels'. Did you mean novel\\? Known"):
+    with pytest.raises(RunError, match=r"called 'Novels'. Did you mean novel\? Known"):
         find_run("Novels")
     with pytest.raises(RunError, match=r"\(prepared: novel\). Did you mean novel\? Type: charrnn prepare"):
         run_to_train("nvel")
-    with pytest.raises(RunError, match="called 'xyz'. Known"):
+    with pytest.raises(RunError, match=r"called 'xyz'\. Known"):
         find_run("xyz")

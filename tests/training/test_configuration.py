@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def test_a_name_that_is_not_a_setting_is_refused():
-    with pytest.raises(UsageError, match="`hiden` is not a setting of training. Did you mean hidden"):
+    with pytest.raises(UsageError, match=r"`hiden` is not a setting of training\. Did you mean hidden"):
         Request({"hiden": 9})
 
 

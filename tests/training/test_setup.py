@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -7,7 +8,7 @@ import pytest
 import torch
 from support import TEXT, prepare_text
 
-from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.errors import DiskError, RunError, UsageError
 from charrnn_cli.network.ranks import ALONE
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import Run, find_run
@@ -111,6 +112,16 @@ def test_a_restart_that_is_refused_loses_nothing(fox, preset, flags):
     with pytest.raises(UsageError):
         set_up_with(fox, flags, preset=preset, start_over=True)
     assert {path: path.stat().st_mtime_ns for path in fox.folder.rglob("*")} == before
+
+
+def test_a_restart_in_a_folder_that_cannot_be_changed_loses_nothing(fox, monkeypatch):
+    trained(fox)
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != fox.checkpoints and allowed(path, mode))
+    with pytest.raises(DiskError, match=r"cannot write runs/fox/checkpoints: Permission denied"):
+        set_up_with(fox, SMALL, start_over=True)
+    assert fox.trained
+    assert checkpoints(fox)
 
 
 def test_a_run_that_resumes_does_not_keep_a_precision_that_was_refused(fox):
