@@ -24,10 +24,10 @@ def export_model(run: Run, folder: Path, float16: bool = True, force: bool = Fal
         place = folder.resolve()
     finish_renames(place.parent, place.name)
     target = Run(place)
-    if (target.trained or file_exists(target.vocabulary)) and not force:
-        raise RunError(f"{folder} already has a model. To replace it, pass `force=True`.")
     if target.prepared:
         raise RunError(f"{folder} is a run, not the folder of a model. Pass another folder.")
+    if (target.trained or file_exists(target.vocabulary)) and not force:
+        raise RunError(f"{folder} already has a model. To replace it, pass `force=True`.")
     model, config = load_model(run), Config.load(run.config)
     weights = model.weights
     if float16:

@@ -85,9 +85,10 @@ def test_a_model_is_replaced_only_with_force_and_other_files_are_kept(folder, tr
     assert load_model(Run(folder / "kept")).weights["a"].dtype == np.float32
 
 
-def test_a_run_is_never_overwritten(trained):
+@pytest.mark.parametrize("force", [True, False])
+def test_a_run_is_never_overwritten(trained, force):
     with pytest.raises(RunError, match="is a run"):
-        export_model(trained, trained.folder, force=True)
+        export_model(trained, trained.folder, force=force)
 
 
 def test_a_failed_export_leaves_nothing(folder, trained, monkeypatch):
