@@ -123,7 +123,7 @@ def _rename_over(new: Path, path: Path) -> None:
 def finish_renames(folder: Path, name: str | None = None) -> None:
     """Restores the folders inside `folder` whose replacement was killed between its two renames.
 
-    With `name`, only the folder of that name. Raises DiskError.
+    With `name`, only the folder of that name and those that have a lock file. Raises DiskError.
     """
     for replaced, path in _leftovers(folder, name, REPLACED):
         with disk_errors("write", path), _owner_ended(replaced) as ended:
@@ -139,7 +139,7 @@ def finish_renames(folder: Path, name: str | None = None) -> None:
 def remove_leftovers(folder: Path, name: str | None = None) -> None:
     """Removes the unfinished files and folders that killed processes left in `folder`.
 
-    With `name`, only those for the file or folder of that name. Raises DiskError.
+    With `name`, only those for the file or folder of that name and those that have a lock file. Raises DiskError.
     """
     for leftover, _ in _leftovers(folder, name, TEMPORARY, LOCK):
         with disk_errors("remove", leftover), _owner_ended(leftover) as ended:
@@ -148,14 +148,18 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
 
 
 def _leftovers(folder: Path, name: str | None, *endings: str) -> list[tuple[Path, Path]]:
-    """The paths inside `folder` with temporary names of some kinds, and the paths that they were meant to become."""
+    """The paths inside `folder` with temporary names of some kinds, and the paths that they were meant to become.
+
+    With `name`, only those for that path and those with a lock file. In the folder of a user, a similar name alone does
+    not show that charrnn made a file.
+    """
     with disk_errors("read", folder):
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
     matches = [(path, match) for path in paths if (match := LEFTOVER.fullmatch(path.name))]
     return [
         (path, path.with_name(match["name"]))
         for path, match in matches
-        if match["ending"] in endings and name in (None, match["name"])
+        if match["ending"] in endings and (name in (None, match["name"]) or path.with_suffix(LOCK) in paths)
     ]
 
 
@@ -206,7 +210,7 @@ def remove_folder(path: Path) -> None:
 def temporary_beside(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` for the block, which may rename it to `path`. What is left at its end is removed.
 
-    First removes what killed processes left for the same path. Raises OSError.
+    First removes what killed processes left beside it. Raises OSError.
     """
     with suppress(DiskError):
         remove_leftovers(path.parent, path.name)

@@ -27,6 +27,7 @@ else:
         return True
 
 
+MARK = b"charrnn"  # the content of our lock files; others may have the same name
 FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
 
 
@@ -44,6 +45,8 @@ def new_lock(path: Path) -> int | None:
     Raises OSError if the file cannot be created.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
+    os.write(descriptor, MARK)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     try:
         locked = try_lock(descriptor)
     except OSError:  # the file system has no locks: others cannot lock the file either, and leave it alone
@@ -55,7 +58,7 @@ def new_lock(path: Path) -> int | None:
 
 
 def take_over(path: Path) -> int | None:
-    """Locks the lock file that a process left. None if that process still runs, or if it cannot be known.
+    """Locks the lock file that a process left. None if that process still runs, or if the file is not ours.
 
     Raises FileNotFoundError if there is no such file.
     """
@@ -66,7 +69,7 @@ def take_over(path: Path) -> int | None:
     except OSError:  # the file of another user, or not a file
         return None
     try:
-        if try_lock(descriptor):
+        if try_lock(descriptor) and os.read(descriptor, len(MARK) + 1) == MARK:
             return descriptor
     except OSError:  # the file system has no locks
         pass

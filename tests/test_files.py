@@ -162,12 +162,16 @@ def test_leftovers_of_release_0_1_count_as_dead_even_if_their_process_id_is_in_u
     assert names(folder) == {"run"}
 
 
-def test_writing_a_file_removes_what_a_killed_process_left_of_it(folder):
-    (folder / ".a.00c0ffee.tmp").touch()
-    (folder / ".a.00c0ffee.lock").touch()
-    (folder / ".b.00c0ffee.tmp").touch()
+def test_writing_a_file_removes_what_killed_processes_left_beside_it(folder):
+    (folder / ".a.4711.tmp").touch()
+    for name in (".a.00c0ffee", ".b.00c0ffee"):
+        (folder / f"{name}.tmp").touch()
+        (folder / f"{name}.lock").write_bytes(b"charrnn")
+    not_ours = {".b.4711.tmp", ".b.0badcafe.tmp", ".b.0badcafe.lock"}
+    for name in not_ours:
+        (folder / name).touch()
     write_bytes(folder / "a", b"new")
-    assert names(folder) == {"a", ".b.00c0ffee.tmp"}
+    assert names(folder) == {"a", *not_ours}
 
 
 def test_a_temporary_name_is_locked_for_its_block_only(folder):

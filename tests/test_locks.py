@@ -75,3 +75,8 @@ def test_a_folder_is_locked_once(folder, monkeypatch, folders_can_be_locked):
     os.close(two)
     with pytest.raises(FileNotFoundError):
         open_folder_lock(folder / "missing")
+
+
+def test_the_lock_file_of_another_program_is_left_alone(folder):
+    (folder / "a.lock").write_bytes(b"charrnn 4711")
+    assert take_over(folder / "a.lock") is None

@@ -11,7 +11,8 @@ from charrnn_cli.runs.models import Model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.scorable import ScorableText, read_split, read_text
-from charrnn_cli.text.sources import find_sources, temporary_folder
+from charrnn_cli.text.sources import find_sources
+from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]

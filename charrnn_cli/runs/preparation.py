@@ -24,7 +24,8 @@ from charrnn_cli.text.corpus_writer import (
     write_corpus,
 )
 from charrnn_cli.text.decoding import text_decoder
-from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, temporary_folder
+from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, skipped_files
+from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
 PARALLEL_BYTES = 1 << 25  # texts of at least this size are worth several processes
@@ -40,6 +41,7 @@ class Prepared:
     vocabulary: Vocabulary
     corpus: CorpusInfo
     unchanged: bool  # the same text was already prepared, so nothing was written
+    skipped: Sequence[str] = ()  # the files in the named folders that were not read
     has_clauses: bool = False  # whether words are clauses, because the text has no spaces between words
 
 
@@ -52,13 +54,15 @@ def prepare(
     test_file: Sequence[str] = (),
     workers: int | None = None,
     root: Path = RUNS,
+    include: Sequence[str] = (),
 ) -> Iterator[PassProgress | Prepared]:
     """Prepares a run called `name` in `root`: yields progress, then the run.
 
     `texts` are files, folders or standard input (`-`); with `valid_file` they are the training text. A single folder
     with a file for each split is recognized. The text is read twice, in chunks, so memory does not grow with it.
-    `workers` is the number of processes, which does not change the result; None uses one per core for a large text. If
-    the process is killed, either the old run or the new one is there.
+    `workers` is the number of processes, which does not change the result; None uses one per core for a large text.
+    Folders give their texts, and the files that match a pattern of `include`. If the process is killed, either the old
+    run or the new one is there.
     Raises TextError, RunError, DiskError, UsageError.
     """
     text_decoder(settings.encoding)
@@ -72,18 +76,19 @@ def prepare(
         remove_leftovers(root)
         finish_renames(root)
     with temporary_folder() as spool:
-        parts = _sources_of_parts(files, Path(spool))
+        parts = _sources_of_parts(files, Path(spool), include)
         work = coder(settings, _processes(parts, workers))
         surveyed = yield from survey(parts, work, settings.documents is not None)
         vocabulary = work.vocabulary()
+        skipped = _skipped(files, parts, root)
         has_clauses = work.unspaced_share >= UNSPACED_SHARE
         split_sizes(surveyed, settings)  # raises its error before anything is written
         if _exists(run.folder) and not (force and run.folder.is_dir()):
             info = _same_corpus(run, surveyed, settings)
-            yield Prepared(run, vocabulary, info, unchanged=True, has_clauses=has_clauses)
+            yield Prepared(run, vocabulary, info, True, skipped, has_clauses)
             return
         info = yield from _write_run(run, parts, settings, surveyed, work, vocabulary)
-    yield Prepared(run, vocabulary, info, unchanged=False, has_clauses=has_clauses)
+    yield Prepared(run, vocabulary, info, False, skipped, has_clauses)
 
 
 def _write_run(
@@ -105,6 +110,7 @@ def append(
     test_file: Sequence[str] = (),
     workers: int | None = None,
     root: Path = RUNS,
+    include: Sequence[str] = (),
 ) -> Iterator[PassProgress | Prepared]:
     """Adds files to the corpus of the run `name`, split by split: yields progress, then the run.
 
@@ -114,7 +120,7 @@ def append(
     run = run_to_train(name, root)
     files = _files_of_parts(texts, valid_file, test_file)
     with temporary_folder() as spool, locked(run.folder):
-        parts = _sources_of_parts(files, Path(spool))
+        parts = _sources_of_parts(files, Path(spool), include)
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
         settings = old.info.settings
         _check_vocabulary(run, vocabulary, settings)
@@ -128,7 +134,7 @@ def append(
             yield from write_corpus(parts, settings, surveyed, work, vocabulary, added, may_be_empty=True)
             info = join_corpora(old, Corpus(added), vocabulary, folder)
             remove_folder(added)
-    yield Prepared(run, vocabulary, info, unchanged=False)
+    yield Prepared(run, vocabulary, info, unchanged=False, skipped=_skipped(files, parts, root))
 
 
 def _check_vocabulary(run: Run, vocabulary: Vocabulary, settings: PrepareSettings) -> None:
@@ -185,9 +191,9 @@ def _files_of_parts(
     return {WHOLE_TEXT: texts}
 
 
-def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path) -> PartSources:
+def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path, include: Sequence[str]) -> PartSources:
     """The sources of each part. Raises UsageError if two parts share a file, so that no test text is learned."""
-    parts = {part: find_sources(names, spool / part) for part, names in files.items()}
+    parts = {part: find_sources(names, spool / part, include) for part, names in files.items()}
     part_of: dict[Path, str] = {}
     for part, sources in parts.items():
         for source in sources:
@@ -197,6 +203,12 @@ def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path) -> PartSo
             if other != part:
                 raise UsageError(f"{source.name} is named as {other} and as {part} text. Name it once.")
     return parts
+
+
+def _skipped(files: Mapping[str, Sequence[str]], parts: PartSources, root: Path) -> list[str]:
+    """The files in the named folders that are not read, without those of runs in `root`."""
+    skipped = [file for part, names in files.items() for file in skipped_files(names, parts[part])]
+    return [file for file in skipped if root not in Path(file).parents]
 
 
 def _default_name(argument: str, is_split: bool) -> str:

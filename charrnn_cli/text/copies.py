@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.text.reader import chunks_for_model, other_advice
-from charrnn_cli.text.sources import STDIN, Source, find_sources, temporary_folder
+from charrnn_cli.text.sources import STDIN, Source, find_sources
+from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
 

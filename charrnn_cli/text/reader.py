@@ -14,7 +14,8 @@ from charrnn_cli.errors import TextError
 from charrnn_cli.text.decoding import Chunks, DecodingError, text_chunks
 from charrnn_cli.text.formats import Records, content_of, endings
 from charrnn_cli.text.json_lines import has_text_field, json_records
-from charrnn_cli.text.sources import Source, find_sources, temporary_folder
+from charrnn_cli.text.sources import Source, find_sources
+from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import END
 
 

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -62,24 +61,32 @@ class Source:
         return raw if packing.unpack is None else packing.unpack(raw)
 
 
-def temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    """A temporary folder, for texts that can be read only once. Raises DiskError."""
-    with disk_errors("write", Path("the temporary folder")):
-        return tempfile.TemporaryDirectory(prefix="charrnn-", ignore_cleanup_errors=True)
-
-
-def find_sources(arguments: Sequence[str], spool: Path) -> list[Source]:
+def find_sources(arguments: Sequence[str], spool: Path, include: Sequence[str] = ()) -> list[Source]:
     """The files that arguments name, in their order; the files of a folder or an archive are sorted.
 
-    Copies standard input (`-`) and named pipes into the folder `spool`, as they can be read only once.
-    Raises TextError, UsageError, DiskError.
+    From folders it also reads the files that match a pattern of `include`, such as *.py. Copies standard input (`-`)
+    and named pipes into the folder `spool`, as they can be read only once. Raises TextError, UsageError, DiskError.
     """
     if list(arguments).count(STDIN) > 1:
         raise UsageError("standard input (-) is named twice, but it can be read only once. Name it once.")
     sources: list[Source] = []
     for number, argument in enumerate(arguments):
-        sources += _standard_input(spool) if argument == STDIN else _sources_at(argument, spool / str(number))
+        if argument == STDIN:
+            sources += _standard_input(spool)
+        else:
+            sources += _sources_at(argument, spool / str(number), include)
     return sources
+
+
+def skipped_files(arguments: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """The files in named folders that are not among the sources, sorted, without hidden ones. Raises DiskError."""
+    read = {source.path for source in sources}
+    skipped: set[str] = set()
+    for folder in (Path(argument) for argument in arguments if argument not in ("", STDIN)):
+        with disk_errors("read", folder):
+            if folder.is_dir():
+                skipped |= {str(file) for file in _walk(folder) if file not in read and not _is_hidden(file, folder)}
+    return sorted(skipped)
 
 
 def _standard_input(spool: Path) -> list[Source]:
@@ -88,12 +95,12 @@ def _standard_input(spool: Path) -> list[Source]:
     return [Source("standard input", _copied(sys.stdin.buffer, spool / "stdin"))]
 
 
-def _sources_at(argument: str, copy: Path) -> list[Source]:
+def _sources_at(argument: str, copy: Path, include: Sequence[str]) -> list[Source]:
     """The files at one path; a named pipe becomes the file `copy`."""
     path = Path(argument)
     with disk_errors("read", path):
         if argument and path.is_dir():
-            return _files_in(path)
+            return _files_in(path, include)
         if path.is_file() and packing_of(path.name).archive:
             return [Source(f"{path}/{member}", path, member) for member in _texts_in_archive(path)]
         if path.is_file():
@@ -103,20 +110,41 @@ def _sources_at(argument: str, copy: Path) -> list[Source]:
                 return [Source(str(path), _copied(pipe, copy))]
         if path.exists() and path.samefile(os.devnull):
             return [Source(str(path), _copied(io.BytesIO(), copy))]
-        if path.exists():
+        if argument and path.exists():
             raise TextError(f"{path} is a device or a socket, not a file. Name a file, a folder or a named pipe.")
     raise TextError(f"no such file: {argument}. Check its name and the current folder; - reads standard input.")
 
 
-def _files_in(folder: Path) -> list[Source]:
+def _files_in(folder: Path, include: Sequence[str]) -> list[Source]:
     """The texts in a folder and in the folders inside it, sorted. Raises TextError if there are none."""
-    files = (Path(inside, name) for inside, _, names in os.walk(folder, onerror=_raise) for name in names)
-    found = sorted(file for file in files if is_text_in_folder(file.name) and file.is_file())
+    found = sorted(
+        file
+        for file in _walk(folder)
+        if (is_text_in_folder(file.name) or _is_included(file, folder, include)) and file.is_file()
+    )
     if not found:
+        kinds = " or ".join([endings(lambda format: format.in_folders), *include])
         raise TextError(
-            f"no {endings(lambda format: format.in_folders)} file in the folder {folder}. Name the files themselves."
+            f"no {kinds} file in the folder {folder}. Name the files themselves, or pass a pattern, for example "
+            "`include='*.md'`."
         )
     return [Source(str(file), file) for file in found]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files in a folder and in the folders inside it. Raises OSError."""
+    for inside, _, names in os.walk(folder, onerror=_raise):
+        yield from (Path(inside, name) for name in names)
+
+
+def _is_included(file: Path, folder: Path, include: Sequence[str]) -> bool:
+    """Whether a file matches a pattern. Hidden files do not, nor do archives, whose texts folders do not give."""
+    can_be = not _is_hidden(file, folder) and packing_of(file.name).archive is None
+    return can_be and any(file.relative_to(folder).match(pattern) for pattern in include)
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _raise(error: OSError) -> None:

@@ -1,0 +1,62 @@
+"""Temporary folders for texts that can be read only once, such as standard input.
+
+A folder is removed when its process ends. If the process was killed, the next one that needs such a folder removes it.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from charrnn_cli.errors import disk_errors
+from charrnn_cli.locks import new_lock, take_over
+
+SPOOL_NAME = re.compile("charrnn-[a-z0-9_]{8}")  # as `tempfile` makes them
+SPOOL_LOCK = ".lock"  # the file in a folder that its process has locked
+
+
+class TemporaryFolder(tempfile.TemporaryDirectory[str]):
+    """A new temporary folder with a lock in it."""
+
+    def __init__(self) -> None:
+        lock = None
+        while lock is None:
+            super().__init__(prefix="charrnn-", ignore_cleanup_errors=True)
+            lock = new_lock(Path(self.name, SPOOL_LOCK))
+        self._lock: int | None = lock
+
+    def cleanup(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        super().cleanup()
+
+
+def temporary_folder() -> TemporaryFolder:
+    """A temporary folder, for texts that can be read only once. Removes those of killed processes. Raises DiskError."""
+    with disk_errors("write", Path("the temporary folder")):
+        for folder in _own_folders(Path(tempfile.gettempdir())):
+            with suppress(OSError):
+                _remove_if_abandoned(folder)
+        return TemporaryFolder()
+
+
+def _own_folders(parent: Path) -> Iterator[Path]:
+    """The temporary folders of this user, of all charrnn processes."""
+    with os.scandir(parent) as entries:
+        for entry in entries:
+            if SPOOL_NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                owner = entry.stat(follow_symlinks=False).st_uid
+                if not hasattr(os, "getuid") or owner == os.getuid():
+                    yield Path(entry)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    """Removes a temporary folder whose process has ended. Raises FileNotFoundError if it has no lock."""
+    lock = take_over(folder / SPOOL_LOCK)
+    if lock is not None:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
