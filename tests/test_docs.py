@@ -216,6 +216,9 @@ def write_files(folder: Path) -> None:
     for split_name in ("train", "valid", "test"):
         (folder / "ptb").mkdir(exist_ok=True)
         (folder / "ptb" / f"ptb.{split_name}.txt").write_text(" the <unk> company said N \n" * 80, "utf-8")
+    for file in ("program/main.py", "program/README.md"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text, "utf-8")
     (folder / "old.txt").write_text(text, "cp1252")
     (folder / "song.mid").write_bytes(bytes(range(256)) * 20)
     records = "".join(json.dumps({"title": "a", "body": line}) + "\n" for line in text.splitlines() if line)

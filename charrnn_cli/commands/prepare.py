@@ -6,7 +6,7 @@ import typer
 
 from charrnn_cli.commands.completion import complete_runs
 from charrnn_cli.commands.options import with_settings
-from charrnn_cli.config import DEVICE, OUTPUT, SPLITS, PrepareSettings
+from charrnn_cli.config import DEVICE, OUTPUT, SPLITS, TEXT, PrepareSettings
 
 
 @with_settings(PrepareSettings)
@@ -14,6 +14,14 @@ def prepare(
     texts: Annotated[
         list[str] | None,
         typer.Argument(metavar="TEXT...", help="Text files, folders of them, or - for standard input."),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Read these files of folders too, such as '*.py'. Repeatable.  [default: only texts]",
+            rich_help_panel=TEXT,
+        ),
     ] = None,
     train: Annotated[
         list[str] | None,
@@ -63,6 +71,7 @@ def prepare(
     charrnn prepare play.txt --level word
     charrnn prepare ptb/ --level word --split-on whitespace
     charrnn prepare poems/ letters.txt --name writing
+    charrnn prepare program/ --include '*.py'
     charrnn prepare names.txt --documents line
     charrnn prepare reviews.jsonl.gz --field body --documents record
     charrnn prepare chapter9.txt --append anna
@@ -71,7 +80,7 @@ def prepare(
     from charrnn_cli.runs import preparation
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console, say
-    from charrnn_cli.terminal.summaries import preparation_summary
+    from charrnn_cli.terminal.summaries import preparation_summary, skipped_in_words
 
     if texts and train:
         raise UsageError("the training text is named twice, as TEXT and with --train. Name it once.")
@@ -83,14 +92,17 @@ def prepare(
     if not named:
         raise UsageError("there is no text to prepare. Name one: charrnn prepare FILE.txt")
     held_out = (valid_file or (), test_file or ())
+    patterns = include or ()
     if append is None:
-        events = preparation.prepare(named, PrepareSettings(**settings), name, force, *held_out, workers)
+        events = preparation.prepare(
+            named, PrepareSettings(**settings), name, force, *held_out, workers, include=patterns
+        )
     elif name is not None or force or settings:
         raise UsageError(
             f"--append {append} keeps the name and the settings of that run. Leave out everything but the texts."
         )
     else:
-        events = preparation.append(named, append, *held_out, workers)
+        events = preparation.append(named, append, *held_out, workers, include=patterns)
     console = new_console()
     with WorkBar(console, in_bytes=True) as bar:
         for event in events:
@@ -102,6 +114,8 @@ def prepare(
         say(console, f"{prepared.run.folder} is already prepared from the same text. Nothing was changed.")
     else:
         say(console, preparation_summary(prepared))
+    if prepared.skipped:
+        say(console, skipped_in_words(prepared.skipped))
     if prepared.has_clauses:
         say(
             console,

@@ -1,11 +1,15 @@
 """What a command has done, as a table for a person."""
 
+from collections.abc import Sequence
+
 from charrnn_cli.errors import disk_errors
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared
 from charrnn_cli.terminal.console import aligned
 from charrnn_cli.text.tokenizer import TOKEN_UNITS
-from charrnn_cli.wording import byte_size
+from charrnn_cli.wording import byte_size, quantity
+
+NAMED_SKIPPED = 3  # number of skipped files that a message names
 
 
 def preparation_summary(prepared: Prepared) -> str:
@@ -20,6 +24,15 @@ def preparation_summary(prepared: Prepared) -> str:
     rows.append(("rarest", "  ".join(f"{_shown(token)} {count:,}" for token, count in corpus.rarest)))
     rows.append(("on disk", f"{byte_size(_bytes_on_disk(prepared.run))} in {prepared.run.folder} ({corpus.dtype})"))
     return aligned(rows)
+
+
+def skipped_in_words(skipped: Sequence[str]) -> str:
+    """Which files of folders were not read, in one line."""
+    more = f" and {len(skipped) - NAMED_SKIPPED:,} more" if len(skipped) > NAMED_SKIPPED else ""
+    return (
+        f"Skipped {quantity(len(skipped), 'files')} in folders: {', '.join(skipped[:NAMED_SKIPPED])}{more}. "
+        "To read more kinds of files, add for example --include '*.py'."
+    )
 
 
 def _vocabulary_row(prepared: Prepared) -> list[tuple[str, str]]:

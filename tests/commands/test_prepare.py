@@ -220,3 +220,19 @@ def test_clauses_that_become_words_are_a_warning(folder, text, arguments, warned
     assert result.exit_code == 0
     assert ("whole clauses become words" in result.stderr) == warned
     assert ("--level char" in result.stderr) == warned
+
+
+def test_skipped_files_of_folders_are_named_and_can_be_included(folder):
+    for name in ("a.txt", "b.py", "c.py", "d.md", "e.md"):
+        (folder / name).write_text(TEXT)
+    assert "Skipped 4 files in folders: b.py, c.py, d.md and 1 more." in charrnn("prepare", ".", "--name", "all").stderr
+    result = charrnn("prepare", ".", "--include", "*.py", "--include", "d.*", "--name", "more")
+    assert "files       4" in result.stderr
+    assert (
+        "Skipped 1 file in folders: e.md. To read more kinds of files, add for example --include '*.py'."
+        in result.stderr
+    )
+    assert "Skipped" not in charrnn("prepare", "a.txt").stderr
+    added = charrnn("prepare", ".", "--append", "a", "--include", "*.py")
+    assert added.exit_code == 0
+    assert "Skipped 2 files" in added.stderr

@@ -4,7 +4,7 @@ from support import TEXT, prepare_text
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared
-from charrnn_cli.terminal.summaries import preparation_summary
+from charrnn_cli.terminal.summaries import preparation_summary, skipped_in_words
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -44,3 +44,10 @@ def test_checkpoints_do_not_count_as_prepared_text(folder):
 def test_spaces_and_control_characters_are_shown_by_name(folder):
     rows = summary(folder, "a \n\x1b" * 30)
     assert rows["rarest"].split("  ") == ["\\n 30", "\\x1b 30", "space 30", "a 30"]
+
+
+def test_skipped_files_are_named_in_one_line():
+    assert skipped_in_words(["a.md"]).startswith("Skipped 1 file in folders: a.md. ")
+    assert skipped_in_words([f"{k}.md" for k in range(1234)]).startswith(
+        "Skipped 1,234 files in folders: 0.md, 1.md, 2.md and 1,231 more. "
+    )

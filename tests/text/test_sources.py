@@ -13,7 +13,7 @@ import pytest
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text import sources
 from charrnn_cli.text.formats import zstd
-from charrnn_cli.text.sources import Source, find_sources, plain_stem, pre_split
+from charrnn_cli.text.sources import Source, find_sources, plain_stem, pre_split, skipped_files
 
 
 def read(source: Source, chunk: int = sources.CHUNK) -> bytes:
@@ -193,3 +193,21 @@ def test_a_signal_ends_a_command_that_waits_for_a_named_pipe(folder, number, wri
     assert [path.name for path in folder.iterdir()] == ["pipe"]
     if idle is not None:
         os.close(idle)
+
+
+def test_patterns_include_more_files_of_folders(folder):
+    for name in ("a.txt", "b.py", "c.md", "inside/d.py", "inside/e.pyc", ".hidden/f.py", "g.zip"):
+        (folder / "program" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "program" / name).write_text("text")
+
+    def found(*patterns: str) -> tuple[list[str], list[str]]:
+        sources = find_sources(["program"], folder, patterns)
+        short = [source.name.removeprefix("program/") for source in sources]
+        return short, [name.removeprefix("program/") for name in skipped_files(["program", "-"], sources)]
+
+    assert found() == (["a.txt"], ["b.py", "c.md", "g.zip", "inside/d.py", "inside/e.pyc"])
+    assert found("*.py") == (["a.txt", "b.py", "inside/d.py"], ["c.md", "g.zip", "inside/e.pyc"])
+    assert found("inside/*.py", "*.md") == (["a.txt", "c.md", "inside/d.py"], ["b.py", "g.zip", "inside/e.pyc"])
+    assert found("*")[1] == ["g.zip"]
+    with pytest.raises(TextError, match=r"no \.txt or \*\.rs file in the folder program/\.hidden.*`include='\*\.md'`"):
+        find_sources(["program/.hidden"], folder, ["*.rs"])
