@@ -75,6 +75,10 @@ def sample(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per text, for programs.", rich_help_panel=OUTPUT)
     ] = False,
+    logprobs: Annotated[
+        bool,
+        typer.Option("--logprobs", help="Add every token and its log-probability to --json.", rich_help_panel=OUTPUT),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write to a new file.  [default: standard output]", rich_help_panel=OUTPUT),
@@ -142,6 +146,8 @@ def sample(
             "--interactive writes one text in turns, in a terminal. Leave out --num, --best-of, --json, --output, "
             "--prime -, --check-copies and --copies-from."
         )
+    if logprobs and not as_json:
+        raise UsageError("--logprobs adds to the records of --json. Add --json, or leave out --logprobs.")
     if prime is not None and prime_file is not None:
         raise UsageError("--prime and --prime-file both give a prime. Leave one of them out.")
     file = "-" if prime == "-" else prime_file
@@ -169,7 +175,9 @@ def sample(
     for name, tokens in session.check(sampling).items():
         unknown_names = ", ".join(map(repr, tokens))
         typer.echo(f"{flag(name)}: the model does not know {unknown_names} and never writes it", err=True)
-    colors = _color_console() if color == "surprise" and output is None and not as_json else None
+    colors = None if color == "none" or output is not None or as_json else _color_console()
+    if color == "surprise" and colors is None:
+        typer.echo("--color surprise: the output is not a terminal with colors, so the text stays plain", err=True)
     typer.echo(f"{session.description}; --seed {seed}", err=True)
     if interactive:
         from charrnn_cli.generation.conversation import Conversation
@@ -186,7 +194,7 @@ def sample(
     texts = session.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
     with out_stream(output) as stream:
         if as_json:
-            print_texts(texts, JsonOutput(stream, session.run.name, seed, original))
+            print_texts(texts, JsonOutput(stream, session.run.name, seed, original, logprobs))
         else:
             print_texts(texts, TextOutput(stream, separator, not no_echo, raw, colors, original))
 

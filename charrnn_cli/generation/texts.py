@@ -35,6 +35,7 @@ class Sample:
     ending: Ending
     tokens: int  # after the prime
     log_probability: float  # of those tokens, in nats; NaN if not scored
+    scores: tuple[tuple[str, float], ...] = ()  # those tokens and their log-probabilities; empty if not scored
 
 
 def write_texts(
@@ -121,7 +122,7 @@ def _write_group(
                 yield Piece(number, part.text, part.log_probability)
             if writer.ending:
                 del writing[number]
-                yield Sample(number, writer.ending, writer.tokens, writer.log_probability)
+                yield Sample(number, writer.ending, writer.tokens, writer.log_probability, tuple(writer.scores))
 
 
 def _random_numbers(seed: int, sample: int) -> np.random.Generator:

@@ -29,6 +29,7 @@ class Writer:
         self.ending: Ending | None = "length" if settings.length == 0 else None
         self.tokens = 0  # after the prime
         self.log_probability = 0.0  # of those tokens
+        self.scores: list[tuple[str, float]] = []  # those tokens and their log-probabilities, if they are scored
         self._tokens, self._settings = vocabulary.tokens, settings
         self._joiner = tokenizer_of(vocabulary).joiner()
         self._line_breaks = 0
@@ -58,6 +59,8 @@ class Writer:
         """Yields the text that is certain after one more token."""
         self.tokens += 1
         self.log_probability += log_probability
+        if not math.isnan(log_probability):
+            self.scores.append((self._tokens[id], log_probability))
         text = self._joiner.add(self._tokens[id])
         self._held.append(TokenText(text, log_probability))
         held = "".join(part.text for part in self._held)

@@ -170,10 +170,13 @@ class TextOutput:
 
 
 class JsonOutput:
-    """A JSON record for each text, one per line."""
+    """A JSON record for each text, one per line; with `logprobs`, each token and its log-probability."""
 
-    def __init__(self, stream: TextIO, model: str, seed: int, original: "Original | None") -> None:
+    def __init__(
+        self, stream: TextIO, model: str, seed: int, original: "Original | None", logprobs: bool = False
+    ) -> None:
         self._stream, self._model, self._seed, self._original = stream, model, seed, original
+        self._logprobs = logprobs
         self._prime = ""
         self._pieces: list[str] = []
 
@@ -201,6 +204,11 @@ class JsonOutput:
             "log_probability": sample.log_probability,
             "stop_reason": sample.ending,
         }
+        if self._logprobs:
+            record["logprobs"] = {
+                "tokens": [token for token, _ in sample.scores],
+                "log_probabilities": [log_probability for _, log_probability in sample.scores],
+            }
         if self._original:
             record["copies"] = asdict(find_copies(text, self._original, self._prime))
         return record

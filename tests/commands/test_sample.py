@@ -121,6 +121,7 @@ def test_an_earlier_checkpoint_writes_another_text(fox):
         (["--engine", "numpy", "--gpu"], 2, "--engine numpy computes on the CPU"),
         (["--engine", "abacus"], 2, "abacus"),
         (["--interactive", "--json"], 2, "--interactive"),
+        (["--logprobs"], 2, "Add --json"),
         (["--check-copies"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),
         (["--copies-from", "nowhere.txt"], 1, "nowhere.txt"),
     ],
@@ -154,6 +155,20 @@ def test_json_has_a_record_for_each_text():
             "stop_reason": "length",
         }
         assert -200 < record["log_probability"] < 0
+
+
+def test_json_has_the_log_probability_of_every_token():
+    typed = ["--seed", "7", "--json", "--logprobs"]
+    records = [json.loads(line) for line in charrnn("sample", *PRIME, "--num", "2", *typed).stdout.splitlines()]
+    for record in records:
+        tokens, scores = record["logprobs"]["tokens"], record["logprobs"]["log_probabilities"]
+        assert "".join(tokens) == record["text"]
+        assert len(tokens) == len(scores) == record["tokens"]
+        assert sum(scores) == pytest.approx(record["log_probability"])
+        assert max(scores) <= 0
+    play = json.loads(charrnn("sample", "--model", "shakespeare", "--length", "40", *typed).stdout)
+    assert "||Return||" in play["logprobs"]["tokens"]
+    assert "logprobs" not in json.loads(charrnn("sample", "--length", "3", "--json").stdout)
 
 
 def test_best_of_prints_the_likeliest_text():
@@ -255,8 +270,13 @@ def test_check_copies_reports_copied_passages(fox):
 
 
 def test_colors_appear_only_on_terminals():
-    plain = charrnn("sample", *PRIME, "--seed", "1").stdout
-    assert charrnn("sample", *PRIME, "--seed", "1", "--color", "surprise").stdout == plain
+    plain = charrnn("sample", *PRIME, "--seed", "1")
+    colored = charrnn("sample", *PRIME, "--seed", "1", "--color", "surprise")
+    assert colored.stdout == plain.stdout
+    note = "--color surprise: the output is not a terminal with colors, so the text stays plain\n"
+    assert colored.stderr == note + plain.stderr
+    for elsewhere in (["--json"], ["--output", "new.txt"]):
+        assert charrnn("sample", *PRIME, "--color", "surprise", *elsewhere).stderr.count(note) == 1
 
 
 @pytest.fixture
