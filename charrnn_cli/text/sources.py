@@ -4,14 +4,14 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from charrnn_cli.errors import TextError, UsageError, disk_errors
+from charrnn_cli.text.archives import OpenArchive, damage_errors
 from charrnn_cli.text.formats import (
-    Archive,
     endings,
     is_text_in_archive,
     is_text_in_folder,
@@ -31,34 +31,33 @@ class Source:
     path: Path
     member: str | None = None
 
+    archive: OpenArchive | None = field(default=None, compare=False)  # the one that has the member
+
     @property
     def size(self) -> int:
         """Bytes on disk; for a member of an archive, its unpacked bytes. Raises TextError, DiskError."""
-        if self.member is None:
-            with disk_errors("read", self.path):
-                return self.path.stat().st_size
-        with _open_archive(self.path) as archive:
-            return archive.sizes()[self.member]
+        if self.archive is not None and self.member is not None:
+            return self.archive.sizes()[self.member]
+        with disk_errors("read", self.path):
+            return self.path.stat().st_size
 
     def chunks(self) -> Iterator[tuple[bytes, int]]:
         """Unpacked bytes, and how many bytes of `size` were read for them. Raises TextError, DiskError."""
-        position = 0
-        with (
-            disk_errors("read", self.path),
-            _damage_errors(self.path, self.name),
-            self.path.open("rb", buffering=0) as raw,
-            closing(self._unpacked(raw)) as file,
-        ):
+        with disk_errors("read", self.path), damage_errors(self.path, self.name):
+            yield from self._chunks_of_file() if self.archive is None else self._chunks_of_member(self.archive)
+
+    def _chunks_of_file(self) -> Iterator[tuple[bytes, int]]:
+        unpack, position = packing_of(self.path.name).unpack, 0
+        with self.path.open("rb", buffering=0) as raw, closing(unpack(raw) if unpack else raw) as file:
             while chunk := file.read(CHUNK):
-                previous = position
-                position = raw.tell() if self.member is None else previous + len(chunk)
+                previous, position = position, raw.tell()
                 yield chunk, position - previous
 
-    def _unpacked(self, raw: io.FileIO) -> BinaryIO:
-        packing = packing_of(self.path.name)
-        if self.member is not None and packing.archive is not None:
-            return packing.archive(raw).open(self.member)
-        return raw if packing.unpack is None else packing.unpack(raw)
+    def _chunks_of_member(self, archive: OpenArchive) -> Iterator[tuple[bytes, int]]:
+        assert self.member is not None
+        with closing(archive.open(self.member)) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk, len(chunk)
 
 
 def find_sources(arguments: Sequence[str], spool: Path, include: Sequence[str] = ()) -> list[Source]:
@@ -102,7 +101,7 @@ def _sources_at(argument: str, copy: Path, include: Sequence[str]) -> list[Sourc
         if argument and path.is_dir():
             return _files_in(path, include)
         if path.is_file() and packing_of(path.name).archive:
-            return [Source(f"{path}/{member}", path, member) for member in _texts_in_archive(path)]
+            return _files_in_archive(path)
         if path.is_file():
             return [Source(str(path), path)]
         if path.is_fifo():
@@ -151,36 +150,14 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _texts_in_archive(path: Path) -> list[str]:
+def _files_in_archive(path: Path) -> list[Source]:
     """The texts in an archive, sorted; if it has only one file, that file. Raises TextError if there are none."""
-    with _open_archive(path) as archive:
-        files = sorted(archive.sizes())
+    archive = OpenArchive(path)
+    files = sorted(archive.sizes())
     texts = files if len(files) == 1 else [file for file in files if is_text_in_archive(file)]
     if not texts:
         raise TextError(f"no {endings(lambda format: True)} file in {path}. Unpack it, then name the files themselves.")
-    return texts
-
-
-@contextmanager
-def _open_archive(path: Path) -> Iterator[Archive]:
-    open_archive = packing_of(path.name).archive
-    assert open_archive is not None
-    with (
-        disk_errors("read", path),
-        _damage_errors(path, str(path)),
-        path.open("rb", buffering=0) as raw,
-        closing(open_archive(raw)) as archive,
-    ):
-        yield archive
-
-
-@contextmanager
-def _damage_errors(path: Path, name: str) -> Iterator[None]:
-    """Turns what the format of `path` raises for a damaged file into a TextError."""
-    try:
-        yield
-    except packing_of(path.name).damage as error:
-        raise TextError(f"{name} cannot be unpacked: {error}. Unpack it with another program.") from error
+    return [Source(f"{path}/{member}", path, member, archive) for member in texts]
 
 
 def _copied(pipe: BinaryIO, path: Path) -> Path:

@@ -55,7 +55,7 @@ def test_bytes_from_standard_input(folder):
         (["novel.txt"], 1, "no such file: novel.txt"),
         (["."], 1, "no .txt file"),
         ([""], 1, "no such file"),
-        (["/dev/zero"], 1, "no such file"),
+        (["/dev/zero"], 1, "is a device"),
         (["good.dat", "--name", ""], 2, "''"),
         (["empty.dat"], 1, "there is no text in empty.dat"),
         (["short.dat"], 1, "too short"),
@@ -233,6 +233,9 @@ def test_skipped_files_of_folders_are_named_and_can_be_included(folder):
         in result.stderr
     )
     assert "Skipped" not in charrnn("prepare", "a.txt").stderr
+    refused = charrnn("prepare", "a.txt", "--include", "*.py", "--name", "none")
+    assert refused.exit_code == 2
+    assert "--include adds files of folders" in refused.stderr
     added = charrnn("prepare", ".", "--append", "a", "--include", "*.py")
     assert added.exit_code == 0
     assert "Skipped 2 files" in added.stderr
