@@ -42,6 +42,8 @@ def curves(run: Run, over: Over) -> list[Curve]:
         if record["kind"] in LOSS_FIELDS:
             split, loss_field = LOSS_FIELDS[record["kind"]]
             x, loss = _number(record, X_FIELDS[over], run), _number(record, loss_field, run)
+            if x < 0:
+                raise RunError(f"{run.log} is damaged: a record has a negative number in the field {X_FIELDS[over]}.")
             if math.isfinite(loss):  # not after training diverged
                 points[split].append((x * tokens_per_epoch, loss))
     if not any(points.values()):

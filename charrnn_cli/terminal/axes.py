@@ -62,7 +62,7 @@ def y_limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """From the lowest value to the highest one after the start of training, with a margin."""
     low = min(min(curve.y) for curve in curves)
     high = max(_highest_after_start(curve) for curve in curves)
-    margin = MARGIN * (high - low) or 0.5  # a flat curve needs some height too
+    margin = MARGIN * (high - low) or max(0.5, MARGIN * abs(high))  # a flat curve needs some height too
     return low - margin, high + margin
 
 

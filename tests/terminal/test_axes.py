@@ -49,3 +49,9 @@ def test_limits_ignore_the_start_and_leave_a_margin():
 def test_the_legend_has_the_last_loss_and_the_best_validation_loss():
     assert legend_text(Curve("a", "train", (1.0, 2.0), (1.5, 2.5))) == "a train 2.5"
     assert legend_text(Curve("a", "valid", (1.0, 2.0), (1.5, 2.5))) == "a valid 2.5, best 1.5"
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, -3.0, in_unit(800, "perplexity")])
+def test_a_flat_curve_has_some_height(value):
+    low, high = y_limits([Curve("a", "valid", (1.0, 2.0), (value, value))])
+    assert low < value < high
