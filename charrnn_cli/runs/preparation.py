@@ -192,7 +192,15 @@ def _files_of_parts(
 
 
 def _sources_of_parts(files: Mapping[str, Sequence[str]], spool: Path, include: Sequence[str]) -> PartSources:
-    """The sources of each part. Raises UsageError if two parts share a file, so that no test text is learned."""
+    """The sources of each part.
+
+    Raises UsageError if two parts share a file, so that no test text is learned, or if `include` has no folder.
+    """
+    if include and not any(_is_folder(Path(name)) for names in files.values() for name in names):
+        raise UsageError(
+            "`include` adds files of folders, but only files are read here. A folder that is already split gives only "
+            "the files of its splits. Leave `include` out."
+        )
     parts = {part: find_sources(names, spool / part, include) for part, names in files.items()}
     part_of: dict[Path, str] = {}
     for part, sources in parts.items():
