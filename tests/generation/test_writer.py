@@ -69,3 +69,13 @@ def test_an_unfinished_character_is_shown_at_the_end():
     parts, writer = write("", octets, ["41", "c3", "a9", "c3"], length=4)
     assert "".join(parts) == "A\u00e9\ufffd"
     assert writer.log_probability == -4.0
+
+
+def test_scored_tokens_are_kept_with_their_scores():
+    writer = Writer(ABC, SamplingSettings(length=3), [])
+    list(writer.add(ABC.encode("abca"), [-1.0, -2.0, -3.0, -4.0]))
+    assert writer.scores == [("a", -1.0), ("b", -2.0), ("c", -3.0)]
+    assert writer.log_probability == -6
+    unscored = Writer(ABC, SamplingSettings(length=3, lines=1), [])
+    list(unscored.add(ABC.encode("abca")))
+    assert unscored.scores == []
