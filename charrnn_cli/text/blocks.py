@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 BLOCK_CHARACTERS = 1 << 20  # usual size of a block
-MAX_BLOCK_CHARACTERS = 16 * BLOCK_CHARACTERS  # a block is cut anywhere if it gets this long; bounds memory
+MAX_BLOCK_CHARACTERS = 4 * BLOCK_CHARACTERS  # a block is cut anywhere if it gets this long; bounds memory
 
 
 class TextBlock(NamedTuple):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from charrnn_cli.text.coding import TextHash
 
 MAX_DISTINCT = 1 << 20  # different words that are counted at the same time; bounds memory
+SPLIT_CHARACTERS = 1 << 16  # that are split into words at a time
+WORDS_AT_ONCE = 1 << 15  # words that are Python strings at the same time, about; bounds memory
 Splitter = WordSplitter | WhitespaceSplitter
 
 
@@ -152,9 +154,15 @@ def _count_words(
 ) -> tuple[_CountedWords, Splitter]:
     """The words of a block, counted, and the splitter as the next block may need it."""
     splitter = splitter or word_tokenizer(split_on, lowercase).splitter()
-    words = _words(block, splitter)
-    ends = [position for position, word in enumerate(words, 1) if word == EOD] if has_documents else []
-    return _CountedWords(Counter(words), splitter.marks, ends), splitter
+    counts: Counter[str] = Counter()
+    ends: list[int] = []
+    position = 0
+    for words in _word_lists(block, splitter):
+        counts.update(words)
+        if has_documents:
+            ends += [end for end, word in enumerate(words, position + 1) if word == EOD]
+        position += len(words)
+    return _CountedWords(counts, splitter.marks, ends), splitter
 
 
 def _encode_words(
@@ -162,18 +170,28 @@ def _encode_words(
 ) -> tuple[tuple[TokenIds, NDArray[np.uint32]], Splitter]:
     """The ids of the words of a block with their numbers of characters, and the splitter."""
     splitter = splitter or word_tokenizer(split_on, lowercase).splitter()
-    words = _words(block, splitter)
-    id_of, unknown = vocabulary.ids.get, vocabulary.unknown or 0
-    ids = np.array([id_of(word, unknown) for word in words], id_type(vocabulary))
-    return (ids, np.array(splitter.lengths, np.uint32)), splitter
+    id_of, unknown, dtype = vocabulary.ids.get, vocabulary.unknown or 0, id_type(vocabulary)
+    ids, lengths = [np.zeros(0, dtype)], [np.zeros(0, np.uint32)]
+    for words in _word_lists(block, splitter):
+        ids.append(np.array([id_of(word, unknown) for word in words], dtype))
+        lengths.append(np.array(splitter.lengths, np.uint32))
+    return (np.concatenate(ids), np.concatenate(lengths)), splitter
 
 
-def _words(block: TextBlock, splitter: Splitter) -> list[str]:
-    """The words of a block. Their numbers of characters are in `splitter.lengths`, with the spaces before them."""
+def _word_lists(block: TextBlock, splitter: Splitter) -> Iterator[list[str]]:
+    """The words of a block, some at a time, because each takes much more memory than its id.
+
+    Their numbers of characters, with the spaces before them, are in `splitter.lengths` until the next list.
+    """
     words: list[str] = []
     splitter.lengths.clear()
     for number, text in enumerate(block.texts, 1):
-        words += splitter.add(text)
+        for start in range(0, len(text), SPLIT_CHARACTERS):
+            words += splitter.add(text[start : start + SPLIT_CHARACTERS])
+            if len(words) >= WORDS_AT_ONCE:
+                yield words
+                words = []
+                splitter.lengths.clear()
         if number < len(block.texts) or block.ends_file:
             words += splitter.end()
-    return words
+    yield words

@@ -1,4 +1,5 @@
 import hashlib
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -126,3 +127,40 @@ def test_the_words_that_are_forgotten_do_not_depend_on_the_number_of_processes(f
     texts = ["\n\n".join(f"the w{i} a b" for i in range(200))]
     settings = PrepareSettings(level="word", vocab_size=5)
     assert encoded(folder, texts, settings, 64, processes=2) == encoded(folder, texts, settings, 64)
+
+
+@pytest.mark.parametrize("split_on", ["punctuation", "whitespace"])
+def test_the_number_of_words_that_are_split_at_a_time_changes_nothing(folder, monkeypatch, split_on):
+    text = "a b. c\n\nd…  'e'  " * 50
+    (folder / "text").write_text(text)
+
+    def words():
+        coder = WordCoder(PrepareSettings(level="word", split_on=split_on), 1)
+        source = Source("text", folder / "text")
+        counted = sum(counts.number for counts in coder.count([source], hashlib.sha256(), held_out=False))
+        vocabulary = coder.vocabulary()
+        encoded = list(coder.encode([source], hashlib.sha256(), vocabulary))
+        ids = [id for one in encoded for id in one.ids.tolist()]
+        characters = [length for one in encoded for length in one.characters.tolist()]
+        return counted, vocabulary.tokens, ids, characters
+
+    expected = words()
+    for characters, at_once in ((1, 1), (7, 3), (64, 1000)):
+        monkeypatch.setattr(word_coder, "SPLIT_CHARACTERS", characters)
+        monkeypatch.setattr(word_coder, "WORDS_AT_ONCE", at_once)
+        assert words() == expected
+
+
+def test_the_memory_for_words_does_not_grow_with_the_text(folder):
+    """A million words of one letter are 8 MB of pointers alone; blocks and ids take less."""
+    (folder / "text").write_text("a b c d " * (1 << 18))
+    coder = WordCoder(PrepareSettings(level="word"), 1)
+    source = Source("text", folder / "text")
+    list(coder.count([source], hashlib.sha256(), held_out=False))
+    vocabulary = coder.vocabulary()
+    tracemalloc.start()
+    for encoded in coder.encode([source], hashlib.sha256(), vocabulary):
+        assert len(encoded.ids) == (1 << 20) + 1  # with the space at the end
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * (1 << 20)
