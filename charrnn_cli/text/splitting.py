@@ -1,6 +1,6 @@
 """Where a text is cut into splits: at its shares, or at the nearest ends of documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ class DocumentEnds:
         candidates = np.concatenate([[0], self._kept, [total]])
         return int(candidates[np.abs(candidates - position).argmin()])
 
+    def before(self, position: int) -> int:
+        """The last end before a position; the start of the text counts as an end."""
+        earlier = self._kept[self._kept < position]
+        return int(earlier[-1]) if len(earlier) else 0
+
 
 def cut_sizes(
     tokens: int, settings: PrepareSettings, ends: DocumentEnds | None = None, may_be_empty: bool = False
@@ -54,11 +59,25 @@ def cut_sizes(
     if ends is None:
         sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
     else:
-        valid_start, test_start = ends.nearest(tokens - valid - test, tokens), ends.nearest(tokens - test, tokens)
+        wanted = {"valid": settings.valid != 0, "test": settings.test != 0} if not may_be_empty else {}
+        valid_start, test_start = _document_cuts(tokens, valid, test, wanted, ends)
         sizes = {"train": valid_start, "valid": test_start - valid_start, "test": tokens - test_start}
     if ends is None or not may_be_empty:
         _check_sizes(sizes, settings, ends)
     return sizes
+
+
+def _document_cuts(
+    tokens: int, valid: int, test: int, wanted: Mapping[str, bool], ends: DocumentEnds
+) -> tuple[int, int]:
+    """Where the validation and the test split start. A split that is wanted gets at least one document."""
+    test_start = ends.nearest(tokens - test, tokens)
+    if wanted.get("test") and test_start == tokens:
+        test_start = ends.before(tokens)
+    valid_start = min(ends.nearest(tokens - valid - test, tokens), test_start)
+    if wanted.get("valid") and valid_start == test_start:
+        valid_start = ends.before(test_start)
+    return valid_start, test_start
 
 
 def _check_sizes(sizes: dict[str, int], settings: PrepareSettings, ends: DocumentEnds | None) -> None:
@@ -69,9 +88,8 @@ def _check_sizes(sizes: dict[str, int], settings: PrepareSettings, ends: Documen
             continue
         if ends is not None and size == 0:
             raise TextError(
-                f"the text has too few documents: the {name} split gets none of its {ends.count}, because documents "
-                "are not cut. Use more documents, larger shares such as `valid=0.2` and `test=0.2`, or fewer splits: "
-                "pass `valid=0` and `test=0`."
+                f"the text has too few documents: each split needs one, and there are {ends.count}. Use more "
+                "documents, or fewer splits: pass `valid=0` and `test=0`."
             )
         unit = TOKEN_UNITS[settings.level]
         raise TextError(

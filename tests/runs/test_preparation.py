@@ -190,7 +190,7 @@ def test_one_document_can_be_appended(folder):
 
 def test_a_text_with_too_few_documents_leaves_nothing(folder):
     (folder / "poem.txt").write_text(TEXT)
-    with pytest.raises(TextError, match="the valid split gets none of its 1"):
+    with pytest.raises(TextError, match="each split needs one, and there are 1"):
         list(prepare(["poem.txt"], PrepareSettings(documents="file")))
     assert not RUNS.exists()
 

@@ -42,6 +42,12 @@ def test_splits_end_where_documents_end():
     assert cut_sizes(100, PrepareSettings(valid=0, test=0), ends) == {"train": 100, "valid": 0, "test": 0}
 
 
+def test_every_split_gets_a_document_however_small_its_share():
+    assert cut_sizes(100, PrepareSettings(), ends_of([20, 20, 20, 20, 20])) == {"train": 60, "valid": 20, "test": 20}
+    assert cut_sizes(90, PrepareSettings(test=0), ends_of([30, 30, 30])) == {"train": 60, "valid": 30, "test": 0}
+    assert cut_sizes(90, PrepareSettings(), ends_of([30, 30, 30])) == {"train": 30, "valid": 30, "test": 30}
+
+
 def test_a_text_without_documents_is_cut_at_its_shares():
     assert cut_sizes(99, PrepareSettings()) == {"train": 91, "valid": 4, "test": 4}
 
@@ -49,8 +55,8 @@ def test_a_text_without_documents_is_cut_at_its_shares():
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
-        ([50, 50], "the valid split gets none of its 2, because documents are not cut.*`valid=0.2`.*`test=0`"),
-        ([100], "the text has too few documents: the valid split gets none of its 1"),
+        ([50, 50], "each split needs one, and there are 2.*`valid=0` and `test=0`"),
+        ([100], "each split needs one, and there are 1"),
         ([90, 5, 4, 1], "the text is too short: the test split gets 1 of its 100 characters"),
     ],
 )
