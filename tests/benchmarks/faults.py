@@ -52,12 +52,21 @@ class Disk:
 
         return call
 
+    def opened_by_system(self, function: Callable[..., int]) -> Callable[..., int]:
+        def call(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+            if flags & os.O_CREAT:  # the file of a lock
+                self.change()
+            return function(path, flags, *arguments, **named)
+
+        return call
+
     def fill(self) -> None:
         """Replaces the functions that change files, in this process."""
         Path.open = self.opened(Path.open)  # type: ignore[method-assign]
         for name in ("replace", "rename", "mkdir", "symlink_to"):
             setattr(Path, name, self.failing(getattr(Path, name)))
         os.link, os.fsync = self.failing(os.link), self.failing(os.fsync)
+        os.open = self.opened_by_system(os.open)
         shutil.copyfile = self.failing(shutil.copyfile)
 
 
@@ -94,8 +103,9 @@ def trial(full_at: int, *arguments: str) -> tuple[int, int, str]:
         trial.disk = disk  # type: ignore[attr-defined]
 
     def after() -> None:
-        number = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.write(number, str(trial.disk.count).encode())  # type: ignore[attr-defined]
+        disk = trial.disk  # type: ignore[attr-defined]
+        disk.full_at, count = 1 << 60, disk.count
+        counted.write_text(str(count))
 
     process = start(*arguments, before=before, after=after)
     _, status = os.waitpid(process, 0)
@@ -164,5 +174,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        tempfile.tempdir = folder
         fault_training(args.every)
         fault_preparing(args.every)

@@ -1,9 +1,11 @@
 """Damages every file that charrnn reads, in many ways, and runs each command on it.
 
 Files are cut, emptied, swapped or filled with noise, bits flip, JSON values change in type, size and sign, keys
-disappear, and safetensors headers lie. A command must work, or end with a message and exit code 1 (2 for usage errors).
-A traceback, a hang, a gigabyte of memory or a changed file outside of the run's folder is a failure. Prints every
-failure with the number of its case, and exits with 1 if there was one.
+disappear, and safetensors headers lie. Named pipes, folders and links stand in place of files, and beside an exported
+model. Settings take values at the edges, an archive has many texts, and `sample --json` writes to a terminal. A command
+must work, or end with a message and exit code 1 (2 for usage errors). A traceback, a hang, a gigabyte of memory, a
+changed file outside of the run's folder or a control character on a terminal is a failure. Prints every failure with
+the number of its case, and exits with 1 if there was one.
 
     python tests/benchmarks/fuzz.py --cases 10000
     python tests/benchmarks/fuzz.py --case 4711          # repeat one case and show its output
@@ -14,12 +16,14 @@ import collections
 import gzip
 import json
 import os
+import pty
 import random
 import resource
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import zipfile
@@ -28,8 +32,8 @@ from typing import Any
 
 import torch
 
-import charrnn_cli.generation.texts
 import charrnn_cli.generation.scoring
+import charrnn_cli.generation.texts
 import charrnn_cli.training.loop  # noqa: F401  # imported before any process is forked
 from charrnn_cli.cli import main
 from charrnn_cli.text.formats import zstd
@@ -48,6 +52,11 @@ COMMANDS = {
     "plot": ["plot", "fox"],
     "compare": ["compare", "fox", "whole"],
     "export": ["export", "fox", "exported"],
+    "export again": ["export", "fox", "again", "--force"],
+    "plot perplexity": ["plot", "fox", "--unit", "perplexity", "--over", "tokens"],
+    "train edges": ["train", "fox", "--restart", "--steps", "3", *SMALL],
+    "sample terminal": ["sample", "--model", "fox", "--length", "60", "--json", "--top-p", "1", "--temperature", "9"],
+    "prepare many": ["prepare", "many.zip", "--name", "other"],
     "train": ["train", "fox", "--steps", "30", "--cpu", "--no-preview"],
     "prepare": ["prepare", "fox.txt", "--name", "other"],
     "prepare words": ["prepare", "fox.txt", "--name", "other", "--level", "word"],
@@ -60,11 +69,14 @@ READS = {  # the files that a command may read
     "prepare words": ("fox.txt",),
     "prepare packed": ("fox.gz", "fox.zst", "fox.zip"),
     "prepare records": ("fox.jsonl",),
+    "prepare many": ("many.zip",),
     "append": ("fox.txt", "runs/fox/vocabulary.json", *(f"runs/fox/corpus/{name}" for name in CORPUS)),
 }
+EDGES = ("forget-bias", "init-scale", "clip", "clip-value", "learning-rate", "minutes", "dropout", "hidden", "seed")
+EDGE_VALUES = ("1e308", "-1e308", "1e39", "1e-320", "0", "-1", "nan", "inf", "9" * 400, str(2**63), "")
 SECONDS, MEMORY = 30, 1 << 30
 ODD: list[Any] = [None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), "", "\0", "../../x"]
-ODD += ["x" * 1000, "\x1b[31m", "\ud800", [], {}, [[]], {"a": 1}, [1, 2], ["a", "a"]]
+ODD += [10**400, 1e999, "\x9b\u202e", "x" * 1000, "\x1b[31m", "\ud800", [], {}, [[]], {"a": 1}, [1, 2], ["a", "a"]]
 
 
 def start(arguments: list[str], said: Path) -> int:
@@ -75,7 +87,10 @@ def start(arguments: list[str], said: Path) -> int:
     try:
         out, nothing = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
-        os.dup2(nothing if arguments[0] == "sample" else out, 1)  # generated text is not checked
+        if "--json" in arguments:
+            os.dup2(terminal_copied_to(said.with_name("shown.txt")), 1)
+        else:
+            os.dup2(nothing if arguments[0] == "sample" else out, 1)  # generated text is not checked
         os.dup2(out, 2)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
@@ -92,6 +107,37 @@ def start(arguments: list[str], said: Path) -> int:
         os._exit(code)
 
 
+def terminal_copied_to(path: Path) -> int:
+    """A descriptor of a terminal. A thread copies what is shown there to a file."""
+    shown, terminal = pty.openpty()
+
+    def copy() -> None:
+        with path.open("wb", buffering=0) as file:
+            while data := os.read(shown, 4096):
+                file.write(data)
+
+    threading.Thread(target=copy, daemon=True).start()
+    return terminal
+
+
+def put_beside_a_model(chance: random.Random) -> str:
+    """Makes a folder of an exported model with something odd in it. Returns what."""
+    again = Path("again")
+    again.mkdir()
+    odd = chance.choice(["pipe", "self", "nowhere", "folder", "locked", "leftover", "replaced"])
+    if odd == "pipe":
+        os.mkfifo(again / "pipe")
+    elif odd in ("self", "nowhere", "folder"):
+        (again / odd).symlink_to({"self": ".", "nowhere": "nothing", "folder": "../runs"}[odd])
+    elif odd == "locked":
+        (again / ".x.00c0ffee.lock").mkdir()
+    elif odd == "leftover":
+        Path(".again.00c0ffee.tmp").mkdir()
+    else:
+        again.rename(".again.4711.replaced")
+    return odd
+
+
 def write_texts() -> None:
     """Writes the texts to prepare, in every format."""
     Path("fox.txt").write_text(TEXT)
@@ -100,6 +146,9 @@ def write_texts() -> None:
     with zipfile.ZipFile("fox.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("one.txt", TEXT)
         archive.writestr("two.txt", TEXT)
+    with zipfile.ZipFile("many.zip", "w") as archive:
+        for number in range(300):
+            archive.writestr(f"{number}.txt", TEXT[:200])
     Path("fox.jsonl").write_text("".join(json.dumps({"id": 1, "text": line}) + "\n" for line in TEXT.splitlines()))
 
 
@@ -121,6 +170,8 @@ def damage(path: Path, chance: random.Random, others: list[Path]) -> str:
     """Damages a file. Returns how."""
     data = path.read_bytes()
     ways = [cut, empty, flip, noise, swap, repeat, vanish, folder, link]
+    if "runs" in path.parts:  # a pipe that is named as a text may wait for its writer
+        ways += [pipe] * 2
     if path.suffix == ".json":
         ways += [change_json] * 8
     if path.suffix == ".jsonl":
@@ -128,8 +179,10 @@ def damage(path: Path, chance: random.Random, others: list[Path]) -> str:
     if path.suffix == ".safetensors":
         ways += [change_header] * 6
     way = chance.choice(ways)
-    if way in (vanish, folder, link):
+    if way in (vanish, folder, link, pipe):
         path.unlink()
+        if way is pipe:
+            os.mkfifo(path)
         if way is folder:
             path.mkdir()
         elif way is link:
@@ -175,6 +228,9 @@ def folder() -> None: ...
 
 
 def link() -> None: ...
+
+
+def pipe() -> None: ...
 
 
 def change_json(data: bytes, chance: random.Random) -> bytes:
@@ -232,9 +288,15 @@ def case(number: int, loud: bool) -> tuple[str, str] | None:
         victims = [p for p in files if (str(p) in wanted if wanted else "runs/fox" in str(p))]
         victim = chance.choice(victims)
         how = damage(victim, chance, files)
-        what = f"{name}: {victim} {how}"
+        what, arguments = f"{name}: {victim} {how}", list(COMMANDS[name])
+        if name == "train edges":
+            arguments.append(f"--{chance.choice(EDGES)}={chance.choice(EDGE_VALUES)}")
+            what += f" {arguments[-1][:40]}"
+        if name == "export again":
+            what += f" beside {put_beside_a_model(chance)}"
+        Path("../shown.txt").unlink(missing_ok=True)
         outside = {path: path.read_bytes() for path in Path("runs/whole").rglob("*") if path.is_file()}
-        code = run(COMMANDS[name], Path("../said.txt"))
+        code = run(arguments, Path("../said.txt"))
         said = Path("../said.txt").read_bytes().decode("utf-8", "replace")
         if loud:
             print(what, code, said, sep="\n")
@@ -242,8 +304,9 @@ def case(number: int, loud: bool) -> tuple[str, str] | None:
             return what, "hangs"
         if code not in (0, 1, 2) or "Traceback" in said:
             return what, said.strip().splitlines()[-1][:300] if said.strip() else f"exit code {code}"
-        if "\x1b" in said:
-            return what, "an escape character is printed"
+        shown = Path("../shown.txt").read_bytes().decode("utf-8", "replace") if Path("../shown.txt").exists() else ""
+        if not (said + shown).replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+            return what, "a control character is printed"
         if {path: path.read_bytes() for path in Path("runs/whole").rglob("*") if path.is_file()} != outside:
             return what, "another run is changed"
         return None

@@ -2,13 +2,15 @@
 
 After each kill of `train`, every file of the run must be intact, and `sample` and `info` must be able to read it. At
 the end no temporary file may be left, and weights, state and log must be those of a run that was never interrupted.
-After each kill of `prepare --force`, there must be the old run or the new one, not a mixture. Exits with 1 at the first
-failure.
+After each kill of `prepare --force`, there must be the old run or the new one, not a mixture. After each kill of
+`export --force`, the model must be whole and the other files of its folder must be there. Nothing may be left in the
+temporary folder, or beside the file of `sample --output`. Exits with 1 at the first failure.
 
     python tests/benchmarks/kills.py --kills 200
 """
 
 import argparse
+import gzip
 import json
 import os
 import random
@@ -116,7 +118,9 @@ def result(run: Run) -> tuple[object, ...]:
 
 
 def unfinished() -> list[str]:
-    return [str(path) for path in Path("runs").rglob(".*") if path.name.endswith((".tmp", ".replaced"))]
+    endings = (".tmp", ".replaced", ".lock")
+    places = (Path("runs").rglob(".*"), Path().glob(".*"), Path(tempfile.gettempdir()).glob("charrnn-*"))
+    return [str(path) for place in places for path in place if path.suffix in endings or path.suffix == ""]
 
 
 def kill_training(kills: int, chance: random.Random) -> None:
@@ -173,6 +177,30 @@ def kill_preparing(kills: int, chance: random.Random) -> None:
     print(f"prepare: killed {kills} times; 0 failures; runs seen afterwards: {len(seen)}", flush=True)
 
 
+def kill_exporting(kills: int, chance: random.Random) -> None:
+    """Kills `export --force` and `sample --output` of the run that `kill_training` made."""
+    export, kept = ("export", "whole", "kept", "--force"), Path("kept")
+    run_for(None, *export)
+    Path("kept/README.md").write_text("mine")
+    Path("kept/link").symlink_to("README.md")
+    started = time.perf_counter()
+    run_for(None, *export)
+    takes = time.perf_counter() - started
+    sample = ("sample", "--model", "kept", "--prime-file", "text.txt.gz", "--output", "new.txt", "--force")
+    Path("text.txt.gz").write_bytes(gzip.compress(TEXTS[0].encode()))
+    for kill in range(kills):
+        run_for(chance.uniform(0, 1.2 * takes), *(export if kill % 2 else sample))
+        run_for(None, "info", "kept")  # any command completes a rename that a kill interrupted
+        look(Run(kept))
+        if Path("kept/README.md").read_text() != "mine" or str(Path("kept/link").readlink()) != "README.md":
+            fail("an export that was killed lost files")
+    run_for(None, *export)
+    run_for(None, *sample)
+    if left := unfinished():
+        fail(f"temporary files were left: {', '.join(left)}")
+    print(f"export and sample: killed {kills} times; 0 failures", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
@@ -181,5 +209,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        tempfile.tempdir = folder
         kill_training(args.kills, random.Random(args.seed))
         kill_preparing(args.kills, random.Random(args.seed))
+        kill_exporting(args.kills, random.Random(args.seed))
