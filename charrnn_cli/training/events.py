@@ -67,7 +67,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class ThreadChange:
-    """The number of threads follows the load of the machine. In bfloat16 it changes the last bits of the result."""
+    """The number of threads follows the load of the machine. It changes the last bits of the result."""
 
     step: int
     threads: int
