@@ -179,6 +179,7 @@ def open_and_wait(path, *arguments, **named):
 pathlib.Path.open = open_and_wait
 number = int(sys.argv[1])
 sys.argv = ["charrnn", "prepare", "pipe"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with it ignored
 main()
 """
 
