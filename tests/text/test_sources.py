@@ -166,7 +166,7 @@ def test_the_null_device_is_an_empty_file_and_other_devices_are_refused(folder):
 
 
 SIGNAL_WHILE_WAITING = """
-import os, pathlib, sys, threading
+import os, pathlib, signal, sys, threading
 from charrnn_cli.cli import main
 
 opened = pathlib.Path.open
