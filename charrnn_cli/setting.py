@@ -62,7 +62,10 @@ def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
     """
     import msgspec  # not loaded for --help
 
-    return msgspec.convert(record, kind)
+    try:
+        return msgspec.convert(record, kind)
+    except msgspec.ValidationError as error:  # a ValueError only in newer versions
+        raise ValueError(str(error)) from error
 
 
 def with_names(text: str, written: Callable[[str, str | None], str]) -> str:

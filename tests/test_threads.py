@@ -1,8 +1,6 @@
-import numpy as np
 import pytest
 
 from charrnn_cli import threads as module
-from charrnn_cli.machine import available_cores
 from charrnn_cli.threads import FIRST_RETRY, WINDOW_STEPS, Threads, blas_threads, steady_threads
 
 
@@ -110,15 +108,3 @@ def test_the_environment_or_the_caller_says_how_many_threads_numpy_has(monkeypat
     assert numbers == []
     assert blas_threads(1).most == 1
     assert numbers == [1]
-
-
-def test_a_product_of_numpy_does_not_depend_on_its_threads():
-    random = np.random.default_rng(0)
-    a, b = (random.standard_normal(shape).astype(np.float32) for shape in ((64, 512), (512, 2048)))
-    whole, row = a @ b, a[:1] @ b
-    module._limit_blas(1)
-    try:
-        assert (a @ b == whole).all()
-        assert (a[:1] @ b == row).all()
-    finally:
-        module._limit_blas(available_cores())

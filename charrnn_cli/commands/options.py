@@ -49,7 +49,7 @@ ThreadsOption = Annotated[
     typer.Option(
         min=1,
         max=1024,
-        help="Number of CPU threads.  [default: all cores, fewer while the machine is busy]",
+        help="Number of CPU threads.  [default: all cores]",
         rich_help_panel=DEVICE,
     ),
 ]

@@ -16,7 +16,7 @@ from charrnn_cli.generation.engine import Engine, EngineUnavailableError
 from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, Array, CellWeights
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.weights import SCALE
-from charrnn_cli.threads import blas_threads
+from charrnn_cli.threads import blas_threads, steady_threads
 
 Weights = Mapping[str, Array]
 EPSILON = np.float32(1e-5)  # of layer normalization, as in torch
@@ -85,7 +85,8 @@ class NumpyEngine(Engine[StepState]):
             )
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
-        self.threads = blas_threads(threads)
+        # The last bits of a product depend on the threads, so only scoring lets their number follow the load.
+        self.threads = steady_threads() if threads is None else blas_threads(threads)
         self.cell = NUMPY_STEPS[settings.cell]
         self.head, self.head_bias = _head(floats, settings)  # (H, V), (V,)
         self.inputs = _inputs(floats, settings)  # (V, E)

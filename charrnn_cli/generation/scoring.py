@@ -15,14 +15,14 @@ from charrnn_cli.config import EngineName
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.numpy_engine import StepState
+from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
 from charrnn_cli.generation.sampling import BROKEN
 from charrnn_cli.network.device import pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import State, trained_model
 from charrnn_cli.runs.models import Model
 from charrnn_cli.text.scorable import ScorableText
-from charrnn_cli.threads import steady_threads
+from charrnn_cli.threads import blas_threads, steady_threads
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ def _network(model: Model, device: torch.device, engine: EngineName, threads: in
     if engine in ("auto", "torch"):
         return trained_model(model.settings, model.weights, device), "torch"
     stepping = load_engine(model, engine, threads=threads)
+    if isinstance(stepping, NumpyEngine):
+        stepping.threads = blas_threads(threads)
     return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
 
 

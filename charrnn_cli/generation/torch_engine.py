@@ -17,7 +17,6 @@ from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Engine, Sampler, TokenBlock
 from charrnn_cli.generation.sampling import BROKEN, Ids
-from charrnn_cli.network.device import watched_threads
 from charrnn_cli.network.model import State, trained_model
 from charrnn_cli.network.precision import exact_products
 
@@ -46,7 +45,8 @@ class TorchEngine(Engine[State]):
         self.name = f"torch on {device}"
         self.model = trained_model(settings, weights, device).eval()
         self.device = device
-        self.threads = watched_threads(device, threads)
+        if threads is not None:
+            torch.set_num_threads(threads)
 
     def start(self, streams: int) -> State:
         return self.model.zero_state(streams)
@@ -86,10 +86,8 @@ class TorchEngine(Engine[State]):
             return TokenBlock(torch.stack(drawn, 1).cpu().numpy(), score_array, state)
 
     def _step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        self.threads.start()
         with exact_products():
             logits, state = self.model(x[:, None], state)  # (B, 1, V)
-        self.threads.stop()
         return logits[:, 0], state
 
     def _tensor(self, ids: Ids) -> Tensor:

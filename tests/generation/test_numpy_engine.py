@@ -84,3 +84,9 @@ def test_a_gpu_computes_the_same():
     one, other = NumpyEngine(weights, settings), TorchEngine(weights, settings, torch.device("cuda"))
     ids = np.array([1, 2])
     np.testing.assert_allclose(one.step(ids, one.start(2))[0], other.step(ids, other.start(2))[0], atol=1e-3)
+
+
+def test_the_load_of_the_machine_does_not_change_what_a_seed_writes():
+    settings = ModelSettings(hidden=12, layers=1, embedding=5)
+    engine = NumpyEngine(get_weights(LanguageModel(settings, V)), settings)
+    assert engine.threads.most == 1  # the number of threads stays as it is

@@ -12,6 +12,7 @@ from charrnn_cli.generation.scoring import TextScore, score_text, scoring_device
 from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
+from charrnn_cli.threads import steady_threads
 
 CPU = torch.device("cpu")
 
@@ -94,3 +95,18 @@ def test_an_engine_gives_the_same_score_as_torch(fox):
     assert [score.engine for score in scores] == ["torch", "NumPy"]
     assert scores[0].loss == pytest.approx(scores[1].loss, abs=1e-5)
     assert [line.tokens for line in scores[0].lines] == [line.tokens for line in scores[1].lines]
+
+
+def test_the_threads_of_numpy_follow_the_load_while_it_scores(fox, monkeypatch):
+    watched = []
+
+    def watch(number):
+        watched.append(number)
+        return steady_threads()
+
+    monkeypatch.setattr("charrnn_cli.generation.scoring.blas_threads", watch)
+    train_small(fox, steps=3)
+    model = load_model(fox)
+    text = read_split(Corpus(fox.corpus).split("valid"), model.vocabulary, by_line=False)
+    list(score_text(model, text, CPU, engine="numpy"))
+    assert watched == [None]

@@ -26,7 +26,9 @@ def run(folder) -> Run:
     run = prepare_text(folder, "0123456789" * 100, name="digits")
     Config(ModelSettings(), TrainingSettings(steps=2), "auto", "CPU", "0" * 64, {}).save(run.config)
     for step in (1, 2):
-        save_checkpoint(run, dataclasses.replace(SUMMARY, step=step), {"a": np.ones(7, np.float32)}, {}, {}, 1)
+        save_checkpoint(
+            run, dataclasses.replace(SUMMARY, step=step), {"a": np.ones(7, np.float32)}, {"b": np.ones(1)}, {}, 1
+        )
     return run
 
 
