@@ -22,14 +22,23 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
     """A new temporary folder with a lock in it."""
 
     def __init__(self) -> None:
-        lock = None
-        while lock is None:
+        super().__init__(prefix="charrnn-", ignore_cleanup_errors=True)
+        while (lock := self._new_lock()) is None:
+            super().cleanup()
             super().__init__(prefix="charrnn-", ignore_cleanup_errors=True)
-            lock = new_lock(Path(self.name, SPOOL_LOCK))
         self._lock: int | None = lock
+
+    def _new_lock(self) -> int | None:
+        """The lock of the new folder; None if another process has removed the folder, which was still empty."""
+        try:
+            return new_lock(Path(self.name, SPOOL_LOCK))
+        except FileNotFoundError:
+            return None
 
     def cleanup(self) -> None:
         if self._lock is not None:
+            with suppress(OSError):
+                _remove_all_but_lock(Path(self.name))
             os.close(self._lock)
             self._lock = None
         super().cleanup()
@@ -55,8 +64,22 @@ def _own_folders(parent: Path) -> Iterator[Path]:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    """Removes a temporary folder whose process has ended. Raises FileNotFoundError if it has no lock."""
-    lock = take_over(folder / SPOOL_LOCK)
+    """Removes a temporary folder whose process has ended. Raises OSError if it has no lock and is not empty."""
+    try:
+        lock = take_over(folder / SPOOL_LOCK)
+    except FileNotFoundError:  # killed before it had a lock, or after everything else was removed
+        folder.rmdir()
+        return
     if lock is not None:
+        _remove_all_but_lock(folder)
         os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_all_but_lock(folder: Path) -> None:
+    """Empties a folder. The lock goes last, so that another process can finish this if it is interrupted."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != SPOOL_LOCK:
+            path.unlink(missing_ok=True)
