@@ -139,7 +139,7 @@ def sample(
     """
     from charrnn_cli.errors import UsageError
     from charrnn_cli.generation.escapes import unescape
-    from charrnn_cli.generation.session import check_texts, random_seed, sampling_settings
+    from charrnn_cli.generation.model import check_texts, random_seed, sampling_settings
 
     if interactive and (num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from):
         raise UsageError(
@@ -164,37 +164,37 @@ def sample(
 
         check_output(output, force)
 
-    from charrnn_cli.generation.session import Session
+    from charrnn_cli.generation.model import Model
     from charrnn_cli.machine import keep_freed_memory
     from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream, print_texts, reading_bar
 
     keep_freed_memory()
-    session = Session.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
-    text = session.text_of(file) if file is not None else prime or ""
-    encoded = session.encode(text, unknown)
-    for name, tokens in session.check(sampling).items():
+    loaded = Model.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
+    text = loaded.text_of(file) if file is not None else prime or ""
+    encoded = loaded.encode(text, unknown)
+    for name, tokens in loaded.check(sampling).items():
         unknown_names = ", ".join(map(repr, tokens))
         typer.echo(f"{flag(name)}: the model does not know {unknown_names} and never writes it", err=True)
     colors = None if color == "none" or output is not None or as_json else _color_console()
     if color == "surprise" and colors is None:
         typer.echo("--color surprise: the output is not a terminal with colors, so the text stays plain", err=True)
-    typer.echo(f"{session.description}; --seed {seed}", err=True)
+    typer.echo(f"{loaded.description}; --seed {seed}", err=True)
     if interactive:
         from charrnn_cli.generation.conversation import Conversation
         from charrnn_cli.terminal.interactive import converse
 
-        converse(Conversation(session, sampling, seed, unknown), text, colors)
+        converse(Conversation(loaded, sampling, seed, unknown), text, colors)
         return
-    original = session.original(copies_from) if check_copies or copies_from else None
+    original = loaded.original(copies_from) if check_copies or copies_from else None
     with reading_bar(len(encoded.ids)) as progress:
-        read = session.read(encoded, progress=progress)
-    if separator is None and not session.writes_lines:
+        read = loaded.read(encoded, progress=progress)
+    if separator is None and not loaded.writes_lines:
         separator = "---"
     scored = as_json or colors is not None
-    texts = session.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
+    texts = loaded.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
     with out_stream(output) as stream:
         if as_json:
-            print_texts(texts, JsonOutput(stream, session.run.name, seed, original, logprobs))
+            print_texts(texts, JsonOutput(stream, loaded.run.name, seed, original, logprobs))
         else:
             print_texts(texts, TextOutput(stream, separator, not no_echo, raw, colors, original))
 

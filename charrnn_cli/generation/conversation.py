@@ -6,8 +6,8 @@ from typing import Any
 
 from charrnn_cli.config import SamplingSettings, Unknown
 from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prime import EncodedPrime, UnknownTokensError
-from charrnn_cli.generation.session import Session
 from charrnn_cli.generation.texts import Piece
 
 CHANGEABLE: dict[str, Callable[[str], float]] = {  # the settings that can change between turns, and their types
@@ -23,9 +23,9 @@ CHANGEABLE: dict[str, Callable[[str], float]] = {  # the settings that can chang
 class Conversation:
     """A text that a person and a model write in turns. The model reads only what is new in each turn."""
 
-    def __init__(self, session: Session, settings: SamplingSettings, seed: int, unknown: Unknown = "error") -> None:
+    def __init__(self, model: Model, settings: SamplingSettings, seed: int, unknown: Unknown = "error") -> None:
         self.settings = settings
-        self._session, self._seed, self._unknown = session, seed, unknown
+        self._model, self._seed, self._unknown = model, seed, unknown
         self._turns_written = 0  # including those that were undone
         self.new()
 
@@ -33,7 +33,7 @@ class Conversation:
         """Starts a new text."""
         self.text = ""
         self._turns: list[tuple[str, str]] = []  # the text before each turn, and what was typed
-        self._prime = self._session.read(EncodedPrime([]))  # before the last turn
+        self._prime = self._model.read(EncodedPrime([]))  # before the last turn
 
     def add(self, typed: str) -> Iterator[Piece]:
         """Adds what was typed, and yields what the model writes after it. Both become part of the text.
@@ -41,18 +41,18 @@ class Conversation:
         Raises UsageError for tokens that the model does not know.
         """
         last, first = self.text[-1:], typed[:1]
-        if self._session.vocabulary.level == "word" and last.isalnum() and first.isalnum():
+        if self._model.vocabulary.level == "word" and last.isalnum() and first.isalnum():
             typed = f" {typed}"  # starts a new word
         try:
-            prime = self._session.encode(typed, self._unknown, before=self.text)
+            prime = self._model.encode(typed, self._unknown, before=self.text)
         except UnknownTokensError as error:
             raise UsageError(f"{error.fact} Change what you typed.") from error
         self._turns.append((self.text, typed))
         self.text += typed
-        self._prime = self._session.read(prime, after=self._prime)
+        self._prime = self._model.read(prime, after=self._prime)
         seed = self._seed + self._turns_written
         self._turns_written += 1
-        for event in self._session.write(self._prime, self.settings, seed=seed, scored=True):
+        for event in self._model.write(self._prime, self.settings, seed=seed, scored=True):
             if isinstance(event, Piece) and not event.prime:
                 self.text += event.text
                 yield event

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from charrnn_cli.config import EngineName
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.engine import Engine, EngineUnavailableError
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 
 if TYPE_CHECKING:
     import torch
 
 
 def load_engine(
-    model: Model,
+    model: StoredModel,
     name: EngineName = "auto",
     gpu: bool = False,
     device: str | None = None,
@@ -42,7 +42,7 @@ def load_engine(
     return _torch(model, threads)
 
 
-def _onnx(model: Model, threads: int | None) -> Engine[Any]:
+def _onnx(model: StoredModel, threads: int | None) -> Engine[Any]:
     if find_spec("onnxruntime") is None or find_spec("onnx") is None:
         raise EngineUnavailableError(
             "`engine=onnx` needs ONNX Runtime, which is not installed. Type: pip install onnxruntime onnx"
@@ -52,13 +52,13 @@ def _onnx(model: Model, threads: int | None) -> Engine[Any]:
     return OnnxEngine(model.weights, model.settings, threads)
 
 
-def _numpy(model: Model, threads: int | None) -> Engine[Any]:
+def _numpy(model: StoredModel, threads: int | None) -> Engine[Any]:
     from charrnn_cli.generation.numpy_engine import NumpyEngine
 
     return NumpyEngine(model.weights, model.settings, threads)
 
 
-def _torch(model: Model, threads: int | None, device: "torch.device | None" = None) -> Engine[Any]:
+def _torch(model: StoredModel, threads: int | None, device: "torch.device | None" = None) -> Engine[Any]:
     import torch
 
     from charrnn_cli.generation.torch_engine import TorchEngine
@@ -66,7 +66,7 @@ def _torch(model: Model, threads: int | None, device: "torch.device | None" = No
     return TorchEngine(model.weights, model.settings, device or torch.device("cpu"), threads)
 
 
-ENGINES: dict[EngineName, Callable[[Model, int | None], Engine[Any]]] = {
+ENGINES: dict[EngineName, Callable[[StoredModel, int | None], Engine[Any]]] = {
     "onnx": _onnx,
     "numpy": _numpy,
     "torch": _torch,

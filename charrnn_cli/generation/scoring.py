@@ -20,7 +20,7 @@ from charrnn_cli.generation.sampling import BROKEN
 from charrnn_cli.network.device import pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import State, trained_model
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.scorable import ScorableText
 from charrnn_cli.threads import blas_threads, steady_threads
 
@@ -91,7 +91,7 @@ def scoring_device(engine: EngineName, gpu: bool, cpu: bool, device: str | None)
 
 
 def score_text(
-    model: Model,
+    model: StoredModel,
     text: ScorableText,
     device: torch.device,
     exact: bool = False,
@@ -124,7 +124,7 @@ def score_text(
     )
 
 
-def _network(model: Model, device: torch.device, engine: EngineName, threads: int | None) -> tuple[Network, str]:
+def _network(model: StoredModel, device: torch.device, engine: EngineName, threads: int | None) -> tuple[Network, str]:
     """What computes the logits, and its name."""
     if engine in ("auto", "torch"):
         return trained_model(model.settings, model.weights, device), "torch"

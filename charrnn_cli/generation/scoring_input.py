@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.scorable import ScorableText, read_split, read_text
@@ -20,7 +20,7 @@ Split = Literal["train", "valid", "test"]
 
 def read_files(
     files: Sequence[str],
-    model: Model,
+    model: StoredModel,
     unknown: Literal["error", "skip"] = "error",
     by_line: bool = False,
     **changes: Any,

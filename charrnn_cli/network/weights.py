@@ -9,13 +9,13 @@ from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.checkpoints import weights_file
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.runs.models import Model, load_model
+from charrnn_cli.runs.models import StoredModel, load_model
 from charrnn_cli.runs.weights import SCALE
 
 Shape = tuple[int, ...]
 
 
-def load_checked_model(run: Run, checkpoint: int | str | None = None) -> Model:
+def load_checked_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
     """The best weights of a run or model, or those of a checkpoint (its step, "first", "last" or "best"), checked.
 
     Raises RunError if a file is missing or damaged or does not fit the others, UsageError if there is no such
@@ -30,7 +30,7 @@ def load_checked_model(run: Run, checkpoint: int | str | None = None) -> Model:
     return model
 
 
-def check_shapes(model: Model, path: Path) -> None:
+def check_shapes(model: StoredModel, path: Path) -> None:
     """Raises RunError if weights, read from `path`, do not fit the settings and the vocabulary, or are not finite."""
     shapes = weight_shapes(model.settings, len(model.vocabulary))
     if SCALE in model.weights:

@@ -44,7 +44,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Model:
+class StoredModel:
     """A trained model in memory. `text` says how to read a text for it."""
 
     settings: ModelSettings
@@ -54,7 +54,7 @@ class Model:
     text: PrepareSettings
 
 
-def load_model(run: Run, checkpoint: int | str | None = None) -> Model:
+def load_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
     """The best weights of a run or model, or the weights of a checkpoint: its step, "first", "last" or "best".
 
     Whether the weights fit the settings is not checked here, but in network/weights.py. Raises RunError if a file is
@@ -66,7 +66,7 @@ def load_model(run: Run, checkpoint: int | str | None = None) -> Model:
         raise RunError(f"{path} is damaged: its checksum differs from the one in config.json.")
     vocabulary = Vocabulary.load(run.vocabulary)
     text = _text_settings(run, config, vocabulary)
-    return Model(config.model, vocabulary, load_tensors(path), load_summary(path), text)
+    return StoredModel(config.model, vocabulary, load_tensors(path), load_summary(path), text)
 
 
 def _text_settings(run: Run, config: Config, vocabulary: Vocabulary) -> PrepareSettings:

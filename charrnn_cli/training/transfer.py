@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.model import LanguageModel, get_weights, set_weights
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.vocabulary import Vocabulary
 
 TOKEN_ROWS = ("embedding.weight", "head.weight", "head.bias")  # weights with a row for each token
@@ -28,7 +28,7 @@ class Matched:
     left: int  # tokens that the new text does not have
 
 
-def transfer(origin: Model, name: str, model: LanguageModel, vocabulary: Vocabulary) -> Matched:
+def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: Vocabulary) -> Matched:
     """Copies the weights of the trained model `origin`, called `name`, into a `model` of the same shape.
 
     Two vocabularies give different ids to the same token, even if they are equally large, so weights of tokens are

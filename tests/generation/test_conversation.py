@@ -4,11 +4,11 @@ import torch
 from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.conversation import Conversation
-from charrnn_cli.generation.session import Session
+from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.texts import Piece
 from charrnn_cli.network.model import LanguageModel, get_weights
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.runs.weights import Summary
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -17,27 +17,27 @@ ABC = Vocabulary("char", ("\n", " ", *"abcdefghijklmnopqrstuvwxyz"))
 
 
 @pytest.fixture
-def session(folder) -> Session:
+def model(folder) -> Model:
     torch.manual_seed(0)
     weights = {name: 4 * array for name, array in get_weights(LanguageModel(SETTINGS, len(ABC))).items()}
     summary = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")
-    return Session(Run(folder), Model(SETTINGS, ABC, weights, summary, PrepareSettings()), engine="numpy")
+    return Model(Run(folder), StoredModel(SETTINGS, ABC, weights, summary, PrepareSettings()), engine="numpy")
 
 
 @pytest.fixture
-def conversation(session) -> Conversation:
-    return Conversation(session, SamplingSettings(length=20, temperature=1.0), 5)
+def conversation(model) -> Conversation:
+    return Conversation(model, SamplingSettings(length=20, temperature=1.0), 5)
 
 
 def written(pieces) -> str:
     return "".join(piece.text for piece in pieces)
 
 
-def test_a_turn_continues_the_whole_text(session, conversation):
+def test_a_turn_continues_the_whole_text(model, conversation):
     first = written(conversation.add("far"))
     second = written(conversation.add("be"))
     assert conversation.text == f"far{first}be{second}"
-    whole = session.write(session.read_prime(f"far{first}be"), conversation.settings, seed=5 + 1)
+    whole = model.write(model.read_prime(f"far{first}be"), conversation.settings, seed=5 + 1)
     assert written(event for event in whole if isinstance(event, Piece) and not event.prime) == second
 
 
@@ -62,12 +62,12 @@ def test_what_was_written_before_a_stop_stays(conversation):
     assert conversation.text + written(conversation.add("")) == conversation.text
 
 
-def test_a_new_text_forgets_the_old_one(session, conversation):
+def test_a_new_text_forgets_the_old_one(model, conversation):
     written(conversation.add("far"))
     conversation.new()
     assert conversation.text == ""
     second = written(conversation.add("be"))
-    whole = session.write(session.read_prime("be"), conversation.settings, seed=5 + 1)
+    whole = model.write(model.read_prime("be"), conversation.settings, seed=5 + 1)
     assert written(event for event in whole if isinstance(event, Piece) and not event.prime) == second
 
 

@@ -7,18 +7,18 @@ from charrnn_cli.generation import numpy_cells, onnx_cells
 from charrnn_cli.generation.engines import ENGINES, load_engine
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.network.model import LanguageModel, get_weights
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.runs.weights import Summary
 from charrnn_cli.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("char", ("\n", " ", *"abcdefghijklmnopqrstuvwxyz"))
 
 
-def model(cell: str = "lstm") -> Model:
+def model(cell: str = "lstm") -> StoredModel:
     torch.manual_seed(0)
     settings = ModelSettings(cell, hidden=16, layers=2, embedding=8)
     summary = Summary(1, 0.1, 1.0, 2.0, 2.0, "2020-01-01T00:00:00+00:00")
-    return Model(settings, ABC, get_weights(LanguageModel(settings, len(ABC))), summary, PrepareSettings())
+    return StoredModel(settings, ABC, get_weights(LanguageModel(settings, len(ABC))), summary, PrepareSettings())
 
 
 def test_engines_by_name():

@@ -3,7 +3,7 @@ from support import TEXT, train_small
 
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.generation.session import MAX_TEXTS, Session, check_texts, random_seed, sampling_settings
+from charrnn_cli.generation.model import MAX_TEXTS, Model, check_texts, random_seed, sampling_settings
 from charrnn_cli.generation.texts import Piece, Sample
 from charrnn_cli.runs.folders import find_run
 
@@ -11,8 +11,8 @@ SHORT = SamplingSettings(length=20)
 
 
 @pytest.fixture(scope="module")
-def anna() -> Session:
-    return Session.open(find_run("anna"), engine="numpy")
+def anna() -> Model:
+    return Model.open(find_run("anna"), engine="numpy")
 
 
 def texts(events) -> list[str]:
@@ -26,21 +26,21 @@ def texts(events) -> list[str]:
     return found[:-1]
 
 
-def test_a_session_opens_a_bundled_model_a_run_or_the_last_one(fox):
+def test_a_model_opens_a_bundled_model_a_run_or_the_last_one(fox):
     train_small(fox)
-    assert Session.open("anna").run.bundled
-    assert Session.open().run == Session.open("fox").run == fox
+    assert Model.open("anna").run.bundled
+    assert Model.open().run == Model.open("fox").run == fox
     with pytest.raises(RunError, match="nobody"):
-        Session.open("nobody")
+        Model.open("nobody")
     with pytest.raises(UsageError, match="31"):
-        Session.open(fox, checkpoint=31)
+        Model.open(fox, checkpoint=31)
 
 
 def test_opening_and_encoding_loads_no_engine():
-    session = Session.open("anna")
-    session.encode("Far")
-    session.check(SHORT)
-    assert "engine" not in vars(session)
+    model = Model.open("anna")
+    model.encode("Far")
+    model.check(SHORT)
+    assert "engine" not in vars(model)
 
 
 def test_the_description_names_model_and_engine(anna):
@@ -121,7 +121,7 @@ def test_a_prime_comes_from_a_file_of_any_format(anna, folder):
 
 def test_the_original_is_a_file_or_the_training_text(anna, fox, folder):
     train_small(fox)
-    (pieces,) = Session.open(fox).original().pieces()
+    (pieces,) = Model.open(fox).original().pieces()
     assert "".join(map(chr, pieces)) == TEXT[: len(pieces)]
     (folder / "other.txt").write_text("some text")
     (pieces,) = anna.original(["other.txt"]).pieces()

@@ -1,4 +1,4 @@
-"""A model that reads primes and writes texts. Every way to use a model, such as a command, goes through a session."""
+"""A model that reads primes and writes texts. Every way to use a model, such as a command, goes through it."""
 
 import dataclasses
 import secrets
@@ -17,7 +17,7 @@ from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample
-from charrnn_cli.runs.models import Model
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.reader import read_whole_text
@@ -27,19 +27,19 @@ MAX_TEXTS = 1_000_000
 TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to this many tokens per line
 
 
-class Session:
+class Model:
     """A model in memory and the engine that computes it. The engine is loaded when it is first needed."""
 
     def __init__(
         self,
         run: Run,
-        model: Model,
+        stored: StoredModel,
         engine: EngineName = "auto",
         gpu: bool = False,
         device: str | None = None,
         threads: int | None = None,
     ) -> None:
-        self.run, self.model, self.vocabulary = run, model, model.vocabulary
+        self.run, self.stored, self.vocabulary = run, stored, stored.vocabulary
         self._engine_name, self._gpu, self._device, self._threads = engine, gpu, device, threads
 
     @classmethod
@@ -53,7 +53,7 @@ class Session:
         device: str | None = None,
         threads: int | None = None,
         root: Path = RUNS,
-    ) -> "Session":
+    ) -> "Model":
         """Loads a run in `root`, a bundled model or a model's folder; None is the run that was trained last.
 
         Raises RunError, UsageError if there is no such checkpoint.
@@ -64,20 +64,20 @@ class Session:
     @cached_property
     def engine(self) -> Engine[Any]:
         """What computes the model. Raises UsageError, DeviceError."""
-        return load_engine(self.model, self._engine_name, self._gpu, self._device, self._threads)
+        return load_engine(self.stored, self._engine_name, self._gpu, self._device, self._threads)
 
     @property
     def writes_lines(self) -> bool:
         """Whether each text is a line, such as a name of a list, because the model learned from such documents."""
-        return self.model.text.documents == "line"
+        return self.stored.text.documents == "line"
 
     @property
     def description(self) -> str:
         """The model and its engine in one line. Loads the engine."""
-        summary = self.model.summary
+        summary = self.stored.summary
         loss = "" if summary.valid_loss is None else f", validation loss {summary.valid_loss:.3f}"
         where = "bundled" if self.run.bundled else self.run.folder
-        shape = network_shape(self.model.settings)
+        shape = network_shape(self.stored.settings)
         return f"{self.run.name} ({where}): {shape}, step {summary.step:,}{loss}; {self.engine.name}"
 
     def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
@@ -92,7 +92,7 @@ class Session:
 
         Raises TextError, UsageError, DiskError.
         """
-        return read_whole_text(file, self.model.text)
+        return read_whole_text(file, self.stored.text)
 
     def read(
         self, prime: EncodedPrime, *, after: Prime | None = None, progress: ReadProgress = ignore_progress
@@ -142,7 +142,7 @@ class Session:
         Raises RunError if the model comes without it, UsageError, TextError, DiskError.
         """
         if files:
-            return Original.from_files(files, self.model.text)
+            return Original.from_files(files, self.stored.text)
         if not self.run.prepared:
             raise RunError(f"{self.run.name} comes without its training text. Pass a text: `copies_from=FILE.txt`.")
         return Original.from_split(Corpus(self.run.corpus).split("train"), self.vocabulary)
