@@ -19,7 +19,7 @@ from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
 from charrnn_cli.generation.sampling import BROKEN
 from charrnn_cli.network.device import pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
-from charrnn_cli.network.model import State, trained_model
+from charrnn_cli.network.model import HiddenState, trained_model
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.scorable import ScorableText
 from charrnn_cli.threads import blas_threads, steady_threads
@@ -64,11 +64,11 @@ class EngineNetwork:
     def train(self, mode: bool = True) -> None:
         """Does nothing: an engine has no dropout."""
 
-    def zero_state(self, streams: int) -> State:
+    def zero_state(self, streams: int) -> HiddenState:
         layers = self._engine.start(streams).parts
         return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*layers, strict=True))
 
-    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def __call__(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         engine_state = StepState(tuple(zip(*(part.numpy() for part in state), strict=True)))
         steps = []
         for ids in x.numpy().T:

@@ -17,13 +17,13 @@ from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Engine, Sampler, TokenBlock
 from charrnn_cli.generation.sampling import BROKEN, Ids
-from charrnn_cli.network.model import State, trained_model
+from charrnn_cli.network.model import HiddenState, trained_model
 from charrnn_cli.network.precision import exact_products
 
 NEVER = -math.inf  # the logit of a token that is not drawn
 
 
-class TorchEngine(Engine[State]):
+class TorchEngine(Engine[HiddenState]):
     """A `LanguageModel` that reads one token of B texts at a time."""
 
     fuses = frozenset(
@@ -48,20 +48,20 @@ class TorchEngine(Engine[State]):
         if threads is not None:
             torch.set_num_threads(threads)
 
-    def start(self, streams: int) -> State:
+    def start(self, streams: int) -> HiddenState:
         return self.model.zero_state(streams)
 
-    def repeat(self, state: State, streams: int) -> State:
+    def repeat(self, state: HiddenState, streams: int) -> HiddenState:
         return tuple(part.expand(-1, streams, -1).contiguous() for part in state)
 
-    def step(self, ids: Ids, state: State) -> tuple[NDArray[np.float32], State]:
+    def step(self, ids: Ids, state: HiddenState) -> tuple[NDArray[np.float32], HiddenState]:
         with torch.inference_mode():
             logits, state = self._step(self._tensor(ids), state)
             return logits.float().cpu().numpy(), state
 
     def write_fused(
-        self, ids: Ids, state: State, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
-    ) -> TokenBlock[State]:
+        self, ids: Ids, state: HiddenState, recent: Ids, uniforms: NDArray[np.float64], sampler: Sampler
+    ) -> TokenBlock[HiddenState]:
         """Writes with filters and draw on the device."""
         exact = torch.float32 if self.device.type == "mps" else torch.float64
         with torch.inference_mode():
@@ -85,7 +85,7 @@ class TorchEngine(Engine[State]):
             score_array = torch.stack(scores, 1).double().cpu().numpy() if scores else None
             return TokenBlock(torch.stack(drawn, 1).cpu().numpy(), score_array, state)
 
-    def _step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def _step(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         with exact_products():
             logits, state = self.model(x[:, None], state)  # (B, 1, V)
         return logits[:, 0], state

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from charrnn_cli.network.model import State
+from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.precision import exact_products
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.text.corpus import check_ids
@@ -73,10 +73,10 @@ class Network(Protocol):
     def train(self, mode: bool = True) -> Any:
         """Switches dropout on or off."""
 
-    def zero_state(self, streams: int) -> State:
+    def zero_state(self, streams: int) -> HiddenState:
         """The state before any token."""
 
-    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def __call__(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """Ids (B, T) and state to logits (B, T, V) and state."""
 
 
@@ -200,7 +200,7 @@ def _window(
     return torch.from_numpy(window).to(device)
 
 
-def _forget_warm_up(state: State) -> None:
+def _forget_warm_up(state: HiddenState) -> None:
     """Sets the state of the first stream to zero: there is no text before it, so its warm-up read nothing real."""
     for part in state:  # (L, B, H)
         part[:, 0] = 0.0

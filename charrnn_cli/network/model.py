@@ -22,7 +22,7 @@ from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.dropout import dropout
 from charrnn_cli.runs.weights import SCALE
 
-State = tuple[Tensor, ...]  # a tensor (L, B, H) for each state of the cell: h, and for an LSTM c
+HiddenState = tuple[Tensor, ...]  # a tensor (L, B, H) for each state of the cell: h, and for an LSTM c
 
 
 class RecurrentStack(nn.Module):
@@ -68,9 +68,9 @@ class RecurrentStack(nn.Module):
             nn.init.constant_(input_bias[rows], self.settings.forget_bias)
             nn.init.zeros_(state_bias[rows])
 
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """x (T, B, inputs) and state to output (T, B, H) and state."""
-        new_states: list[State] = []
+        new_states: list[HiddenState] = []
         for k, layer in enumerate(self.layers):
             normed = self.norms[k](x)
             layer_input = self.drop(normed, self.settings.dropout) if k > 0 else normed
@@ -81,7 +81,7 @@ class RecurrentStack(nn.Module):
         output = self.drop(self.norms[-1](x), self.settings.dropout)
         return output, tuple(torch.cat(parts) for parts in zip(*new_states, strict=True))
 
-    def run_layer(self, layer: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def run_layer(self, layer: nn.Module, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """The output (T, B, H) of one layer in float32, and its state (1, B, H) each; weight drop in training."""
         inputs = x, state if len(state) > 1 else state[0]
         if self.settings.weight_drop and self.training:
@@ -103,7 +103,7 @@ class RecurrentStack(nn.Module):
             return dropout(x, probability)
         return x * dropout(x.new_ones(1, *x.shape[1:]), probability)
 
-    def zero_state(self, streams: int) -> State:
+    def zero_state(self, streams: int) -> HiddenState:
         """The state before any input."""
         shape = (self.settings.layers, streams, self.settings.hidden)
         weight = next(self.parameters())
@@ -138,7 +138,7 @@ class LanguageModel(nn.Module):
             nn.init.uniform_(self.head.weight, -scale, scale)
             nn.init.uniform_(self.head.bias, -scale, scale)
 
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """Ids x (B, T) and state to logits (B, T, V) and state.
 
         Inside, time is the first dimension, as torch's layers prefer it, so that nothing is copied between them.
@@ -150,7 +150,7 @@ class LanguageModel(nn.Module):
         logits = self.head(output)  # (T, B, V)
         return (logits if self.scale == 1 else self.scale * logits).transpose(0, 1), state
 
-    def zero_state(self, streams: int) -> State:
+    def zero_state(self, streams: int) -> HiddenState:
         """The state before any token."""
         return self.rnn.zero_state(streams)
 

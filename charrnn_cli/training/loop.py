@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.network.loss import cross_entropy
-from charrnn_cli.network.model import State
+from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.runs.log import Log
 from charrnn_cli.training.bookkeeping import Bookkeeping
@@ -71,11 +71,11 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
 
 def _in_precision(
     network: nn.Module, settings: TrainingSettings, device: torch.device, cell: str
-) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
     """The forward pass in the number format of the settings."""
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(settings.precision, device, cell))
 
-    def forward(x: Tensor, hidden: State) -> tuple[Tensor, State]:
+    def forward(x: Tensor, hidden: HiddenState) -> tuple[Tensor, HiddenState]:
         with autocast:
             logits, hidden = network(x, hidden)
         return logits, hidden

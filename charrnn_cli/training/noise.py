@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from charrnn_cli.config import TrainingSettings
-from charrnn_cli.network.model import State
+from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.ranks import Ranks
 
 
@@ -18,7 +18,7 @@ def seed_dropout(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
 
-def reset_streams(hidden: State, settings: TrainingSettings, step: int, ranks: Ranks) -> State:
+def reset_streams(hidden: HiddenState, settings: TrainingSettings, step: int, ranks: Ranks) -> HiddenState:
     """Zeroes the hidden state of each stream with the probability `reset`, so that the model learns how a text starts.
 
     `hidden` is the state of the streams of this rank, (L, B, H) each.

@@ -13,7 +13,7 @@ from torch import Tensor
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.network.cells import cell_spec
-from charrnn_cli.network.model import LanguageModel, State, file_names, get_weights, set_weights
+from charrnn_cli.network.model import HiddenState, LanguageModel, file_names, get_weights, set_weights
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.runs.checkpoints import Checkpoint
 from charrnn_cli.runs.weights import SCALE, Summary, Tensors
@@ -29,7 +29,7 @@ class TrainingState:
     model: LanguageModel
     optimizer: Optimizer
     streams: int  # of all ranks together
-    hidden: State  # (L, B, H) each, of the B streams of this rank
+    hidden: HiddenState  # (L, B, H) each, of the B streams of this rank
     loss_sum: Tensor  # () of the steps since the last report
     tally: Tensor  # (3,) good steps and skipped steps since the last `count`, and skipped steps in a row
     ranks: Ranks
@@ -72,7 +72,7 @@ class TrainingState:
         self.hidden, self.loss_sum, self.tally = fresh.hidden, fresh.loss_sum, fresh.tally
         self.counters = fresh.counters
 
-    def add_step(self, finite: Tensor, loss: Tensor, hidden: State) -> None:
+    def add_step(self, finite: Tensor, loss: Tensor, hidden: HiddenState) -> None:
         """Keeps the loss () and the hidden state of a step if it was `finite` (), else notes that it was skipped.
 
         Does not wait for a GPU.

@@ -10,7 +10,7 @@ from torch import Tensor
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.device import free_memory
-from charrnn_cli.network.model import State
+from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.corpus import check_ids
@@ -87,12 +87,12 @@ class MicroBatch:
 
     x: Tensor  # (B, T)
     y: Tensor  # (B, T)
-    hidden: State  # (L, B, H) each: before the window, then after it
+    hidden: HiddenState  # (L, B, H) each: before the window, then after it
     last: bool  # whether it is the last one of its window
     loss: Tensor = field(init=False)  # () its part of the mean loss of the window
 
 
-def micro_batches(x: Tensor, y: Tensor, hidden: State, count: int) -> list[MicroBatch]:
+def micro_batches(x: Tensor, y: Tensor, hidden: HiddenState, count: int) -> list[MicroBatch]:
     """Splits the streams of a window into `count` parts."""
     states = zip(*(tensor.tensor_split(count, dim=1) for tensor in hidden), strict=True)
     parts = zip(x.tensor_split(count), y.tensor_split(count), states, strict=True)
@@ -102,7 +102,7 @@ def micro_batches(x: Tensor, y: Tensor, hidden: State, count: int) -> list[Micro
     ]
 
 
-def joined(parts: list[MicroBatch]) -> tuple[Tensor, State]:
+def joined(parts: list[MicroBatch]) -> tuple[Tensor, HiddenState]:
     """The loss () of a window, and the hidden state of all streams after it."""
     loss = torch.zeros_like(parts[0].loss)
     for part in parts:
