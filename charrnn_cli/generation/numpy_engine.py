@@ -4,7 +4,7 @@ Sizes: B texts, V tokens of the vocabulary, E embedding, L layers, H hidden, G g
 gate order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.generation.engine import Engine, EngineUnavailableError
 from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, Array, CellWeights
+from charrnn_cli.generation.sampling import Ids
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.weights import SCALE
 from charrnn_cli.threads import blas_threads, steady_threads
@@ -98,8 +99,20 @@ class NumpyEngine(Engine[StepState]):
         cell_states = (zeros,) * len(cell_spec(self.settings.cell).states)
         return StepState((cell_states,) * self.settings.layers)
 
-    def repeat(self, state: StepState, streams: int) -> StepState:
-        return StepState(tuple(tuple(part.repeat(streams, axis=0) for part in parts) for parts in state.parts))
+    def rows(self, state: StepState, rows: Ids) -> StepState:
+        return StepState(tuple(tuple(part[rows] for part in parts) for parts in state.parts))
+
+    def together(self, states: Sequence[StepState]) -> StepState:
+        layers = zip(*(state.parts for state in states), strict=True)
+        return StepState(tuple(tuple(map(np.concatenate, zip(*parts, strict=True))) for parts in layers))
+
+    def to_array(self, state: StepState) -> Array:
+        return np.concatenate([part for parts in state.parts for part in parts], axis=1)
+
+    def from_array(self, array: Array) -> StepState:
+        parts = np.split(array, array.shape[1] // self.settings.hidden, axis=1)
+        size = len(cell_spec(self.settings.cell).states)
+        return StepState(tuple(tuple(parts[k : k + size]) for k in range(0, len(parts), size)))
 
     def step(self, ids: NDArray[np.integer[Any]], state: StepState) -> tuple[Array, StepState]:
         self.threads.start()

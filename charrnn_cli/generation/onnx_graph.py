@@ -1,6 +1,7 @@
-"""The network as ONNX graphs with weights of 8 bits: one reads a token, another one writes several.
+"""The network as ONNX graphs with weights of 8 bits: one reads a token, another several, a third writes several.
 
-Sizes: B texts, T tokens, V tokens of the vocabulary, n of them that may be drawn, L layers, H hidden, G gates.
+Sizes: B texts, T tokens, V tokens of the vocabulary, n of them that may be drawn, A alternatives, R rows of settings,
+L layers, H hidden, G gates.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from charrnn_cli.generation.numpy_engine import EPSILON, LayerNorm, NumpyEngine,
 from charrnn_cli.generation.onnx_cells import ONNX_STEPS
 from charrnn_cli.generation.onnx_nodes import BOOL, FLOAT, INT, Nodes, model_bytes, tensor_info
 from charrnn_cli.network.cells import cell_spec
+
+TRUE = numpy_helper.from_array(np.array(True), "true")
+FIRST = numpy_helper.from_array(np.array([0]), "first")
 
 
 class Graph(Nodes):
@@ -36,32 +40,61 @@ class Graph(Nodes):
         outputs = [tensor_info(self.logits, FLOAT, "B", self.V), *self.state_values(self.new_states)]
         return model_bytes(helper.make_graph(self.nodes, "read", inputs, outputs, self.constants))
 
+    def reading_block(self) -> bytes:
+        """An ONNX file: the ids of T tokens (B, T) and states (B, H) to the states after them."""
+        still = helper.make_node("Identity", ["continue"], ["still"])
+        token = helper.make_node("Gather", ["block", "t"], ["ids"], axis=1)
+        inputs = [tensor_info("t", INT), tensor_info("continue", BOOL), *self.state_values(self.states)]
+        outputs = [tensor_info("still", BOOL), *self.state_values(self.new_states)]
+        body = helper.make_graph([still, token, *self.nodes], "step", inputs, outputs, self.constants)
+        last_states = [f"{name}_end" for name in self.states]
+        loop = helper.make_node("Loop", ["tokens", "true", *self.states], last_states, body=body)
+        inputs = [tensor_info("tokens", INT), tensor_info("block", INT, "B", "T"), *self.state_values(self.states)]
+        outputs = self.state_values(last_states)
+        return model_bytes(helper.make_graph([loop], "read block", inputs, outputs, [TRUE]))
+
     def writing(self, scored: bool) -> bytes:
         """An ONNX file: ids (B,), states (B, H), uniforms (B, T) and settings of filters to T drawn tokens.
 
         The outputs: ids (B, T); the total weight that each was drawn from (B, T); with `scored` its log-probability
-        before any filter (B, T); and states (B, H). The filters do the same as those in `sampling`, in their order.
-        Their settings: `mask` (V,) is added to the logits; the `n` (1,) likeliest tokens remain; `rate` is one over the
-        temperature; `top_p`; and tokens that are less likely than e^`least` times the likeliest are not drawn.
+        before any filter (B, T), and the ids and log-probabilities of the A likeliest tokens (B, T, A); and states
+        (B, H). The filters do the same as those in `sampling`, in their order. Their settings are those of all texts or
+        of each (R = 1 or B): `mask` (R, V) is added to the logits; of the `n` (1,) likeliest tokens the first `limit`
+        (R, 1) remain; `rate` (R, 1) is one over the temperature; `top_p` (R, 1); and tokens that are less likely than
+        e^`least` (R, 1) times the likeliest are not drawn.
         """
-        each_token = ["ids", "total", "score"] if scored else ["ids", "total"]
+        each_token = ["ids", "total"] + (["score", "likeliest", "likeliest_score"] if scored else [])
+        kinds = [INT, FLOAT, FLOAT, INT, FLOAT]
         lists, last_states = [f"{name}_by_time" for name in each_token], [f"{name}_end" for name in self.states]
         loop = helper.make_node(
             "Loop",
             ["tokens", "true", "ids", *self.states],
             ["last_ids", *last_states, *lists],
             body=self.loop_body(scored),
-        )  # lists: (T, B)
-        transposed = [helper.make_node("Transpose", [name], [f"{name}_by_text"]) for name in lists]  # (B, T)
+        )  # lists: (T, B) or (T, B, A)
+        results = [f"{name}_by_text" for name in lists]
+        nodes = [*self.limit_nodes(), loop]
+        outputs = []
+        for name, source, result, kind in zip(each_token, lists, results, kinds, strict=False):
+            several = ["A"] if name.startswith("likeliest") else []
+            nodes.append(helper.make_node("Transpose", [source], [result], perm=[1, 0, 2][: 2 + len(several)]))
+            outputs.append(tensor_info(result, kind, "B", "T", *several))
         inputs = [tensor_info("tokens", INT), tensor_info("ids", INT, "B"), tensor_info("uniforms", FLOAT, "B", "T")]
         inputs += self.state_values(self.states)
-        inputs += [tensor_info("mask", FLOAT, self.V), tensor_info("n", INT, 1)]
-        inputs += [tensor_info(name, FLOAT) for name in ("rate", "top_p", "least")]
-        outputs = [tensor_info(f"{lists[0]}_by_text", INT, "B", "T")]
-        outputs += [tensor_info(f"{name}_by_text", FLOAT, "B", "T") for name in lists[1:]]
+        inputs += [tensor_info("mask", FLOAT, "R", self.V), tensor_info("n", INT, 1), tensor_info("limit", INT, "R", 1)]
+        inputs += [tensor_info(name, FLOAT, "R", 1) for name in ("rate", "top_p", "least")]
+        inputs += [tensor_info("A", INT, 1)] if scored else []
         outputs += self.state_values(last_states)
-        true = numpy_helper.from_array(np.array(True), "true")
-        return model_bytes(helper.make_graph([loop, *transposed], "write", inputs, outputs, [true]))
+        positions = numpy_helper.from_array(np.arange(self.V), "positions")
+        return model_bytes(helper.make_graph(nodes, "write", inputs, outputs, [TRUE, positions, FIRST]))
+
+    def limit_nodes(self) -> list[Any]:
+        """The nodes that compute `within` (R, n): 1 for the first `limit` tokens of a row, 0 for the others."""
+        return [
+            helper.make_node("Slice", ["positions", "first", "n"], ["ranks"]),
+            helper.make_node("Less", ["ranks", "limit"], ["is_within"]),
+            helper.make_node("Cast", ["is_within"], ["within"], to=FLOAT),
+        ]
 
     def loop_body(self, scored: bool) -> Any:
         """A graph that reads a token of each text and draws the next one.
@@ -73,7 +106,7 @@ class Graph(Nodes):
             drawn, total = self.draw(self.logits)
             collected = [tensor_info(self.node("Identity", drawn), INT, "B"), tensor_info(total, FLOAT, "B")]
             if scored:
-                collected.append(tensor_info(self.log_probability(self.logits, drawn), FLOAT, "B"))
+                collected += self.scores(self.logits, drawn)
             still = self.node("Identity", "continue")
             inputs = [tensor_info("t", INT), tensor_info("continue", BOOL), tensor_info("ids", INT, "B")]
             inputs += self.state_values(self.states)
@@ -132,7 +165,7 @@ class Graph(Nodes):
     def filtered_weights(self, largest: str) -> str:
         """Temperature, top-p and min-p: the unnormalized probabilities of the largest logits (B, n), some of them 0."""
         tempered = self.node("Mul", self.node("Sub", largest, self.column(largest, 0)), "rate")
-        weights = self.node("Exp", tempered)
+        weights = self.node("Mul", self.node("Exp", tempered), "within")
         cumulative = self.cumulative(weights)
         enough = self.node("Mul", self.column(cumulative, -1), "top_p")  # (B, 1)
         of_likelier = self.node("Sub", cumulative, weights)
@@ -154,7 +187,13 @@ class Graph(Nodes):
         """The cumulative sums of each row of x (B, n)."""
         return self.node("CumSum", x, self.constant(np.array(1)))
 
-    def log_probability(self, logits: str, drawn: str) -> str:
-        """The log-probabilities (B,), in nats, of the drawn tokens (B,)."""
+    def scores(self, logits: str, drawn: str) -> list[Any]:
+        """The log-probabilities (B,), in nats, of the drawn tokens (B,), and the A likeliest tokens with theirs."""
+        total = self.node("ReduceLogSumExp", logits, axes=[1])  # (B, 1)
         of_drawn = self.node("GatherElements", logits, self.as_column(drawn), axis=1)  # (B, 1)
-        return self.as_vector(self.node("Sub", of_drawn, self.node("ReduceLogSumExp", logits, axes=[1])))
+        largest, ids = self.node_with_outputs("TopK", 2, logits, "A", axis=1)  # (B, A)
+        return [
+            tensor_info(self.as_vector(self.node("Sub", of_drawn, total)), FLOAT, "B"),
+            tensor_info(ids, INT, "B", "A"),
+            tensor_info(self.node("Sub", largest, total), FLOAT, "B", "A"),
+        ]

@@ -5,7 +5,7 @@ vocabulary, W recent tokens.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,20 @@ class TorchEngine(Engine[HiddenState]):
     def start(self, streams: int) -> HiddenState:
         return self.model.zero_state(streams)
 
-    def repeat(self, state: HiddenState, streams: int) -> HiddenState:
-        return tuple(part.expand(-1, streams, -1).contiguous() for part in state)
+    def rows(self, state: HiddenState, rows: Ids) -> HiddenState:
+        return tuple(part[:, self._tensor(rows)] for part in state)
+
+    def together(self, states: Sequence[HiddenState]) -> HiddenState:
+        return tuple(torch.cat(parts, 1) for parts in zip(*states, strict=True))
+
+    def to_array(self, state: HiddenState) -> NDArray[np.float32]:
+        array: NDArray[np.float32] = torch.stack(state, 2).transpose(0, 1).flatten(1).float().cpu().numpy()
+        return array
+
+    def from_array(self, array: NDArray[np.float32]) -> HiddenState:
+        L, _, H = self.model.zero_state(1)[0].shape
+        parts = torch.tensor(array, device=self.device).view(len(array), L, -1, H)  # (B, L, states, H)
+        return tuple(part.transpose(0, 1).contiguous() for part in parts.unbind(2))
 
     def step(self, ids: Ids, state: HiddenState) -> tuple[NDArray[np.float32], HiddenState]:
         with torch.inference_mode():

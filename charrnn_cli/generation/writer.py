@@ -19,6 +19,7 @@ class TokenText(NamedTuple):
 
     text: str
     log_probability: float  # of the token, in nats; NaN if not scored
+    number: int  # of the token, from 1; the last one if the text is that of several
 
 
 class Writer:
@@ -48,7 +49,7 @@ class Writer:
         if self._simple and scores is None and self.tokens + len(ids) < self._settings.length:
             self.tokens += len(ids)
             if text := "".join([self._joiner.add(self._tokens[id]) for id in ids]):
-                yield TokenText(text, math.nan)
+                yield TokenText(text, math.nan, self.tokens)
             return
         for id, score in zip(ids, scores or itertools.repeat(math.nan), strict=False):
             yield from self._add(id, score)
@@ -62,12 +63,12 @@ class Writer:
         if not math.isnan(log_probability):
             self.scores.append((self._tokens[id], log_probability))
         text = self._joiner.add(self._tokens[id])
-        self._held.append(TokenText(text, log_probability))
+        self._held.append(TokenText(text, log_probability, self.tokens))
         held = "".join(part.text for part in self._held)
         cut = self._end_position(held, len(held) - len(text))
         if cut is None and (id == self._end_id or self._is_full()):
             self.ending = "document" if id == self._end_id else "length"
-            self._held.append(TokenText(self._joiner.end(), log_probability))
+            self._held.append(TokenText(self._joiner.end(), log_probability, self.tokens))
             cut = sum(len(part.text) for part in self._held)
         if cut is None:
             cut = len(held) - self._started_stop(held)
@@ -117,6 +118,6 @@ class Writer:
             if part.text:
                 yield part
         if self._held and size:
-            text, log_probability = self._held[0]
-            self._held[0] = TokenText(text[size:], log_probability)
-            yield TokenText(text[:size], log_probability)
+            text = self._held[0].text
+            self._held[0], released = (self._held[0]._replace(text=part) for part in (text[size:], text[:size]))
+            yield released

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
+import torch
 
-from charrnn_cli.config import SamplingSettings
+from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.errors import RunError
-from charrnn_cli.generation.engine import Engine, Sampler, TokenBlock
+from charrnn_cli.generation.engine import Engine, Sampler, TokenBlock, alternatives
+from charrnn_cli.generation.numpy_engine import NumpyEngine
+from charrnn_cli.generation.onnx_engine import OnnxEngine
 from charrnn_cli.generation.sampling import log_probabilities
+from charrnn_cli.generation.torch_engine import TorchEngine
+from charrnn_cli.network.cells import CELLS
+from charrnn_cli.network.model import LanguageModel, get_weights
 
 V = 5
 ALL = np.ones(V, bool)
@@ -24,8 +30,16 @@ class Counter(Engine[int]):
     def start(self, streams):
         return 0
 
-    def repeat(self, state, streams):
+    def rows(self, state, rows):
         return state
+
+    def together(self, states):
+        return states[0]
+
+    def to_array(self, state):
+        raise NotImplementedError
+
+    from_array = to_array
 
     def step(self, ids, state):
         logits = np.zeros((len(ids), V), np.float32)
@@ -92,3 +106,46 @@ def test_group_sizes_do_not_depend_on_the_number_of_texts(texts):
 def test_a_single_text_comes_token_by_token():
     assert Counter().tokens_at_once(1) == 1
     assert Counter().tokens_at_once(2) == Counter.block_tokens
+
+
+def engines_of(cell):
+    settings = ModelSettings(cell, hidden=8, layers=2, embedding=4)
+    weights = get_weights(LanguageModel(settings, V))
+    return NumpyEngine(weights, settings), OnnxEngine(weights, settings), TorchEngine(weights, settings, CPU)
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_states_can_be_taken_apart_put_together_and_stored(cell):
+    ids = np.random.default_rng(0).integers(V, size=(3, 7))
+    for engine in engines_of(cell):
+        whole = engine.to_array(engine.read(ids, engine.start(3)))
+        assert whole.shape == (3, 2 * 8 * len(CELLS[cell].states))
+        parts = [engine.read(ids[k : k + 1], engine.start(1)) for k in range(3)]
+        np.testing.assert_allclose(engine.to_array(engine.together(parts)), whole, atol=1e-6)
+        stored = engine.from_array(whole)
+        np.testing.assert_array_equal(engine.to_array(stored), whole)
+        np.testing.assert_array_equal(engine.to_array(engine.rows(stored, np.array([2, 0]))), whole[[2, 0]])
+        np.testing.assert_array_equal(
+            engine.to_array(engine.repeat(engine.rows(stored, np.array([1])), 2)), whole[[1, 1]]
+        )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_stored_state_can_be_continued_by_every_engine(cell):
+    ids = np.array([[0, 1, 2, 3, 4, 2]])
+    first, *others = engines_of(cell)
+    array = first.to_array(first.read(ids, first.start(1)))
+    for engine in others:
+        np.testing.assert_allclose(engine.to_array(engine.read(ids, engine.start(1))), array, atol=0.02)
+
+
+def test_alternatives_are_the_likeliest_tokens():
+    logits = np.array([[1.0, 3.0, 2.0, 3.0, 0.0]])
+    found = alternatives(logits, 3)
+    assert found.ids.tolist() == [[[1, 3, 2]]]
+    expected = [log_probabilities(logits, np.array([id]))[0] for id in (1, 3, 2)]
+    assert found.scores[0, 0].tolist() == expected
+    assert alternatives(logits, 9).ids.shape == (1, 1, 5)

@@ -31,9 +31,12 @@ def test_the_files_declare_their_inputs_and_outputs(cell, settings):
     assert len(reading.output) == 1 + len(found.states)
     for scored in (False, True):
         writing = onnx.load_model_from_string(found.writing(scored)).graph
-        filters = ["mask", "n", "rate", "top_p", "least"]
+        filters = ["mask", "n", "limit", "rate", "top_p", "least", *["A"] * scored]
         assert [one.name for one in writing.input] == ["tokens", "ids", "uniforms", *found.states, *filters]
-        assert len(writing.output) == 2 + scored + len(found.states)
+        assert len(writing.output) == 2 + 3 * scored + len(found.states)
+    block = onnx.load_model_from_string(found.reading_block()).graph
+    assert [one.name for one in block.input] == ["tokens", "block", *found.states]
+    assert len(block.output) == len(found.states)
 
 
 def test_a_graph_does_not_depend_on_those_that_were_made_before():
