@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from charrnn_cli.cli import app
@@ -10,6 +11,7 @@ from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.preparation import Prepared, prepare
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.pace import Pace
 
 TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 20
 
@@ -34,6 +36,15 @@ def charrnn(*arguments: str, stdin: bytes | None = None) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def report_every(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes training report by the number of steps: reports by time differ from run to run."""
+
+    def due(pace: Pace, finished: bool) -> bool:
+        return finished or pace.counters.step % steps == 0
+
+    monkeypatch.setattr(Pace, "report_due", due)
 
 
 def train_small(run: Run, steps: int = 40) -> None:

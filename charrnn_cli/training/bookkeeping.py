@@ -20,7 +20,7 @@ DIVERGED_STEPS = 5  # steps in a row without a finite loss: training has diverge
 class Bookkeeping:
     """Counts the steps of training and does what is due between them. All ranks make the same calls.
 
-    The clock is read after each step and after each pause, together with the request to stop. Between two readings
+    The clock is read after steps and after each pause, together with the request to stop. Between two readings
     neither changes, so the order in which the methods ask for them does not matter.
     """
 
@@ -33,9 +33,7 @@ class Bookkeeping:
         self._threads_changed = False
         self._clock = Clock(setup.state, stop, self._threads)
         self._pace = self._new_pace()
-        on_gpu = setup.state.device.type != "cpu"
-        self._report_steps = self._pace.report_steps(on_gpu)
-        self._count_steps = self._report_steps if on_gpu else 1  # counting waits for a GPU
+        self._counts_each_step = setup.state.device.type == "cpu"  # counting waits for a GPU
 
     @property
     def finished(self) -> bool:
@@ -59,16 +57,19 @@ class Bookkeeping:
     def advance(self) -> None:
         """Counts a step and reads the clock."""
         self._state.advance(self._windows)
-        if self._state.counters.step % self._count_steps == 0:
+        if self._counts_each_step:
             self._state.count()
-        self._threads_changed = self._clock.tick_after_steps()
+        self._threads_changed = self._clock.after_step()
 
     def report(self, learning_rate: float) -> Iterator[Event]:
         """Reports the steps since the last report, if a report is due, and a change of the number of threads."""
         if self._threads_changed:
             yield ThreadChange(self._state.counters.step, self._threads.number, self._state.counters.seconds)
         counters, pace, settings = self._state.counters, self._pace, self._settings
-        if counters.step % self._report_steps != 0 or not counters.loss_steps:
+        if not pace.report_due(self.finished):
+            return
+        self._pause()
+        if not counters.loss_steps:
             return
         loss, seconds_per_step = self._state.take_loss(), self._clock.seconds_per_step()
         self._clock.restart_timing()
@@ -85,6 +86,7 @@ class Bookkeeping:
             seconds=counters.seconds,
             seconds_left=pace.seconds_left(),
         )
+        pace.reported()
         self._clock.tick()  # the time that the caller took is not part of a step
 
     def validate(self) -> Iterator[Event]:
@@ -95,7 +97,7 @@ class Bookkeeping:
         self._pause()
         yield Validating(state.counters.step, len(valid) - 1, state.counters.seconds)
         calibrate, threads = self._settings.calibrate, self._watched_threads()
-        score = evaluate(state.model, valid, state.device, calibrate, self._clock.tick, state.ranks, threads)
+        score = evaluate(state.model, valid, state.device, calibrate, self._clock.after_window, state.ranks, threads)
         if score is not None:
             yield self._validated(score)
         self._clock.tick()

@@ -3,8 +3,7 @@
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.training.counters import Counters
 
-REPORT_TOKENS = 10_000
-GPU_REPORTS = 50  # a GPU reports this many times less often, because a report waits for it
+REPORT_SECONDS = 1.0  # between two reports; a report waits for a GPU
 VALIDATION_COST = 7  # trained tokens per token of a validation, which then takes about 5 % of the time
 VALIDATION_STEPS = 1000  # a long run validates at least once in this many steps
 VALIDATIONS = 10  # a short run validates at most this many times
@@ -15,7 +14,11 @@ SAVE_COST = 50  # and at least this many times as long as saving takes: 2 % of t
 
 
 class Pace:
-    """The rules for what is due. They read the counters only, so that they say the same on every rank."""
+    """The rules for what is due. They read the counters only, so that they say the same on every rank.
+
+    Validations, and checkpoints every N steps, depend on the steps. Reports, and checkpoints that are as frequent as
+    they are cheap, depend on the time, which has no effect on the weights.
+    """
 
     def __init__(self, settings: TrainingSettings, counters: Counters, windows: int, valid_tokens: int) -> None:
         self.settings = settings
@@ -24,7 +27,7 @@ class Pace:
         self.valid_tokens = valid_tokens
         self.save_seconds = 0.0  # of the last checkpoint
         self._saved_state = (counters.step, counters.valid_step)
-        self._saved_at = counters.seconds
+        self._saved_at = self._reported_at = counters.seconds
         self._start = (counters.seconds, self.progress())
 
     def epoch(self) -> float:
@@ -48,10 +51,13 @@ class Pace:
             return None
         return (1 - self.progress()) * (self.counters.seconds - start_seconds) / done
 
-    def report_steps(self, on_gpu: bool) -> int:
-        """The number of steps between two reports."""
-        tokens = self.settings.batch_size * self.settings.seq_length
-        return -(-REPORT_TOKENS // tokens) * (GPU_REPORTS if on_gpu else 1)
+    def report_due(self, finished: bool) -> bool:
+        """Whether to report: about once a second, and after the last step."""
+        return finished or self.counters.seconds - self._reported_at >= REPORT_SECONDS
+
+    def reported(self) -> None:
+        """Notes that a report was made."""
+        self._reported_at = self.counters.seconds
 
     def validation_due(self, finished: bool) -> bool:
         """Whether to validate: at the end, and before it as often as validations cost little time."""

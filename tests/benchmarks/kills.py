@@ -104,16 +104,18 @@ def look(run: Run) -> None:
 
 
 def result(run: Run) -> tuple[object, ...]:
-    """The result of a run, without times."""
+    """The result of a run, without times and reports, which depend on the time."""
     last = checkpoints(run)[-1]
     numbers = json.loads((last.folder / "training.json").read_text())
     arrays = {**load_tensors(last.weights), **load_tensors(last.folder / "training.safetensors")}
     records = [
         {key: value for key, value in record.items() if key not in TIMES}
         for record in read_log(run.log)
-        if record["kind"] in ("report", "validation")
+        if record["kind"] == "validation"
     ]
-    numbers.pop("seconds")
+    for name in ("seconds", "loss_steps", "train_loss"):
+        numbers.pop(name)
+    arrays.pop("loss_sum")
     return {name: array.tobytes() for name, array in arrays.items()}, numbers, records
 
 

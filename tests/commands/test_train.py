@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support import TEXT, charrnn, prepare_text
+from support import TEXT, charrnn, prepare_text, report_every
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.runs.checkpoints import checkpoints
@@ -28,7 +28,7 @@ def test_it_shows_the_run_its_progress_and_the_next_commands(fox):
 
 
 def test_words_are_reported_in_perplexity_and_words_per_second(folder, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     prepare_text(folder, TEXT, PrepareSettings(level="word"), name="words")
     result = charrnn(
         "train", "words", "--cpu", "--hidden", "16", "--batch-size", "2", "--seq-length", "8", "--steps", "9"
@@ -102,7 +102,7 @@ def test_without_a_limit_it_trains_until_validation_stops_improving(fox):
     ],
 )
 def test_after_the_first_steps_it_says_how_long_an_epoch_takes(fox, monkeypatch, bound, said):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     result = charrnn("train", *SMALL, *bound, "--no-preview")
     assert re.search(r"an epoch takes 0:\d\d: " + said, result.stderr), result.stderr
     assert re.search(r"about 0\.\d GB of memory", result.stderr)
@@ -110,7 +110,7 @@ def test_after_the_first_steps_it_says_how_long_an_epoch_takes(fox, monkeypatch,
 
 def test_tensorboard_shows_the_log_without_duplicates(fox, monkeypatch):
     event_files = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     charrnn("train", *SMALL, "--steps", "10", "--no-preview")
     charrnn("train", "--steps", "20", "--no-preview", "--tensorboard")
     charrnn("train", "--steps", "30", "--no-preview", "--tensorboard")

@@ -59,8 +59,7 @@ def finish(processes, code=0):
 
 
 def losses(run):
-    records = [record for record in read_log(run.log) if record["kind"] in ("report", "validation")]
-    return [record.get("loss", record.get("valid_loss")) for record in records]
+    return [record["valid_loss"] for record in read_log(run.log) if record["kind"] == "validation"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 64])
@@ -111,7 +110,7 @@ def test_several_ranks_take_the_same_steps_as_one_and_any_number_can_resume(fold
         first, *others = finish(start_ranks(size, "together", *flags, steps))
         assert "".join(others) == ""  # only rank 0 prints
         assert f"{size} processes" in first
-    np.testing.assert_allclose(losses(together)[-2:], losses(alone)[-2:], atol=2e-5)
+    np.testing.assert_allclose(losses(together)[-1:], losses(alone)[-1:], atol=2e-5)
     weights, expected = load_tensors(together.weights), load_tensors(alone.weights)
     for name in expected:
         np.testing.assert_allclose(weights[name], expected[name], atol=2e-3, err_msg=name)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from support import report_every
 
 from charrnn_cli.threads import Threads
 from charrnn_cli.training.bookkeeping import Bookkeeping
@@ -23,7 +24,7 @@ def take_step(bookkeeping, state, finite=FINITE):
 
 @pytest.fixture
 def make(fox, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64)  # a report every 2 steps
+    report_every(2, monkeypatch)
 
     def bookkeeping(stop=lambda: False, **settings):
         setup = set_up(fox, Request(SMALL | settings), torch.device("cpu"))

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from support import TEXT, prepare_text
+from support import TEXT, prepare_text, report_every
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
@@ -25,6 +25,12 @@ from charrnn_cli.training.setup import set_up
 
 CPU = torch.device("cpu")
 SMALL = {"hidden": 16, "layers": 2, "embedding": 8, "batch_size": 4, "seq_length": 16, "steps": 30, "dropout": 0.2}
+
+
+@pytest.fixture(autouse=True)
+def steady_reports(monkeypatch):
+    """A report every 5 steps."""
+    report_every(5, monkeypatch)
 
 
 def run_for(run, flags=SMALL, steps=None, restart=False):
@@ -166,7 +172,7 @@ def test_patience_and_plateau_need_held_out_text(folder, flags):
 
 
 def test_plateau_lowers_the_learning_rate_when_validation_stalls(fox, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     validations([3.0, 2.0, 2.5, 1.9, 2.5], monkeypatch)
     flags = {"schedule": "plateau", "warmup": 0, "lr_decay": 0.5, "learning_rate": 0.01, "steps": 90}
     events, _ = run_for(fox, SMALL | flags)
@@ -177,8 +183,7 @@ def test_plateau_lowers_the_learning_rate_when_validation_stalls(fox, monkeypatc
 
 @pytest.mark.parametrize("bound", [{"steps": 40}, {"steps": None, "epochs": 2}])
 @pytest.mark.parametrize("stops", [[1], [7, 6], [13, 1, 1, 10]])
-def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, monkeypatch, bound, stops):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 300)  # a report every 5 steps
+def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, bound, stops):
     flags = {name: value for name, value in (SMALL | bound).items() if value is not None}
     text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500)))
     whole, stopped = prepare_text(folder, text, name="whole"), prepare_text(folder, text, name="stopped")
@@ -259,7 +264,7 @@ def broken_at(calls, monkeypatch):
 
 
 def test_a_step_without_a_finite_loss_is_skipped_and_counted(fox, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     broken_at(lambda call: call in (3, 4, 9), monkeypatch)
     events, state = run_for(fox)
     assert state.counters.skipped == 3
@@ -271,7 +276,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_counted(fox, monkeypatch):
 
 
 def test_a_run_that_diverges_returns_to_the_last_checkpoint_with_half_the_learning_rate(fox, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 1)
+    report_every(1, monkeypatch)
     broken_at(lambda call: 12 <= call < 17, monkeypatch)
     events, _ = run_for(fox, SMALL | {"checkpoint_every": 5, "schedule": "constant", "warmup": 0})
     (recovery,) = [event for event in events if isinstance(event, Recovery)]
@@ -340,22 +345,21 @@ def test_a_loss_of_nan_is_never_the_best(fox, monkeypatch):
 
 
 def test_a_report_averages_the_losses_before_and_after_an_interruption(fox, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 10)
+    report_every(10, monkeypatch)
     run_for(fox, SMALL, steps=7)
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 64 * 4)
+    report_every(4, monkeypatch)
     events, _ = run_for(fox)
     assert next(event for event in events if isinstance(event, Report)).loss < 5
 
 
 def test_counting_steps_only_for_reports_as_on_a_gpu_changes_nothing(folder, monkeypatch):
-    monkeypatch.setattr("charrnn_cli.training.pace.REPORT_TOKENS", 300)  # a report every 5 steps
     often, rarely = prepare_text(folder, TEXT, name="often"), prepare_text(folder, TEXT, name="rarely")
     run_for(often, SMALL | {"checkpoint_every": 7})
     original = bookkeeping.Bookkeeping.__init__
 
     def with_rare_counts(self, *arguments):
         original(self, *arguments)
-        self._count_steps = self._report_steps
+        self._counts_each_step = False
 
     monkeypatch.setattr(bookkeeping.Bookkeeping, "__init__", with_rare_counts)
     run_for(rarely, SMALL | {"checkpoint_every": 7})

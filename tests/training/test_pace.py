@@ -1,3 +1,5 @@
+import pytest
+
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.training.counters import Counters
 from charrnn_cli.training.pace import Pace
@@ -11,6 +13,20 @@ def test_progress_by_steps_epochs_and_minutes():
     assert by_minutes.progress() == 0.5
     counters.seconds += 15
     assert by_minutes.progress() == 0.75
+
+
+def test_reports_are_due_about_once_a_second_and_at_the_end():
+    counters = Counters(seconds=100.0)
+    pace = Pace(TrainingSettings(steps=100), counters, 10, 0)
+    times = []
+    for _ in range(100):
+        counters.seconds += 0.3
+        if pace.report_due(finished=False):
+            times.append(counters.seconds - 100.0)
+            pace.reported()
+    assert times[:3] == pytest.approx([1.2, 2.4, 3.6])
+    assert not pace.report_due(finished=False)
+    assert pace.report_due(finished=True)
 
 
 def test_validation_is_due_when_it_is_cheap_and_at_the_end():

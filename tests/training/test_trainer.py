@@ -74,7 +74,7 @@ def test_two_processes_report_and_save_on_neighboring_steps(fox):
     """Their clock stands still between two steps, and a report right after a checkpoint must not divide by zero."""
     flags = "--cpu --no-preview --hidden 8 --layers 1 --batch-size 2 --seq-length 8 --steps 12 --checkpoint-every 3"
     code = (
-        "from charrnn_cli.training import pace\npace.REPORT_TOKENS = 1\n"  # a report at every step
+        "from charrnn_cli.training import pace\npace.REPORT_SECONDS = 0\n"  # a report at every step
         f"import sys\nsys.argv = ['charrnn', 'train', 'fox', *{flags.split()!r}]\n"
         "from charrnn_cli.cli import main\nmain()"
     )
