@@ -149,7 +149,8 @@ def score_streams(
     """
     targets = len(tokens) - 1
     streams = cut_streams(targets, warm_up, model.vocabulary_size, ranks)
-    totals = [0.0] * len(scales)  # nats
+    exact = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+    totals = torch.zeros(len(scales), dtype=exact, device=device)  # nats; read once, because that waits for a GPU
     threads = threads or steady_threads()
     with _dropout_off(model):
         state = model.zero_state(len(streams.starts))
@@ -163,13 +164,12 @@ def score_streams(
                 logits, state = model(x, state)  # (B, T, V)
                 for k, scale in enumerate(scales):
                     losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)
-                    totals[k] += losses.cpu().double().sum().item()
+                    totals[k] += losses.sum(dtype=exact)
             threads.stop()
             if each is not None:
                 each[positions[counted]] = losses.cpu().numpy()[counted]
             yield streams.progress(offset)
-        totals = ranks.sum(torch.tensor(totals, dtype=torch.float64)).tolist()
-        total, best_scale = min(zip(totals, scales, strict=True))
+        total, best_scale = min(zip(ranks.sum(totals.cpu().double()).tolist(), scales, strict=True))
         threads.reset()
         return Score(total / targets, targets, best_scale)
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.network import loss
@@ -64,6 +65,36 @@ def test_calibration_takes_the_best_scale_of_the_logits():
     assert calibrated.loss < plain.loss
     model.scale = calibrated.scale
     assert evaluate(model, tokens, CPU).loss == pytest.approx(calibrated.loss, abs=1e-6)
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a number is read from a tensor, which waits for a GPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += "_local_scalar_dense" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_losses_are_summed_on_the_device_and_read_at_the_end():
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=3000)
+    with Reads() as reads:
+        torch.ones(1).item()
+        assert reads.count == 1
+        evaluate(model, tokens, CPU, calibrate=True)
+    assert reads.count <= 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_gives_the_loss_of_the_cpu_and_the_same_scale():
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=3000)
+    expected = evaluate(model, tokens, CPU, calibrate=True)
+    score = evaluate(model.to("cuda"), tokens, torch.device("cuda"), calibrate=True)
+    assert score.loss == pytest.approx(expected.loss, abs=1e-5)
+    assert score.scale == expected.scale
 
 
 def test_it_stops_when_asked_and_leaves_the_model_as_it_was():
