@@ -14,6 +14,7 @@ from charrnn_cli.config import OUTPUT, RUN, ModelSettings, TrainingSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from charrnn_cli.generation.engine import Engine
     from charrnn_cli.training.events import Event
     from charrnn_cli.training.setup import Setup
     from charrnn_cli.training.trainer import Started
@@ -155,12 +156,10 @@ def _preview(setup: "Setup") -> str | None:
     """A short text by the model as it is now; None if its weights are not finite, which training handles."""
     from charrnn_cli.config import SamplingSettings
     from charrnn_cli.errors import RunError
-    from charrnn_cli.generation.numpy_engine import NumpyEngine
     from charrnn_cli.generation.reading import read_prime
     from charrnn_cli.generation.texts import Piece, write_texts
-    from charrnn_cli.network.model import get_weights
 
-    engine = NumpyEngine(get_weights(setup.state.model), setup.config.model)
+    engine = _preview_engine(setup)
     settings = SamplingSettings(length=PREVIEW_TOKENS)
     try:
         prime = read_prime(engine, setup.vocabulary, [])
@@ -168,6 +167,16 @@ def _preview(setup: "Setup") -> str | None:
         return "".join(event.text for event in events if isinstance(event, Piece))
     except RunError:
         return None
+
+
+def _preview_engine(setup: "Setup") -> "Engine[Any]":
+    """An engine with the weights as they are now. Other ranks wait for it, so a GPU that trains also writes."""
+    from charrnn_cli.generation.numpy_engine import NumpyEngine
+    from charrnn_cli.generation.torch_engine import TorchEngine
+    from charrnn_cli.network.model import get_weights
+
+    weights, settings, device = get_weights(setup.state.model), setup.config.model, setup.state.device
+    return NumpyEngine(weights, settings) if device.type == "cpu" else TorchEngine(weights, settings, device)
 
 
 def _show_cursor() -> None:

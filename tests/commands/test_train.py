@@ -4,11 +4,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 from support import TEXT, charrnn, prepare_text, report_every
 
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.commands.train import _preview_engine as preview_engine
+from charrnn_cli.config import ModelSettings, PrepareSettings
+from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import RUNS
 from charrnn_cli.runs.log import read_log
@@ -225,3 +229,12 @@ def test_a_signal_saves_and_the_same_command_resumes(fox, number, code):
     result = charrnn("train", "--steps", str(stopped_at + 5))
     assert f"resuming from step {stopped_at:,}" in result.stderr
     assert checkpoints(fox)[-1].step == stopped_at + 5
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cpu", "numpy"), ("cuda", "torch"), ("mps", "torch")])
+def test_the_preview_is_written_by_the_device_that_trains(monkeypatch, device, expected):
+    monkeypatch.setattr("charrnn_cli.generation.torch_engine.TorchEngine", lambda weights, settings, device: "torch")
+    monkeypatch.setattr("charrnn_cli.generation.numpy_engine.NumpyEngine", lambda weights, settings: "numpy")
+    model = LanguageModel(ModelSettings(hidden=4, layers=1, embedding=4), 5)
+    state = SimpleNamespace(model=model, device=torch.device(device))
+    assert preview_engine(SimpleNamespace(state=state, config=SimpleNamespace(model=model.settings))) == expected
