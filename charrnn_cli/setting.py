@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cache
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from charrnn_cli.errors import UsageError
@@ -18,6 +19,13 @@ from charrnn_cli.errors import UsageError
 Settings = TypeVar("Settings")
 Value = TypeVar("Value")
 NAME_IN_TEXT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+TYPES: Mapping[Any, tuple[Any, str]] = {  # the types that are taken for the type of a setting, and their name
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    bool: (bool, "True or False"),
+    str: (str, "a text"),
+    tuple: ((tuple, list), "a list of texts"),
+}
 
 
 def setting(default: Value, help: str, group: str, interval: str | None = None, shown: str | None = None) -> Value:
@@ -45,13 +53,22 @@ class Checked:
 
 
 def check_value(kind: Any, name: str, value: Any) -> None:
-    """Checks a value of one setting of a dataclass against its range and its choices. Raises UsageError."""
-    default, interval, choices = _rules(kind)[name]
+    """Checks a value of one setting of a dataclass: its type, its range and its choices. Raises UsageError."""
+    default, interval, choices, types = _rules(kind)[name]
     if value is None and default is None:
         return
-    if interval is not None and not _inside(value, interval):
+    if choices:
+        check_choice(name, value, Literal[choices])
+    elif interval is not None and (value is None or _is_a(value, float)) and not _inside(value, interval):
         raise UsageError(f"`{name}` must be {_in_words(interval)}, got {value}.")
-    if choices and value not in choices:
+    elif types and not any(_is_a(value, one) for one in types):
+        raise UsageError(f"`{name}` must be {TYPES[types[0]][1]}, got {value!r}.")
+
+
+def check_choice(name: str, value: Any, literal: Any) -> None:
+    """Raises UsageError for a value that is not one of those of a Literal."""
+    choices = get_args(literal)
+    if value not in choices:
         raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
 
 
@@ -80,11 +97,11 @@ def defaults(kind: Any) -> dict[str, Any]:
 
 
 @cache
-def _rules(kind: Any) -> dict[str, tuple[Any, str | None, tuple[str, ...]]]:
-    """Default, interval and choices of each setting of a dataclass."""
+def _rules(kind: Any) -> dict[str, tuple[Any, str | None, tuple[str, ...], tuple[Any, ...]]]:
+    """Default, interval, choices and types of each setting of a dataclass."""
     hints = get_type_hints(kind, vars(sys.modules[kind.__module__]))
     return {
-        one.name: (one.default, one.metadata.get("interval"), _choices(hints[one.name]))
+        one.name: (one.default, one.metadata.get("interval"), _choices(hints[one.name]), _types(hints[one.name]))
         for one in dataclasses.fields(kind)
     }
 
@@ -94,6 +111,21 @@ def _choices(hint: Any) -> tuple[str, ...]:
     if get_origin(hint) is Literal:
         return get_args(hint)
     return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
+
+
+def _types(hint: Any) -> tuple[Any, ...]:
+    """The types among `TYPES` of a hint such as `float | None` or `tuple[str, ...]`."""
+    if get_origin(hint) in TYPES:
+        return (get_origin(hint),)
+    return tuple(part for part in (hint, *get_args(hint)) if part in TYPES)
+
+
+def _is_a(value: Any, type: Any) -> bool:
+    """Whether a setting of this type takes the value; True and False are no numbers."""
+    taken = TYPES[type][0]
+    if isinstance(value, (tuple, list)):
+        return type is tuple and all(isinstance(part, str) for part in value)
+    return isinstance(value, taken) and isinstance(value, bool) == (type is bool)
 
 
 def _limits(interval: str) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.errors import UsageError
 
 OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
 
@@ -52,6 +53,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower_case = {one.lower(): one for one in known}
     similar = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     return f" Did you mean {by_lower_case[similar[0]]}?" if similar else ""
+
+
+def check_names(names: Iterable[str], known: Iterable[str], purpose: str) -> None:
+    """Raises UsageError for a name that is not one of the `known` settings of `purpose`, such as "training"."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"`{name}` is not a setting of {purpose}.{did_you_mean(name, known)}")
 
 
 def rounded(amount: float) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.setting import Checked, check_value, defaults, setting, with_names
+from charrnn_cli.setting import Checked, check_choice, check_value, defaults, setting, with_names
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,9 @@ class Oven(Checked):
     timer: int | None = setting(None, "Timer.", "Oven", "[0, 60)")
     mode: Literal["fan", "grill", "both"] = setting("fan", "Mode.", "Oven")
     offset: float = setting(0.0, "Offset.", "Oven", "(-inf, inf)")
+    light: bool = setting(False, "Light.", "Oven")
+    name: str = setting("oven", "Name.", "Oven")
+    fillings: tuple[str, ...] = setting((), "Fillings.", "Oven")
 
     def check(self) -> None:
         if self.mode == "grill" and self.pies > 1:
@@ -23,7 +26,16 @@ class Oven(Checked):
 
 @pytest.mark.parametrize(
     "good",
-    [{"heat": 300}, {"heat": 0.01}, {"timer": 0}, {"timer": None}, {"mode": "both", "pies": 9}, {"offset": -1e9}],
+    [
+        {"heat": 300},
+        {"heat": 0.01},
+        {"timer": 0},
+        {"timer": None},
+        {"mode": "both", "pies": 9},
+        {"offset": -1e9},
+        {"fillings": ["egg"]},
+        {"fillings": ("egg",), "light": True},
+    ],
 )
 def test_values_inside_the_range_are_taken(good):
     assert Oven(**good)
@@ -42,12 +54,28 @@ def test_values_inside_the_range_are_taken(good):
         ({"offset": math.inf}, "`offset` must be a number, got inf."),
         ({"mode": "grill", "pies": 2}, "`mode=grill` takes one pie."),
         ({"pies": None}, "`pies` must be at least 1, got None."),
+        ({"pies": 1.5}, "`pies` must be a whole number, got 1.5."),
+        ({"pies": "2"}, "`pies` must be a whole number, got '2'."),
+        ({"pies": True}, "`pies` must be a whole number, got True."),
+        ({"timer": [5]}, "`timer` must be a whole number, got [5]."),
+        ({"heat": "hot"}, "`heat` must be a number, got 'hot'."),
+        ({"mode": 3}, "`mode` must be fan, grill or both, got 3."),
+        ({"light": 1}, "`light` must be True or False, got 1."),
+        ({"name": 1}, "`name` must be a text, got 1."),
+        ({"fillings": "egg"}, "`fillings` must be a list of texts, got 'egg'."),
+        ({"fillings": [1]}, "`fillings` must be a list of texts, got [1]."),
     ],
 )
 def test_values_outside_are_named(bad, message):
     with pytest.raises(UsageError) as error:
         Oven(**bad)
     assert str(error.value) == message
+
+
+def test_a_choice_is_one_of_a_literal():
+    check_choice("mode", "fan", Literal["fan", "grill"])
+    with pytest.raises(UsageError, match="`mode` must be fan or grill, got None"):
+        check_choice("mode", None, Literal["fan", "grill"])
 
 
 def test_a_value_is_checked_by_itself():
@@ -67,4 +95,5 @@ def test_names_in_a_text_can_be_written_another_way():
 
 
 def test_defaults_are_those_of_the_fields():
-    assert defaults(Oven) == {"heat": 180.0, "pies": 1, "timer": None, "mode": "fan", "offset": 0.0}
+    first = {"heat": 180.0, "pies": 1, "timer": None, "mode": "fan", "offset": 0.0}
+    assert defaults(Oven) == {**first, "light": False, "name": "oven", "fillings": ()}

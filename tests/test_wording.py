@@ -3,8 +3,10 @@ import math
 import pytest
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
+from charrnn_cli.errors import UsageError
 from charrnn_cli.wording import (
     byte_size,
+    check_names,
     did_you_mean,
     duration,
     network_shape,
@@ -93,3 +95,11 @@ def test_durations(seconds, text):
 )
 def test_bytes_have_a_readable_unit(amount, text):
     assert byte_size(amount) == text
+
+
+def test_a_name_that_is_not_known_is_an_error_with_a_guess():
+    check_names(["hidden"], iter(["hidden", "layers"]), "training")
+    with pytest.raises(UsageError, match=r"^`hiden` is not a setting of training\. Did you mean hidden\?$"):
+        check_names(["layers", "hiden"], ["hidden", "layers"], "training")
+    with pytest.raises(UsageError, match=r"^`x` is not a setting of training\.$"):
+        check_names(["x"], ["hidden"], "training")
