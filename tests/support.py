@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from charrnn_cli.cli import app
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.runs.preparation import Prepared, prepare
+from charrnn_cli.runs.preparation import Prepared, prepare_steps
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.pace import Pace
@@ -25,7 +25,7 @@ def join(vocabulary: Vocabulary, tokens: list[str]) -> str:
 def prepare_text(folder: Path, text: str, settings: PrepareSettings | None = None, name: str = "fox") -> Run:
     path = folder / f"{name}.txt"
     path.write_bytes(text.encode())
-    *_, last = prepare([str(path)], settings or PrepareSettings())
+    *_, last = prepare_steps([str(path)], settings or PrepareSettings())
     assert isinstance(last, Prepared)
     return last.run
 

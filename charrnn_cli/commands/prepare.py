@@ -77,10 +77,12 @@ def prepare(
     charrnn prepare chapter9.txt --append anna
     """
     from charrnn_cli.errors import UsageError
-    from charrnn_cli.runs import preparation
+    from charrnn_cli.runs.preparation import Prepared
+    from charrnn_cli.runs.preparation import prepare as prepare_texts
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console, say
     from charrnn_cli.terminal.summaries import preparation_summary, skipped_in_words
+    from charrnn_cli.text.corpus_writer import PassProgress
 
     if texts and train:
         raise UsageError("the training text is named twice, as TEXT and with --train. Name it once.")
@@ -88,28 +90,29 @@ def prepare(
         raise UsageError(
             "--train needs a --valid-file, because training measures progress on a text that it does not learn from."
         )
-    named = texts or train
-    if not named:
-        raise UsageError("there is no text to prepare. Name one: charrnn prepare FILE.txt")
-    held_out = (valid_file or (), test_file or ())
-    patterns = include or ()
-    if append is None:
-        events = preparation.prepare(
-            named, PrepareSettings(**settings), name, force, *held_out, workers, include=patterns
-        )
-    elif name is not None or force or settings:
-        raise UsageError(
-            f"--append {append} keeps the name and the settings of that run. Leave out everything but the texts."
-        )
-    else:
-        events = preparation.append(named, append, *held_out, workers, include=patterns)
     console = new_console()
+    events: list[PassProgress | Prepared] = []
     with WorkBar(console, in_bytes=True) as bar:
-        for event in events:
-            if isinstance(event, preparation.Prepared):
-                prepared = event
-            else:
+
+        def report(event: PassProgress | Prepared) -> None:
+            events.append(event)
+            if isinstance(event, PassProgress):
                 bar.show(event.doing, event.done, event.total)
+
+        prepare_texts(
+            texts or train or (),
+            name=name,
+            append=append,
+            force=force,
+            valid_file=valid_file or (),
+            test_file=test_file or (),
+            include=include or (),
+            workers=workers,
+            report=report,
+            **settings,
+        )
+    prepared = events[-1]
+    assert isinstance(prepared, Prepared)
     if prepared.unchanged:
         say(console, f"{prepared.run.folder} is already prepared from the same text. Nothing was changed.")
     else:

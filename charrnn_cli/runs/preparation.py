@@ -1,15 +1,17 @@
 """Prepares a run from texts: counts tokens, makes the vocabulary, writes the ids, and puts the run in place at once."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
 from charrnn_cli.machine import available_cores
 from charrnn_cli.runs.folders import RUNS, Run, run_named, run_to_train
+from charrnn_cli.setting import defaults
 from charrnn_cli.text.coding import Coder, coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.corpus_writer import (
@@ -27,6 +29,7 @@ from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, skipped_files
 from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.wording import check_names
 
 PARALLEL_BYTES = 1 << 25  # texts of at least this size are worth several processes
 UNSPACED_SHARE = 0.2  # of a text, in scripts without spaces, from which words are called clauses
@@ -46,6 +49,50 @@ class Prepared:
 
 
 def prepare(
+    files: Sequence[Path | str] | Path | str,
+    *,
+    name: str | None = None,
+    append: str | None = None,
+    force: bool = False,
+    valid_file: Sequence[str] = (),
+    test_file: Sequence[str] = (),
+    include: Sequence[str] = (),
+    workers: int | None = None,
+    root: Path | str = RUNS,
+    report: Callable[[PassProgress | Prepared], None] = lambda event: None,
+    **settings: Any,
+) -> Run:
+    """Prepares texts: counts their tokens, numbers them, and splits them. Returns the run, which can be trained.
+
+    `files` are files or folders; with `valid_file` and `test_file` they are the training text. The run is called
+    `name`, or like the first file. `append` is the name of a run to add them to. `force` replaces a run and its model.
+    Folders give their texts, and the files that match a pattern of `include`. `workers` is the number of processes.
+    The run is in the folder `root`. `report` is called with the progress, and last with what was prepared. The
+    `settings` are those of `PrepareSettings`, such as `level="word"`.
+
+    Raises UsageError, TextError, RunError, DiskError.
+    """
+    texts = [str(files)] if isinstance(files, (Path, str)) else [str(file) for file in files]
+    if not texts:
+        raise UsageError("there is no text to prepare. Name one: charrnn prepare FILE.txt")
+    check_names(settings, defaults(PrepareSettings), "preparing")
+    held_out = (valid_file, test_file)
+    if append is None:
+        steps = prepare_steps(texts, PrepareSettings(**settings), name, force, *held_out, workers, Path(root), include)
+    elif name is not None or force or settings:
+        raise UsageError(
+            f"`append={append}` keeps the name and the settings of that run. Leave out everything but the texts."
+        )
+    else:
+        steps = append_steps(texts, append, *held_out, workers, Path(root), include)
+    for event in steps:
+        report(event)
+        if isinstance(event, Prepared):
+            return event.run
+    raise AssertionError("preparing ends with a run")
+
+
+def prepare_steps(
     texts: Sequence[str],
     settings: PrepareSettings,
     name: str | None = None,
@@ -103,7 +150,7 @@ def _write_run(
     return info
 
 
-def append(
+def append_steps(
     texts: Sequence[str],
     name: str,
     valid_file: Sequence[str] = (),

@@ -5,10 +5,10 @@ import pytest
 from support import TEXT, charrnn, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
-from charrnn_cli.errors import CharrnnError, RunError, TextError
+from charrnn_cli.errors import CharrnnError, RunError, TextError, UsageError
 from charrnn_cli.runs import preparation
 from charrnn_cli.runs.folders import RUNS
-from charrnn_cli.runs.preparation import Prepared, append, prepare
+from charrnn_cli.runs.preparation import Prepared, append_steps, prepare, prepare_steps
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -19,7 +19,7 @@ def everything(folder):
 
 def test_the_same_text_again_changes_nothing(folder, fox):
     before = everything(RUNS)
-    *_, again = prepare(["fox.txt"], PrepareSettings())
+    *_, again = prepare_steps(["fox.txt"], PrepareSettings())
     assert isinstance(again, Prepared)
     assert again.unchanged
     assert everything(RUNS) == before
@@ -29,7 +29,7 @@ def test_the_same_text_again_changes_nothing(folder, fox):
 def test_the_same_text_with_other_settings_is_refused(fox, settings):
     before = everything(RUNS)
     with pytest.raises(RunError, match="`force=True`"):
-        list(prepare(["fox.txt"], settings))
+        list(prepare_steps(["fox.txt"], settings))
     assert everything(RUNS) == before
 
 
@@ -37,8 +37,8 @@ def test_another_text_is_refused_and_force_replaces_it(folder, fox):
     fox.weights.touch()
     (folder / "fox.txt").write_text(TEXT * 2)
     with pytest.raises(RunError, match="delete its corpus and its trained model, pass `force=True`"):
-        list(prepare(["fox.txt"], PrepareSettings()))
-    *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+        list(prepare_steps(["fox.txt"], PrepareSettings()))
+    *_, last = prepare_steps(["fox.txt"], PrepareSettings(), force=True)
     assert not last.unchanged
     assert not fox.trained
     assert [path.name for path in RUNS.iterdir()] == ["fox"]
@@ -48,21 +48,21 @@ def test_a_damaged_corpus_is_named_and_force_repairs_it(folder, fox):
     for damage in ((fox.corpus / "train.bin"), (fox.corpus / "corpus.json")):
         damage.write_bytes(b"x")
         with pytest.raises(RunError, match=f"{damage.name} is damaged.*`force=True`"):
-            list(prepare(["fox.txt"], PrepareSettings()))
-        *_, last = prepare(["fox.txt"], PrepareSettings(), force=True)
+            list(prepare_steps(["fox.txt"], PrepareSettings()))
+        *_, last = prepare_steps(["fox.txt"], PrepareSettings(), force=True)
         assert not last.unchanged
-        *_, last = prepare(["fox.txt"], PrepareSettings())
+        *_, last = prepare_steps(["fox.txt"], PrepareSettings())
         assert last.unchanged
 
 
 def test_another_name(folder, fox):
-    *_, last = prepare(["fox.txt"], PrepareSettings(valid=0.2), name="other")
+    *_, last = prepare_steps(["fox.txt"], PrepareSettings(valid=0.2), name="other")
     assert last.run.name == "other"
 
 
 def test_a_text_with_other_line_breaks_is_the_same(folder, fox):
     (folder / "fox.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
-    *_, last = prepare(["fox.txt"], PrepareSettings())
+    *_, last = prepare_steps(["fox.txt"], PrepareSettings())
     assert last.unchanged
 
 
@@ -70,7 +70,7 @@ def test_a_text_with_other_line_breaks_is_the_same(folder, fox):
 def test_a_text_that_cannot_be_prepared_leaves_nothing(folder, data):
     (folder / "bad.txt").write_bytes(data)
     with pytest.raises(CharrnnError):
-        list(prepare(["bad.txt"], PrepareSettings()))
+        list(prepare_steps(["bad.txt"], PrepareSettings()))
     assert not RUNS.exists()
 
 
@@ -78,7 +78,7 @@ def test_a_text_that_cannot_be_prepared_leaves_nothing(folder, data):
 def test_an_interruption_keeps_the_old_run(folder, fox, stop_at):
     before = everything(RUNS)
     (folder / "fox.txt").write_text(TEXT * 3)
-    steps = prepare(["fox.txt"], PrepareSettings(), force=True)
+    steps = prepare_steps(["fox.txt"], PrepareSettings(), force=True)
     for _ in range(stop_at + 1):
         next(steps)
     with pytest.raises(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def test_a_full_disk_keeps_the_old_run(folder, fox, monkeypatch):
 
     monkeypatch.setattr(preparation, "write_corpus", full)
     with pytest.raises(CharrnnError, match=r"cannot write train\.bin: No space left"):
-        list(prepare(["fox.txt"], PrepareSettings(), force=True))
+        list(prepare_steps(["fox.txt"], PrepareSettings(), force=True))
     assert everything(RUNS) == before
 
 
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_written(folder):
     folder.chmod(0o500)
     try:
         with pytest.raises(CharrnnError, match="Permission denied"):
-            list(prepare(["fox.txt"], PrepareSettings()))
+            list(prepare_steps(["fox.txt"], PrepareSettings()))
     finally:
         folder.chmod(0o700)
 
@@ -115,13 +115,13 @@ def test_a_file_in_place_of_the_runs_folder(folder):
     RUNS.touch()
     (folder / "fox.txt").write_text(TEXT)
     with pytest.raises(CharrnnError, match="runs"):
-        list(prepare(["fox.txt"], PrepareSettings()))
+        list(prepare_steps(["fox.txt"], PrepareSettings()))
 
 
 def test_several_files_keep_their_order(folder):
     prepare_text(folder, "first " * 30, name="one")
     (folder / "two.txt").write_text("second " * 30)
-    *_, last = prepare(["two.txt", "one.txt"], PrepareSettings())
+    *_, last = prepare_steps(["two.txt", "one.txt"], PrepareSettings())
     assert last.corpus.files == ["two.txt", "one.txt"]
     assert sum(last.corpus.tokens.values()) == 390
 
@@ -132,7 +132,7 @@ def splits(run):
 
 
 def appended(name, *arguments, **named):
-    *_, last = append([*arguments], name, **named)
+    *_, last = append_steps([*arguments], name, **named)
     assert isinstance(last, Prepared)
     return last.corpus
 
@@ -182,7 +182,7 @@ def test_one_document_can_be_appended(folder):
     (folder / "poems").mkdir()
     for number in range(20):
         (folder / "poems" / f"{number}.txt").write_text("The fox.\n")
-    list(prepare(["poems"], PrepareSettings(documents="file")))
+    list(prepare_steps(["poems"], PrepareSettings(documents="file")))
     (folder / "more.txt").write_text("The fox. The fox.\n")
     info = appended("poems", "more.txt")
     assert info.tokens == {"train": 18 * 10 + 19, "valid": 10, "test": 10}
@@ -191,7 +191,7 @@ def test_one_document_can_be_appended(folder):
 def test_a_text_with_too_few_documents_leaves_nothing(folder):
     (folder / "poem.txt").write_text(TEXT)
     with pytest.raises(TextError, match="each split needs one, and there are 1"):
-        list(prepare(["poem.txt"], PrepareSettings(documents="file")))
+        list(prepare_steps(["poem.txt"], PrepareSettings(documents="file")))
     assert not RUNS.exists()
 
 
@@ -205,9 +205,9 @@ def test_append_takes_no_settings(fox):
 def test_runs_can_be_in_any_folder(folder):
     root = folder / "elsewhere"
     (folder / "fox.txt").write_text(TEXT)
-    *_, prepared = prepare(["fox.txt"], PrepareSettings(), root=root)
+    *_, prepared = prepare_steps(["fox.txt"], PrepareSettings(), root=root)
     assert prepared.run.folder == root / "fox"
-    *_, longer = append(["fox.txt"], "fox", root=root)
+    *_, longer = append_steps(["fox.txt"], "fox", root=root)
     assert sum(longer.corpus.tokens.values()) == 2 * len(TEXT)
     assert not RUNS.exists()
 
@@ -230,3 +230,40 @@ def test_nothing_is_appended_with_the_vocabulary_of_another_run(folder, fox, oth
     with pytest.raises(RunError, match=r"vocabulary\.json is damaged.*`force=True`"):
         appended("fox", "more.txt")
     assert everything(RUNS) == before
+
+
+def test_prepare_returns_the_run_that_the_steps_end_with(folder):
+    (folder / "fox.txt").write_text(TEXT)
+    events: list[object] = []
+    run = prepare("fox.txt", name="one", level="word", report=events.append)
+    *_, last = prepare_steps(["fox.txt"], PrepareSettings(level="word"), "two")
+    assert isinstance(events[-1], Prepared)
+    assert run == events[-1].run
+    assert run.prepared
+    assert events[-1].corpus == last.corpus
+    assert prepare([folder / "fox.txt"], root=folder / "elsewhere").folder == folder / "elsewhere" / "fox"
+
+
+def test_prepare_appends_to_a_run(folder):
+    (folder / "fox.txt").write_text(TEXT)
+    run = prepare("fox.txt")
+    before = Corpus(run.corpus).info.tokens["train"]
+    assert prepare("fox.txt", append="fox") == run
+    assert Corpus(run.corpus).info.tokens["train"] > before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"files": []}, "there is no text to prepare"),
+        ({"files": "fox.txt", "levle": "word"}, "`levle` is not a setting of preparing. Did you mean level"),
+        ({"files": "fox.txt", "level": "line"}, "`level` must be char, byte or word, got 'line'"),
+        ({"files": "fox.txt", "lowercase": "yes"}, "`lowercase` must be True or False, got 'yes'"),
+        ({"files": "fox.txt", "append": "fox", "level": "word"}, "`append=fox` keeps the name and the settings"),
+    ],
+)
+def test_mistakes_are_errors_before_anything_is_written(folder, arguments, message):
+    (folder / "fox.txt").write_text(TEXT)
+    with pytest.raises(UsageError, match=message):
+        prepare(**arguments)
+    assert not (folder / "runs").exists()

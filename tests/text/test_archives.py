@@ -6,7 +6,7 @@ import pytest
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import DiskError, TextError
-from charrnn_cli.runs.preparation import prepare
+from charrnn_cli.runs.preparation import prepare_steps
 from charrnn_cli.text.archives import OpenArchive
 from charrnn_cli.text.formats import ZipArchive
 from charrnn_cli.text.sources import find_sources
@@ -26,7 +26,7 @@ def test_an_archive_is_opened_once_however_many_texts_it_has(archive, monkeypatc
     start, sizes = ZipArchive.__init__, ZipArchive.sizes
     monkeypatch.setattr(ZipArchive, "__init__", lambda self, file: opened.append(file) or start(self, file))
     monkeypatch.setattr(ZipArchive, "sizes", lambda self: listed.append(self) or sizes(self))
-    *_, prepared = prepare([str(archive)], PrepareSettings())
+    *_, prepared = prepare_steps([str(archive)], PrepareSettings())
     assert len(prepared.corpus.files) == 40
     assert (len(opened), len(listed)) == (1, 1)
     del prepared

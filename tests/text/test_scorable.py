@@ -8,7 +8,7 @@ from support import TEXT, prepare_text
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.runs.preparation import prepare
+from charrnn_cli.runs.preparation import prepare_steps
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split, read_text
 from charrnn_cli.text.sources import Source, find_sources
@@ -127,7 +127,7 @@ def test_files_have_the_same_ids_for_scoring_as_for_training(folder, level, docu
     (folder / "e.txt.gz").write_bytes(gzip.compress(b"eleven\ntwelve"))
     names = ["c.jsonl", "d.log"] if "field" in documents else [*TEXTS, "e.txt.gz"]
     settings = PrepareSettings(**level, **documents, valid=0, test=0)
-    *_, prepared = prepare(names, settings)
+    *_, prepared = prepare_steps(names, settings)
     ids = Corpus(prepared.run.corpus).split("train")
     text = read_text(find_sources(names, folder), prepared.vocabulary, prepared.corpus.settings, False, by_line=True)
     assert text.ids.tolist() == ids.tolist()
