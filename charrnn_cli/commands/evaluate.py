@@ -89,41 +89,32 @@ def evaluate(
     charrnn evaluate --model anna chapter.txt
     charrnn evaluate --model anna --per-line letter.txt | sort -rn | head
     """
-    from charrnn_cli.errors import UsageError
-
-    if files and split:
-        raise UsageError(f"--split {split} is a part of the run's own text, but files are named too. Leave one out.")
-    if (documents or field) and not files:
-        raise UsageError("--documents and --field say how to read files. Name a file, or leave them out.")
-
-    from charrnn_cli.generation.scoring import TextScore, score_text, scoring_device
-    from charrnn_cli.generation.scoring_input import read_files, read_split_of
-    from charrnn_cli.network.device import device_name
-    from charrnn_cli.network.memory import memory_errors
-    from charrnn_cli.network.weights import load_checked_model
-    from charrnn_cli.runs.folders import run_to_sample
+    from charrnn_cli.generation.evaluation import evaluate as score
+    from charrnn_cli.generation.model import load
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console
     from charrnn_cli.terminal.scores import print_json, print_score
 
-    run = run_to_sample(model)
-    place = scoring_device(engine, gpu, cpu, device)
-    loaded = load_checked_model(run, checkpoint)
-    with memory_errors("Score a shorter text, or pass `cpu`."), WorkBar(new_console()) as bar:
-        if files:
-            typed = {"encoding": encoding, "documents": documents, "field": field}
-            changes = {name: value for name, value in typed.items() if value is not None}
-            text, text_name = read_files(files, loaded, unknown, per_line, **changes), ", ".join(files)
-        else:
-            split = split or "test"
-            text = read_split_of(run, split, loaded.vocabulary, per_line)
-            text_name = f"{split} split of {run.folder}"
-        for event in score_text(loaded, text, place, exact, engine, threads):
-            if isinstance(event, TextScore):
-                score = event
-            else:
-                bar.show("scoring", event, 1.0)
+    loaded = load(model, checkpoint=checkpoint, engine=engine)
+    with WorkBar(new_console()) as bar:
+        scored = score(
+            loaded,
+            files or (),
+            split=split,
+            encoding=encoding,
+            documents=documents,
+            field=field,
+            unknown=unknown,
+            exact=exact,
+            gpu=gpu,
+            cpu=cpu,
+            device=device,
+            threads=threads,
+            per_line=per_line,
+            progress=lambda share: bar.show("scoring", share, 1.0),
+        )
+    text = ", ".join(files) if files else f"{split or 'test'} split of {loaded.run.folder}"
     if as_json:
-        print_json(run, loaded.summary.step, text_name, exact, score, per_line)
+        print_json(loaded, text, exact, scored, per_line)
     else:
-        print_score(run, loaded.summary.step, text_name, device_name(place), score, per_line)
+        print_score(loaded, text, scored, per_line)

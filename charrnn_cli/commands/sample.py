@@ -164,12 +164,12 @@ def sample(
 
         check_output(output, force)
 
-    from charrnn_cli.generation.model import Model
+    from charrnn_cli.generation.model import load
     from charrnn_cli.machine import keep_freed_memory
     from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream, print_texts, reading_bar
 
     keep_freed_memory()
-    loaded = Model.open(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
+    loaded = load(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
     text = loaded.text_of(file) if file is not None else prime or ""
     encoded = loaded.encode(text, unknown)
     for name, tokens in loaded.check(sampling).items():
@@ -187,11 +187,12 @@ def sample(
         return
     original = loaded.original(copies_from) if check_copies or copies_from else None
     with reading_bar(len(encoded.ids)) as progress:
-        read = loaded.read(encoded, progress=progress)
+        state = loaded.read_prime(encoded, progress=progress)
     if separator is None and not loaded.writes_lines:
         separator = "---"
     scored = as_json or colors is not None
-    texts = loaded.write(read, sampling, seed=seed, num=num, best_of=best_of, scored=scored)
+    shown = loaded.shown_prime(encoded, sampling)
+    texts = loaded.write(state, sampling, seed=seed, num=num, best_of=best_of, scored=scored, prime=shown)
     with out_stream(output) as stream:
         if as_json:
             print_texts(texts, JsonOutput(stream, loaded.run.name, seed, original, logprobs))

@@ -156,14 +156,14 @@ def _preview(setup: "Setup") -> str | None:
     """A short text by the model as it is now; None if its weights are not finite, which training handles."""
     from charrnn_cli.config import SamplingSettings
     from charrnn_cli.errors import RunError
-    from charrnn_cli.generation.reading import read_prime
+    from charrnn_cli.generation.reading import read_tokens
     from charrnn_cli.generation.texts import Piece, write_texts
 
     engine = _preview_engine(setup)
     settings = SamplingSettings(length=PREVIEW_TOKENS)
     try:
-        prime = read_prime(engine, setup.vocabulary, [])
-        events = write_texts(engine, setup.vocabulary, prime, settings, setup.config.training.seed)
+        start = read_tokens(engine, setup.vocabulary, [])
+        events = write_texts(engine, setup.vocabulary, start, settings, setup.config.training.seed)
         return "".join(event.text for event in events if isinstance(event, Piece))
     except RunError:
         return None

@@ -8,6 +8,7 @@ from charrnn_cli.config import SamplingSettings, Unknown
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prime import EncodedPrime, UnknownTokensError
+from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece
 
 CHANGEABLE: dict[str, Callable[[str], float]] = {  # the settings that can change between turns, and their types
@@ -33,7 +34,8 @@ class Conversation:
         """Starts a new text."""
         self.text = ""
         self._turns: list[tuple[str, str]] = []  # the text before each turn, and what was typed
-        self._prime = self._model.read(EncodedPrime([]))  # before the last turn
+        self._read: list[int] = []  # what the model has read: the text before the last turn, and what was typed
+        self._state: State | None = None  # after it
 
     def add(self, typed: str) -> Iterator[Piece]:
         """Adds what was typed, and yields what the model writes after it. Both become part of the text.
@@ -49,13 +51,21 @@ class Conversation:
             raise UsageError(f"{error.fact} Change what you typed.") from error
         self._turns.append((self.text, typed))
         self.text += typed
-        self._prime = self._model.read(prime, after=self._prime)
+        state = self._read_on(prime)
         seed = self._seed + self._turns_written
         self._turns_written += 1
-        for event in self._model.write(self._prime, self.settings, seed=seed, scored=True):
+        for event in self._model.write(state, self.settings, seed=seed, scored=True):
             if isinstance(event, Piece) and not event.prime:
                 self.text += event.text
                 yield event
+
+    def _read_on(self, prime: EncodedPrime) -> State:
+        """Reads a prime, and only what is new in it if it continues what the model has read."""
+        known = len(self._read) if prime.ids[: len(self._read)] == self._read else 0
+        new = EncodedPrime(prime.ids[known:])
+        self._state = self._model.read_prime(new, after=self._state if known else None)
+        self._read = prime.ids
+        return self._state
 
     def undo(self) -> str:
         """Removes the last turn and returns what was typed in it. Raises UsageError if there is no turn."""

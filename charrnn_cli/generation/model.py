@@ -1,34 +1,72 @@
-"""A model that reads primes and writes texts. Every way to use a model, such as a command, goes through it."""
+"""A trained model that writes, reads and scores texts. Every way to use a model, such as a command, goes through it."""
 
 import dataclasses
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
 
 from charrnn_cli.config import EngineName, SamplingSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.prime import EncodedPrime, encode_prime
-from charrnn_cli.generation.reading import Prime, ReadProgress, ignore_progress, read_prime
-from charrnn_cli.generation.sampling import allowed_tokens, unknown_tokens
+from charrnn_cli.generation.prime import EncodedPrime, encode_prime, prime_text
+from charrnn_cli.generation.reading import ReadProgress, ignore_progress, read_tokens
+from charrnn_cli.generation.results import Prediction, Text, TextScore, whole_texts
+from charrnn_cli.generation.sampling import BROKEN, allowed_tokens, probabilities, unknown_tokens
+from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample
 from charrnn_cli.runs.models import StoredModel
+from charrnn_cli.setting import check_choice, defaults
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.reader import read_whole_text
-from charrnn_cli.wording import network_shape
+from charrnn_cli.wording import check_names, network_shape
 
 MAX_TEXTS = 1_000_000
 TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to this many tokens per line
 
 
+def load(
+    model: Run | Path | str | None = None,
+    *,
+    checkpoint: int | str | None = None,
+    engine: EngineName = "auto",
+    gpu: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    root: Path | str = RUNS,
+) -> "Model":
+    """Loads a model: a run in `root`, a bundled model or a model's folder. None is the run that was trained last.
+
+    `checkpoint` is a step, "first", "last" or "best"; None takes the weights with the lowest validation loss. `engine`
+    is "numpy", "onnx", "torch" or "auto", which takes ONNX Runtime if it is installed, else NumPy. `gpu` requires a
+    CUDA GPU, and `device` is any device of PyTorch. `threads` is the number of CPU threads.
+
+    Raises RunError if there is no such model or if it is damaged, UsageError for other values.
+    """
+    check_choice("engine", engine, EngineName)
+    run = model if isinstance(model, Run) else run_to_sample(None if model is None else str(model), Path(root))
+    return Model(run, load_checked_model(run, checkpoint), engine, gpu, device, threads)
+
+
 class Model:
-    """A model in memory and the engine that computes it. The engine is loaded when it is first needed."""
+    """A trained model in memory. `load` makes one. It may be used by several threads at once.
+
+    Programs use `generate`, `stream`, `generate_many`, `best_of`, `read`, `next` and `score`. `prime` is the text that
+    the model continues, or a `State`. The keyword arguments `settings` have the names, ranges and defaults of
+    `SamplingSettings`, such as `length=300`. The same seed gives the same text, by `charrnn sample` too; None takes a
+    random seed. `unknown` says what happens with parts of a text that the model does not know: "error" reports them,
+    "skip" leaves them out, "replace" takes the closest known ones.
+
+    The other methods are the parts from which commands are made.
+    """
 
     def __init__(
         self,
@@ -40,31 +78,105 @@ class Model:
         threads: int | None = None,
     ) -> None:
         self.run, self.stored, self.vocabulary = run, stored, stored.vocabulary
-        self._engine_name, self._gpu, self._device, self._threads = engine, gpu, device, threads
+        self.engine_name, self.gpu, self.device, self.threads = engine, gpu, device, threads
+        self._loading = Lock()
 
-    @classmethod
-    def open(
-        cls,
-        model: Run | str | None = None,
-        *,
-        checkpoint: int | str | None = None,
-        engine: EngineName = "auto",
-        gpu: bool = False,
-        device: str | None = None,
-        threads: int | None = None,
-        root: Path = RUNS,
-    ) -> "Model":
-        """Loads a run in `root`, a bundled model or a model's folder; None is the run that was trained last.
+    def __repr__(self) -> str:
+        return f"<Model {self.run.name}: {network_shape(self.stored.settings)}>"
 
-        Raises RunError, UsageError if there is no such checkpoint.
+    def generate(
+        self, prime: str | State = "", *, seed: int | None = None, unknown: Unknown = "error", **settings: Any
+    ) -> Text:
+        """Writes one text. `str()` of the result is what `charrnn sample` prints.
+
+        Raises UsageError for wrong settings and unknown characters, RunError if the weights are corrupt, DeviceError.
         """
-        run = model if isinstance(model, Run) else run_to_sample(model, root)
-        return cls(run, load_checked_model(run, checkpoint), engine, gpu, device, threads)
+        self._check_single(settings)
+        (text,) = self.generate_many(prime, 1, seed=seed, unknown=unknown, **settings)
+        return text
 
-    @cached_property
+    def stream(
+        self, prime: str | State = "", *, seed: int | None = None, unknown: Unknown = "error", **settings: Any
+    ) -> Iterator[Piece]:
+        """Writes one text, and yields its pieces as they come, the prime first. Raises the same as `generate`."""
+        self._check_single(settings)
+        sampling = sampling_settings(settings)
+        state, text = self._start(prime, unknown, sampling)
+        events = self.write(state, sampling, seed=random_seed() if seed is None else seed, scored=True, prime=text)
+        return (event for event in events if isinstance(event, Piece))
+
+    def generate_many(
+        self,
+        prime: str | State = "",
+        num: int = 1,
+        *,
+        seed: int | None = None,
+        best_of: int | None = None,
+        unknown: Unknown = "error",
+        **settings: Any,
+    ) -> list[Text]:
+        """Writes `num` texts side by side, which takes much less time than one after the other.
+
+        With `best_of`, writes that many and gives the `num` likeliest per token, the likeliest first. If each text is
+        a line of a list, gives `num` times `lines` texts. Raises the same as `generate`.
+        """
+        sampling = sampling_settings(settings)
+        seed = random_seed() if seed is None else seed
+        check_texts(num, best_of, seed)
+        state, text = self._start(prime, unknown, sampling)
+        events = self.write(state, sampling, seed=seed, num=num, best_of=best_of, scored=True, prime=text)
+        return list(whole_texts(events, seed))
+
+    def best_of(
+        self,
+        prime: str | State = "",
+        count: int = 10,
+        *,
+        seed: int | None = None,
+        unknown: Unknown = "error",
+        **settings: Any,
+    ) -> Text:
+        """Writes `count` texts, and gives the one that is likeliest per token. Raises the same as `generate`."""
+        self._check_single(settings)
+        return self.generate_many(prime, 1, seed=seed, best_of=count, unknown=unknown, **settings)[0]
+
+    def read(self, text: str, *, after: State | None = None, unknown: Unknown = "error") -> State:
+        """Reads a text of any length, or more of it: `after` is the state before `text`.
+
+        A text can be cut between any two characters; for a model of words, between two words. Raises UsageError for
+        unknown characters and for the state of another model.
+        """
+        if after is not None and after.recent and self.vocabulary.level == "word":
+            text = text.removeprefix(" ")  # the space between two words is no token
+        return self.read_prime(self.encode(text, unknown), after=after)
+
+    def next(self, prime: str | State = "", *, unknown: Unknown = "error") -> Prediction:
+        """The probability of each of the V tokens to come next, by the model itself, without any filter.
+
+        Raises UsageError for unknown characters and for the state of another model, RunError if the weights are
+        corrupt.
+        """
+        state = self.read(prime, unknown=unknown) if isinstance(prime, str) else self._own(prime)
+        logits, _ = self.engine.step(np.array([state.last]), self.engine.from_array(state.hidden[None]))  # (1, V)
+        if not np.isfinite(logits).all():
+            raise RunError(BROKEN)
+        return Prediction(self.vocabulary.tokens, probabilities(logits.astype(np.float64))[0])
+
+    def score(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> TextScore:
+        """How well the model predicts a text: bits per token and per character, and the log-probability of each token.
+
+        It is what `charrnn evaluate` computes for a file with this text. The first token is given. With the engine
+        "auto", torch computes. Raises TextError for a text that is too short or has unknown characters.
+        """
+        from charrnn_cli.generation.evaluation import evaluate_text
+
+        return evaluate_text(self, text, unknown)
+
+    @property
     def engine(self) -> Engine[Any]:
-        """What computes the model. Raises UsageError, DeviceError."""
-        return load_engine(self.stored, self._engine_name, self._gpu, self._device, self._threads)
+        """What computes the model. It is loaded at the first use. Raises UsageError, DeviceError."""
+        with self._loading:
+            return self._engine
 
     @property
     def writes_lines(self) -> bool:
@@ -85,6 +197,7 @@ class Model:
 
         Loads no engine, so mistakes show early.
         """
+        check_choice("unknown", unknown, Unknown)
         return encode_prime(text, self.vocabulary, unknown, before)
 
     def text_of(self, file: Path | str) -> str:
@@ -94,38 +207,41 @@ class Model:
         """
         return read_whole_text(file, self.stored.text)
 
-    def read(
-        self, prime: EncodedPrime, *, after: Prime | None = None, progress: ReadProgress = ignore_progress
-    ) -> Prime:
-        """Reads a prime. If it starts with the prime `after`, reads only the rest."""
-        return read_prime(self.engine, self.vocabulary, prime.ids, after, progress, prime.unknown)
+    def read_prime(
+        self, prime: EncodedPrime, *, after: State | None = None, progress: ReadProgress = ignore_progress
+    ) -> State:
+        """Reads an encoded prime, or more of it. Raises UsageError for the state of another model."""
+        before = None if after is None else self._own(after)
+        return read_tokens(self.engine, self.vocabulary, prime.ids, before, progress, self.stored.checksum)
 
-    def read_prime(self, text: str, unknown: Unknown = "error", *, progress: ReadProgress = ignore_progress) -> Prime:
-        """Reads a text that the model will continue. Raises UsageError for tokens that the model does not know."""
-        return self.read(self.encode(text, unknown), progress=progress)
+    def shown_prime(self, prime: EncodedPrime, settings: SamplingSettings) -> str:
+        """The text of a prime, as texts that are written with `settings` start with it."""
+        return prime_text(prime, self.vocabulary, finished=settings.length == 0)
 
     def write(
         self,
-        prime: Prime,
+        state: State,
         settings: SamplingSettings,
         *,
         seed: int,
         num: int = 1,
         best_of: int | None = None,
         scored: bool = False,
+        prime: str = "",
     ) -> Iterator[Piece | Sample]:
-        """Writes `num` texts after a prime, one after the other: yields pieces, and a `Sample` at the end of each.
+        """Writes `num` texts after a state, one after the other: yields pieces, and a `Sample` at the end of each.
 
         With `best_of`, writes that many texts and yields the `num` likeliest per token, the likeliest first. `scored`
         adds log-probabilities. Text k of a seed is the same for every `num`. If each text is a line, writes `num` times
-        the `lines` of the settings. Raises UsageError, RunError.
+        the `lines` of the settings. The first piece of a text is `prime`. Raises UsageError, RunError.
         """
         if self.writes_lines and settings.lines:
             num, settings = num * settings.lines, dataclasses.replace(settings, lines=0)
         check_texts(num, best_of, seed)
-        if best_of is None:
-            return in_order(write_texts(self.engine, self.vocabulary, prime, settings, seed, num, scored))
-        return likeliest(write_texts(self.engine, self.vocabulary, prime, settings, seed, best_of, True), num)
+        self._own(state)
+        texts, scored = (num, scored) if best_of is None else (best_of, True)
+        events = write_texts(self.engine, self.vocabulary, state, settings, seed, texts, scored, prime)
+        return in_order(events) if best_of is None else likeliest(events, num)
 
     def check(self, settings: SamplingSettings) -> dict[str, list[str]]:
         """The tokens of `ban` and `allow_only` that the model does not know, by setting.
@@ -147,16 +263,45 @@ class Model:
             raise RunError(f"{self.run.name} comes without its training text. Pass a text: `copies_from=FILE.txt`.")
         return Original.from_split(Corpus(self.run.corpus).split("train"), self.vocabulary)
 
+    @cached_property
+    def _engine(self) -> Engine[Any]:
+        return load_engine(self.stored, self.engine_name, self.gpu, self.device, self.threads)
+
+    def _start(self, prime: str | State, unknown: Unknown, settings: SamplingSettings) -> tuple[State, str]:
+        """The state from which texts are written, and the text with which they start."""
+        if isinstance(prime, State):
+            return prime, ""
+        encoded = self.encode(prime, unknown)
+        return self.read_prime(encoded), self.shown_prime(encoded, settings)
+
+    def _check_single(self, settings: Mapping[str, Any]) -> None:
+        """Raises UsageError if the settings ask a model of a list for several lines, each of which is a text."""
+        if self.writes_lines and sampling_settings(settings).lines > 1:
+            raise UsageError(
+                f"`lines={settings['lines']}` asks {self.run.name} for several texts, because each of its texts is a "
+                "line. Leave it out, or call `generate_many`."
+            )
+
+    def _own(self, state: State) -> State:
+        """The state, if it is one of this model. Raises UsageError."""
+        numbers = self.engine.to_array(self.engine.start(1)).shape[1:]
+        ids = (state.last, *state.recent)
+        in_vocabulary = min(ids) >= 0 and max(ids) < len(self.vocabulary)
+        if state.model != self.stored.checksum or state.hidden.shape != numbers or not in_vocabulary:
+            raise UsageError(f"the state belongs to another model than {self.run.name}. Read the text with this one.")
+        return state
+
 
 def sampling_settings(settings: Mapping[str, Any]) -> SamplingSettings:
     """Settings by name. With `lines` but without `length`, the length is enough for all lines. Raises UsageError."""
+    check_names(settings, defaults(SamplingSettings), "writing")
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
     }
-    lines = values.get("lines", 0)
-    if lines > 0 and "length" not in values:
-        values["length"] = lines * TOKENS_PER_LINE
-    return SamplingSettings(**values)
+    checked = SamplingSettings(**values)
+    if checked.lines > 0 and "length" not in values:
+        return dataclasses.replace(checked, length=checked.lines * TOKENS_PER_LINE)
+    return checked
 
 
 def random_seed() -> int:

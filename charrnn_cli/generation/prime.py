@@ -50,6 +50,20 @@ def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", 
     return EncodedPrime(vocabulary.encode(token for token in tokens if token in vocabulary.ids), unknown_words)
 
 
+def prime_text(prime: EncodedPrime, vocabulary: Vocabulary, finished: bool = False) -> str:
+    """The text of a prime, with the words that <unk> stands for.
+
+    If nothing follows the prime, it is `finished`: then a character whose last bytes are missing is shown too.
+    """
+    joiner = tokenizer_of(vocabulary).joiner()
+    words = iter(prime.unknown)
+    tokens = (
+        next(words, token) if id == vocabulary.unknown else token
+        for id, token in zip(prime.ids, vocabulary.decode(prime.ids), strict=True)
+    )
+    return "".join(map(joiner.add, tokens)) + (joiner.end() if finished else "")
+
+
 def first_token(vocabulary: Vocabulary) -> int:
     """The token that a model reads before a text without a prime.
 

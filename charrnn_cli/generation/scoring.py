@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,40 +15,15 @@ from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
+from charrnn_cli.generation.results import LineScore, TextScore, TokenScore
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.device import pick_device, watched_threads
+from charrnn_cli.network.device import device_name, pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import HiddenState, trained_model
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.scorable import ScorableText
+from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.threads import blas_threads, steady_threads
-
-
-@dataclass(frozen=True)
-class LineScore:
-    """How well a line is predicted after all lines before it."""
-
-    line: int  # from 1
-    loss: float  # nats per token
-    bits_per_character: float
-    perplexity: float  # per token
-    tokens: int
-    text: str
-
-
-@dataclass(frozen=True)
-class TextScore:
-    """How well a text is predicted. Its first token is given; every other token counts once."""
-
-    loss: float  # nats per token
-    bits_per_character: float
-    perplexity: float  # per token
-    tokens: int  # predicted
-    characters: int  # of those tokens
-    unknown: int
-    engine: str  # name of what computed it
-    seconds: float
-    lines: list[LineScore]
 
 
 class EngineNetwork:
@@ -97,16 +71,18 @@ def score_text(
     exact: bool = False,
     engine: EngineName = "torch",
     threads: int | None = None,
+    each_token: bool = False,
 ) -> Iterator[float | TextScore]:
     """Scores a text: yields the share that is done, then the score. The state is carried through the whole text.
 
-    A long text is read in parallel streams, unless `exact` is set. Raises UsageError if the engine is not installed,
+    A long text is read in parallel streams, unless `exact` is set. With `each_token` the result has the score of each.
+    Raises UsageError if the engine is not installed,
     RunError if the weights are corrupt.
     """
     started = time.perf_counter()
     network, name = _network(model, device, engine, threads)
     watched = watched_threads(device, threads) if name == "torch" else steady_threads()
-    token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines else None
+    token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines or each_token else None
     warm_up = None if exact else LONG_WARM_UP
     result = yield from score_streams(network, text.ids, device, warm_up, token_losses, threads=watched)
     if not math.isfinite(result.loss):
@@ -119,8 +95,10 @@ def score_text(
         characters=text.characters,
         unknown=text.unknown,
         engine=name,
+        device=device_name(device),
         seconds=time.perf_counter() - started,
         lines=[] if token_losses is None else list(_line_scores(text, token_losses.astype(np.float64))),
+        scores=_token_scores(text, token_losses, model.vocabulary) if each_token and token_losses is not None else (),
     )
 
 
@@ -132,6 +110,14 @@ def _network(model: StoredModel, device: torch.device, engine: EngineName, threa
     if isinstance(stepping, NumpyEngine):
         stepping.threads = blas_threads(threads)
     return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
+
+
+def _token_scores(
+    text: ScorableText, token_losses: NDArray[np.float32], vocabulary: Vocabulary
+) -> tuple[TokenScore, ...]:
+    """The score of each token but the first."""
+    tokens = vocabulary.decode(text.ids[1:].tolist())
+    return tuple(TokenScore(token, -loss) for token, loss in zip(tokens, token_losses.tolist(), strict=True))
 
 
 def _line_scores(text: ScorableText, token_losses: NDArray[np.float64]) -> Iterator[LineScore]:

@@ -1,7 +1,8 @@
-"""The text that is scored: files, or a split of a run's own text."""
+"""The text that is scored: files, a split of a run's own text, or a text in memory."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,29 @@ from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.decoding import text_decoder
 from charrnn_cli.text.scorable import ScorableText, read_split, read_text
-from charrnn_cli.text.sources import find_sources
+from charrnn_cli.text.sources import Source, find_sources
 from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class TextSource(Source):
+    """A text in memory that is read as a file."""
+
+    data: bytes = b""
+
+    def chunks(self) -> Iterator[tuple[bytes, int]]:
+        yield self.data, len(self.data)
+
+
+def read_string(text: str, model: StoredModel, unknown: Literal["error", "skip"] = "error") -> ScorableText:
+    """A text as if it were a file. Raises TextError."""
+    errors = "surrogateescape" if model.text.level == "byte" else "surrogatepass"  # the reader refuses lone surrogates
+    source = TextSource("the text", Path(), data=text.encode("utf-8", errors))
+    settings = dataclasses.replace(model.text, encoding="utf-8")
+    return read_text([source], model.vocabulary, settings, unknown == "skip", by_line=False)
 
 
 def read_files(

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engine import Engine, Sampler
-from charrnn_cli.generation.reading import Prime
 from charrnn_cli.generation.sampling import allowed_tokens
+from charrnn_cli.generation.state import State
 from charrnn_cli.generation.writer import Ending, Writer
 from charrnn_cli.text.vocabulary import Vocabulary
 
 RANDOMS_AHEAD = 256  # random numbers that are drawn for a text at once
-JOINED_PRIME = 4096  # tokens at the end of a prime that may influence how the text after it is joined
 
 
 class Piece(NamedTuple):
@@ -25,6 +24,9 @@ class Piece(NamedTuple):
     text: str
     log_probability: float = float("nan")  # of its token, in nats; NaN if not scored
     prime: bool = False  # whether this is the prime
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -41,29 +43,30 @@ class Sample:
 def write_texts(
     engine: Engine[Any],
     vocabulary: Vocabulary,
-    prime: Prime,
+    state: State,
     settings: SamplingSettings,
     seed: int,
     samples: int = 1,
     scored: bool = False,
+    prime: str = "",
 ) -> Iterator[Piece | Sample]:
-    """Writes several texts: yields pieces of each, the prime first, and a `Sample` at the end of each.
+    """Writes several texts after a state: yields pieces of each, and a `Sample` at the end of each.
 
-    Every text has its own random numbers, which depend only on the seed and the number of the text. Raises UsageError
-    if no token may be drawn, RunError if the weights are corrupt.
+    The first piece of each text is `prime`, the text that was read. Every text has its own random numbers, which depend
+    only on the seed and the number of the text. Raises UsageError if no token may be drawn, RunError if the weights are
+    corrupt.
     """
     sampler = Sampler(settings, allowed_tokens(settings, vocabulary), scored)
-    prime_text = prime.text + (prime.unfinished if settings.length == 0 else "")
     first = 0
     for size in engine.groups(samples):
         numbers = range(first, min(first + size, samples))  # the last group may have fewer texts than streams
-        writers = {number: Writer(vocabulary, settings, prime.ids[-JOINED_PRIME:]) for number in numbers}
+        writers = {number: Writer(vocabulary, settings, state.recent) for number in numbers}
         for number, writer in writers.items():
-            yield Piece(number, prime_text, prime=True)
+            yield Piece(number, prime, prime=True)
             if writer.ending:
                 yield Sample(number, writer.ending, 0, 0.0)
-        randoms = [_random_numbers(seed, number) for number in range(first, first + size)]
-        yield from _write_group(engine, prime, sampler, writers, randoms)
+        randoms = [random_numbers(seed, number) for number in range(first, first + size)]
+        yield from _write_group(engine, state, sampler, writers, randoms)
         first += size
 
 
@@ -93,7 +96,7 @@ def likeliest(events: Iterable[Piece | Sample], count: int) -> Iterator[Piece | 
 
 def _write_group(
     engine: Engine[Any],
-    prime: Prime,
+    before: State,
     sampler: Sampler,
     writers: dict[int, Writer],
     randoms: list[np.random.Generator],
@@ -103,9 +106,10 @@ def _write_group(
     first, B = min(writers), len(randoms)
     T = engine.tokens_at_once(B)
     W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
-    state = engine.repeat(prime.state, B)
-    ids = np.full(B, prime.context[-1])  # (B,)
-    recent = _last_tokens(np.array([prime.context[-W:] if W else ()], np.int64), W).repeat(B, axis=0)  # (B, W)
+    state = engine.repeat(engine.from_array(before.hidden[None]), B)
+    ids = np.full(B, before.last)  # (B,)
+    context = before.recent or (before.last,)
+    recent = last_tokens(np.array([context[-W:] if W else ()], np.int64), W).repeat(B, axis=0)  # (B, W)
     uniforms = np.empty((B, 0))  # (B, random numbers that are left)
     while writing:
         if uniforms.shape[1] < T:
@@ -113,7 +117,7 @@ def _write_group(
         block = engine.write(ids, state, recent, uniforms[:, :T], sampler)
         uniforms, state, ids = uniforms[:, T:], block.state, block.ids[:, -1]
         if W:
-            recent = _last_tokens(np.concatenate([recent, block.ids], axis=1), W)
+            recent = last_tokens(np.concatenate([recent, block.ids], axis=1), W)
         tokens = block.ids.tolist()
         scores = None if block.scores is None else block.scores.tolist()
         for number, writer in list(writing.items()):
@@ -125,12 +129,12 @@ def _write_group(
                 yield Sample(number, writer.ending, writer.tokens, writer.log_probability, tuple(writer.scores))
 
 
-def _random_numbers(seed: int, sample: int) -> np.random.Generator:
+def random_numbers(seed: int, sample: int) -> np.random.Generator:
     """The random numbers of one text."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(sample,))))
 
 
-def _last_tokens(ids: NDArray[Any], window: int) -> NDArray[Any]:
+def last_tokens(ids: NDArray[Any], window: int) -> NDArray[Any]:
     """The last tokens of each text (B, window); -1 if it has fewer."""
     kept = ids[:, max(0, ids.shape[1] - window) :]
     return np.pad(kept, ((0, 0), (window - kept.shape[1], 0)), constant_values=-1)

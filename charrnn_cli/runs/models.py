@@ -52,6 +52,7 @@ class StoredModel:
     weights: Tensors
     summary: Summary
     text: PrepareSettings
+    checksum: str = ""  # SHA-256 of the weights in their file; empty if there is none
 
 
 def load_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
@@ -62,11 +63,12 @@ def load_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
     """
     path = weights_file(run, checkpoint)
     config = Config.load(run.config)
-    if path == run.weights and config.weights_sha256 not in (None, load_checksum(path)):
+    checksum = load_checksum(path)
+    if path == run.weights and config.weights_sha256 not in (None, checksum):
         raise RunError(f"{path} is damaged: its checksum differs from the one in config.json.")
     vocabulary = Vocabulary.load(run.vocabulary)
     text = _text_settings(run, config, vocabulary)
-    return StoredModel(config.model, vocabulary, load_tensors(path), load_summary(path), text)
+    return StoredModel(config.model, vocabulary, load_tensors(path), load_summary(path), text, checksum or "")
 
 
 def _text_settings(run: Run, config: Config, vocabulary: Vocabulary) -> PrepareSettings:

@@ -10,22 +10,24 @@ from charrnn_cli.terminal.records import print_record
 from charrnn_cli.wording import quantity, visible
 
 if TYPE_CHECKING:
-    from charrnn_cli.generation.scoring import LineScore, TextScore
-    from charrnn_cli.runs.folders import Run
+    from charrnn_cli.generation.model import Model
+    from charrnn_cli.generation.results import LineScore, TextScore
 
 
-def print_json(run: "Run", step: int, text: str, exact: bool, score: "TextScore", per_line: bool) -> None:
+def print_json(model: "Model", text: str, exact: bool, score: "TextScore", per_line: bool) -> None:
     """Prints one JSON object; its `lines` are null unless each line was asked for."""
-    record = {"model": run.name, "step": step, "text": text, "exact": exact, **dataclasses.asdict(score)}
+    step = model.stored.summary.step
+    record = {"model": model.run.name, "step": step, "text": text, "exact": exact, **dataclasses.asdict(score)}
+    del record["scores"]  # of each token, which are many
     if not per_line:
         record["lines"] = None
     print_record(record)
 
 
-def print_score(run: "Run", step: int, text: str, device: str, score: "TextScore", per_line: bool) -> None:
+def print_score(model: "Model", text: str, score: "TextScore", per_line: bool) -> None:
     """Prints the score of the text; with `per_line` it goes to stderr, and stdout has the lines that are not blank."""
-    where = "bundled" if run.bundled else run.folder
-    summary = summary_in_words(f"{run.name} ({where}), step {step:,}", text, device, score)
+    where = "bundled" if model.run.bundled else model.run.folder
+    summary = summary_in_words(f"{model.run.name} ({where}), step {model.stored.summary.step:,}", text, score)
     if not per_line:
         typer.echo(summary)
         return
@@ -40,7 +42,7 @@ def line_in_words(line: "LineScore") -> str:
     return f"{line.bits_per_character:7.3f}  {line.perplexity:10,.2f}  {line.line:6}  {visible(line.text)}"
 
 
-def summary_in_words(model: str, text: str, device: str, score: "TextScore") -> str:
+def summary_in_words(model: str, text: str, score: "TextScore") -> str:
     """The score of a whole text in lines."""
     rate = score.tokens / score.seconds
     return aligned(
@@ -52,6 +54,6 @@ def summary_in_words(model: str, text: str, device: str, score: "TextScore") -> 
             ("perplexity", f"{score.perplexity:,.3f} per token"),
             ("tokens", f"{score.tokens:,} ({quantity(score.characters, 'characters')})"),
             ("unknown", f"{score.unknown:,}"),
-            ("time", f"{score.seconds:.1f} s, {rate:,.0f} tokens/s by {score.engine} on the {device}"),
+            ("time", f"{score.seconds:.1f} s, {rate:,.0f} tokens/s by {score.engine} on the {score.device}"),
         ]
     )

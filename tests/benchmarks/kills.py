@@ -28,7 +28,7 @@ import torch  # imported before any process is forked; nothing is computed here
 from charrnn_cli.cli import main
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.reading import read_prime
+from charrnn_cli.generation.reading import read_tokens
 from charrnn_cli.generation.texts import write_texts
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import checkpoints
@@ -97,7 +97,7 @@ def look(run: Run) -> None:
     if run.trained:
         model = load_checked_model(run)
         engine = load_engine(model, "numpy")
-        prime = read_prime(engine, model.vocabulary, [0])
+        prime = read_tokens(engine, model.vocabulary, [0])
         events = write_texts(engine, model.vocabulary, prime, SamplingSettings(length=3), 0)
         if not list(events):
             fail("the model writes nothing")

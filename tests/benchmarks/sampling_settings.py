@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charrnn_cli.config import SamplingSettings
 from charrnn_cli.generation.engines import load_engine
-from charrnn_cli.generation.reading import read_prime
+from charrnn_cli.generation.reading import read_tokens
 from charrnn_cli.generation.texts import Piece, write_texts
 from charrnn_cli.runs.folders import find_run
 from charrnn_cli.runs.models import load_model
@@ -50,7 +50,7 @@ length = LENGTH // (1 if model.vocabulary.level == "char" else 5)
 for temperature, top_p, min_p in TRIED:
     settings = SamplingSettings(length=length, temperature=temperature, top_p=top_p, min_p=min_p)
     samples: dict[int, str] = defaultdict(str)
-    for event in write_texts(engine, model.vocabulary, read_prime(engine, model.vocabulary, []), settings, 1, TEXTS):
+    for event in write_texts(engine, model.vocabulary, read_tokens(engine, model.vocabulary, []), settings, 1, TEXTS):
         if isinstance(event, Piece):
             samples[event.sample] += event.text
     report(f"temperature {temperature}, top-p {top_p}, min-p {min_p}", list(samples.values()), known)

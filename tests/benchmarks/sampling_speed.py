@@ -23,7 +23,7 @@ import numpy as np
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
 from charrnn_cli.generation.numpy_engine import NumpyEngine
-from charrnn_cli.generation.reading import read_prime
+from charrnn_cli.generation.reading import read_tokens
 from charrnn_cli.generation.texts import Piece, write_texts
 from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -55,7 +55,7 @@ def engines() -> dict[str, object]:
 def ours(engine: object, texts: int) -> float:
     """Characters per second of charrnn for this number of texts."""
     settings = SamplingSettings(length=CHARACTERS[texts], temperature=1.0, top_n=5, top_p=1.0)
-    events = write_texts(engine, VOCABULARY, read_prime(engine, VOCABULARY, [0]), settings, 0, texts)
+    events = write_texts(engine, VOCABULARY, read_tokens(engine, VOCABULARY, [0]), settings, 0, texts)
     next(events)
     started = time.perf_counter()
     count = sum(len(event.text) for event in events if isinstance(event, Piece) and not event.prime)

@@ -1,18 +1,58 @@
-import pytest
-from support import TEXT, train_small
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from charrnn_cli.config import SamplingSettings
-from charrnn_cli.errors import RunError, UsageError
-from charrnn_cli.generation.model import MAX_TEXTS, Model, check_texts, random_seed, sampling_settings
+import numpy as np
+import pytest
+from support import TEXT, charrnn, prepare_text, train_small
+
+from charrnn_cli.config import PrepareSettings, SamplingSettings
+from charrnn_cli.errors import RunError, TextError, UsageError
+from charrnn_cli.generation import model as module
+from charrnn_cli.generation.model import MAX_TEXTS, Model, check_texts, load, random_seed, sampling_settings
+from charrnn_cli.generation.results import Text
+from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece, Sample
 from charrnn_cli.runs.folders import find_run
 
 SHORT = SamplingSettings(length=20)
+ENGINES = ("numpy", "onnx", "torch")
+WRITTEN = "The quick"
+CHOICES = [
+    {},
+    {"temperature": 0},
+    {"temperature": 1.5, "top_n": 5, "top_p": 0.8, "min_p": 0.01},
+    {"repetition_penalty": 1.3, "repetition_window": 8, "ban": ["e", "q"], "length": 30},
+    {"lines": 2, "until_line": True, "stop": ["dog"], "keep_stop": True},
+]
 
 
 @pytest.fixture(scope="module")
 def anna() -> Model:
-    return Model.open(find_run("anna"), engine="numpy")
+    return load(find_run("anna"), engine="numpy")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory) -> Path:
+    """A folder with a run of characters, one of words, one of bytes, and one of a list."""
+    folder = tmp_path_factory.mktemp("shelf")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, settings in {
+            "chars": {},
+            "words": {"level": "word"},
+            "bytes": {"level": "byte"},
+            "list": {"documents": "line"},
+        }.items():
+            train_small(prepare_text(folder, TEXT, PrepareSettings(**settings), name=name))
+    return folder
+
+
+@pytest.fixture
+def runs(shelf, monkeypatch) -> Path:
+    monkeypatch.chdir(shelf)
+    return shelf
 
 
 def texts(events) -> list[str]:
@@ -26,21 +66,85 @@ def texts(events) -> list[str]:
     return found[:-1]
 
 
-def test_a_model_opens_a_bundled_model_a_run_or_the_last_one(fox):
+def by_command(*arguments: str, **settings) -> list[dict]:
+    """The records of `charrnn sample`."""
+    for name, value in settings.items():
+        for one in value if isinstance(value, list) else [value]:
+            arguments += (f"--{name.replace('_', '-')}", *([] if one is True else [str(one)]))
+    result = charrnn("sample", *arguments, "--json", "--logprobs")
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def as_record(text: Text) -> dict:
+    scores = zip(*text.scores, strict=True) if text.scores else ((), ())
+    tokens, log_probabilities = map(list, scores)
+    return {
+        "model": "chars",
+        "seed": text.seed,
+        "sample": text.number,
+        "prime": text.prime,
+        "text": text.text,
+        "tokens": text.tokens,
+        "log_probability": text.log_probability,
+        "stop_reason": text.ending,
+        "logprobs": {"tokens": tokens, "log_probabilities": log_probabilities},
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_seed_writes_the_same_as_the_command(runs, engine, choice):
+    model, settings = load("chars", engine=engine), {"length": 60, **choice}
+    arguments = ("--model", "chars", "--engine", engine, "--prime", WRITTEN, "--seed", "3")
+    (one,) = by_command(*arguments, **settings)
+    assert as_record(model.generate(WRITTEN, seed=3, **settings)) | {"model": "chars"} == one
+    three = by_command(*arguments, "--num", "3", **settings)
+    assert [
+        as_record(text) | {"model": "chars"} for text in model.generate_many(WRITTEN, 3, seed=3, **settings)
+    ] == three
+    assert three[0] == one
+    best = by_command(*arguments, "--best-of", "4", **settings)
+    assert [as_record(model.best_of(WRITTEN, 4, seed=3, **settings))] == best
+    assert "".join(map(str, model.stream(WRITTEN, seed=3, **settings))) == one["prime"] + one["text"]
+    assert model.generate(model.read(WRITTEN), seed=3, **settings).text == one["text"]
+
+
+@pytest.mark.parametrize("name", ["words", "bytes"])
+def test_every_level_writes_the_same_as_the_command(runs, name):
+    result = charrnn("sample", "--model", name, "--prime", WRITTEN, "--seed", "3", "--length", "50")
+    assert f"{load(name).generate(WRITTEN, seed=3, length=50)}".rstrip("\n") == result.stdout.rstrip("\n")
+
+
+def test_a_model_of_a_list_writes_as_many_lines_as_the_command(runs):
+    model = load("list")
+    lines = charrnn("sample", "--model", "list", "--seed", "3", "--lines", "4").stdout.splitlines()
+    assert [str(text) for text in model.generate_many(num=2, lines=2, seed=3)] == lines
+    assert str(model.generate(seed=3, lines=1)) == lines[0]
+    with pytest.raises(UsageError, match="`lines=2` asks list for several texts"):
+        model.generate(lines=2)
+
+
+def test_load_finds_a_bundled_model_a_run_or_the_last_one(fox):
     train_small(fox)
-    assert Model.open("anna").run.bundled
-    assert Model.open().run == Model.open("fox").run == fox
+    assert load("anna").run.bundled
+    assert load().run == load("fox").run == load(fox).run == fox
+    assert load("fox", root=str(Path("runs").absolute())).run.folder.is_absolute()
+    assert load(fox.folder).run.folder == fox.folder
     with pytest.raises(RunError, match="nobody"):
-        Model.open("nobody")
+        load("nobody")
     with pytest.raises(UsageError, match="31"):
-        Model.open(fox, checkpoint=31)
+        load(fox, checkpoint=31)
+    with pytest.raises(UsageError, match="`engine` must be auto, numpy, onnx or torch, got 'nump'"):
+        load(engine="nump")
 
 
-def test_opening_and_encoding_loads_no_engine():
-    model = Model.open("anna")
+def test_loading_and_encoding_loads_no_engine(monkeypatch):
+    model = load("anna")
     model.encode("Far")
     model.check(SHORT)
-    assert "engine" not in vars(model)
+    monkeypatch.setattr(module, "load_engine", lambda *arguments: pytest.fail("loaded"))
+    assert repr(model) == "<Model anna: LSTM 2 x 512>"
 
 
 def test_the_description_names_model_and_engine(anna):
@@ -48,33 +152,150 @@ def test_the_description_names_model_and_engine(anna):
     assert anna.description.endswith("; NumPy")
 
 
-def test_a_prime_can_be_continued_many_times(anna):
-    prime = anna.read_prime("Far")
-    one, again = (texts(anna.write(prime, SHORT, seed=1)) for _ in range(2))
-    assert one == again
-    assert one[0].startswith("Far")
-    assert len(one[0]) == 23
-    assert prime.text == "Far"
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda model: model.generate(lenght=3),
+            UsageError,
+            "`lenght` is not a setting of writing. Did you mean length",
+        ),
+        (lambda model: model.generate(length="3"), UsageError, "`length` must be a whole number, got '3'"),
+        (lambda model: model.generate(top_p=2), UsageError, r"`top_p` must be in \(0, 1\], got 2"),
+        (lambda model: model.generate(ban="e"), UsageError, "`ban` must be a list of texts, got 'e'"),
+        (lambda model: model.generate(seed=-1), UsageError, "`seed` must be at least 0"),
+        (lambda model: model.stream(seed=-1), UsageError, "`seed` must be at least 0"),  # before the first piece
+        (lambda model: model.generate_many(num=0), UsageError, "`num` must be between 1 and"),
+        (lambda model: model.best_of(count=0), UsageError, "`best_of` must be between"),
+        (lambda model: model.generate("☕"), UsageError, "does not know '☕' at position 1"),
+        (lambda model: model.read("a", unknown="drop"), UsageError, "`unknown` must be error, skip or replace"),
+        (lambda model: model.score("a", unknown="replace"), UsageError, "`unknown` must be error or skip"),
+        (lambda model: model.score("☕☕"), TextError, "does not know"),
+        (lambda model: model.score("a"), TextError, "only one token"),
+    ],
+)
+def test_mistakes_are_errors_of_the_library(anna, call, error, message):
+    with pytest.raises(error, match=message):
+        call(anna)
+
+
+def test_a_random_seed_is_told(anna):
+    text = anna.generate("Far", length=10)
+    assert anna.generate("Far", length=10, seed=text.seed) == text
+    assert anna.generate("Far", length=10).seed != text.seed
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_is_continued_any_number_of_times_and_stored(runs, engine):
+    model = load("chars", engine=engine)
+    state = model.read("The qu")
+    stored = State.from_bytes(state.to_bytes())
+    whole = model.generate("The quick", seed=1, length=30)
+    for before in (state, stored, state):
+        after = model.read("ick", after=before)
+        assert after == model.read("The quick")
+        assert model.generate(after, seed=1, length=30).text == whole.text
+    assert state == stored
+
+
+@pytest.mark.parametrize("reader", ENGINES)
+@pytest.mark.parametrize("writer", ENGINES)
+def test_a_state_of_one_engine_is_continued_by_another(runs, reader, writer):
+    state = load("chars", engine=reader).read("The quick")
+    model = load("chars", engine=writer)
+    np.testing.assert_allclose(state.hidden, model.read("The quick").hidden, atol=0.1)
+    assert len(model.generate(state, length=20, seed=1).text) == 20
+
+
+@pytest.mark.parametrize("name", ["chars", "words", "bytes", "list"])
+def test_a_text_may_be_read_in_parts(runs, name):
+    model = load(name, engine="numpy")
+    assert model.read(" brown fox", after=model.read("The quick")) == model.read("The quick brown fox")
+    assert model.read("The", after=model.read("")) == model.read("The")
+    assert model.read("", after=model.read("The")) == model.read("The")
+
+
+def test_a_state_of_anna_takes_8_kb(anna):
+    assert len(anna.read("Far").to_bytes()) < 8 * 1024 + 200
+
+
+def test_the_state_of_another_model_is_an_error(runs, anna):
+    state = load("chars").read("The")
+    for use in (anna.generate, anna.next, lambda state: anna.read("a", after=state)):
+        with pytest.raises(UsageError, match="the state belongs to another model than anna"):
+            use(state)
+    broken = State(anna.read("a").hidden, 10**6, (10**6,), anna.stored.checksum)
+    with pytest.raises(UsageError, match="another model"):
+        anna.next(broken)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_next_token_is_predicted_as_it_is_written(runs, engine):
+    model = load("chars", engine=engine)
+    prediction = model.next("The quic")
+    assert prediction.probabilities.shape == (len(model.vocabulary),)
+    assert prediction.probabilities.sum() == pytest.approx(1)
+    assert prediction.tokens == model.vocabulary.tokens
+    (likeliest, probability), *_ = prediction.likeliest(1)
+    text = model.generate("The quic", temperature=0, length=1)
+    assert text.text == likeliest
+    assert np.exp(text.log_probability) == pytest.approx(probability, rel=1e-4)
+    assert dict(model.next(model.read("The quic"))) == dict(prediction)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["chars", "words", "bytes", "list"])
+def test_a_score_equals_that_of_the_command(runs, name, engine):
+    text = TEXT[:86]
+    Path("some.txt").write_text(text)
+    record = json.loads(charrnn("evaluate", "some.txt", "--model", name, "--engine", engine, "--json").stdout)
+    score = load(name, engine=engine).score(text)
+    for key in ("loss", "bits_per_character", "perplexity", "tokens", "characters", "unknown"):
+        assert getattr(score, key) == record[key]
+    assert len(score.scores) == score.tokens
+    assert sum(one.surprisal for one in score.scores) == pytest.approx(score.bits_per_token * score.tokens, rel=1e-5)
+
+
+def test_a_score_agrees_with_the_predictions(runs):
+    model = load("chars", engine="numpy")
+    for position, one in enumerate(model.score("The quick").scores):
+        before = "The quick"[: position + 1]
+        assert one.token == "The quick"[position + 1]
+        assert np.exp(one.log_probability) == pytest.approx(model.next(before)[one.token], rel=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_threads_that_share_a_model_write_the_same_as_alone(runs, engine):
+    alone = load("chars", engine=engine)
+    expected = [alone.generate_many("The", 5, seed=seed, length=80) for seed in range(4)]
+    shared, start = load("chars", engine=engine), threading.Barrier(4)
+
+    def write(seed: int) -> list[Text]:
+        start.wait()
+        return shared.generate_many("The", 5, seed=seed, length=80)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(4))) == expected
 
 
 def test_texts_come_in_order_and_do_not_depend_on_their_number(anna):
-    prime = anna.read_prime("Far")
-    three = texts(anna.write(prime, SHORT, seed=1, num=3))
-    assert texts(anna.write(prime, SHORT, seed=1, num=1)) == three[:1]
+    state = anna.read("Far")
+    three = texts(anna.write(state, SHORT, seed=1, num=3))
+    assert texts(anna.write(state, SHORT, seed=1, num=1)) == three[:1]
     assert len(set(three)) == 3
 
 
 def test_best_of_gives_the_likeliest_first(anna):
-    prime = anna.read_prime("Far")
-    scored = [event for event in anna.write(prime, SHORT, seed=1, num=4, scored=True) if isinstance(event, Sample)]
-    best = [event for event in anna.write(prime, SHORT, seed=1, num=2, best_of=4) if isinstance(event, Sample)]
+    state = anna.read("Far")
+    scored = [event for event in anna.write(state, SHORT, seed=1, num=4, scored=True) if isinstance(event, Sample)]
+    best = [event for event in anna.write(state, SHORT, seed=1, num=2, best_of=4) if isinstance(event, Sample)]
     assert best == sorted(scored, key=lambda sample: -sample.log_probability)[:2]
 
 
 def test_pieces_have_log_probabilities_only_if_scored(anna):
-    prime = anna.read_prime("Far")
+    state = anna.read("Far")
     for scored in (True, False):
-        pieces = [event for event in anna.write(prime, SHORT, seed=1, scored=scored) if isinstance(event, Piece)]
+        pieces = [event for event in anna.write(state, SHORT, seed=1, scored=scored) if isinstance(event, Piece)]
         assert all((piece.log_probability < 0) == scored for piece in pieces if not piece.prime)
 
 
@@ -99,7 +320,7 @@ def test_numbers_out_of_range_are_errors_that_name_the_setting(anna, num, best_o
     with pytest.raises(UsageError, match=message):
         check_texts(num, best_of, seed)
     with pytest.raises(UsageError, match=message):  # before the first piece
-        anna.write(anna.read_prime("Far"), SHORT, seed=seed, num=num, best_of=best_of)
+        anna.write(anna.read("Far"), SHORT, seed=seed, num=num, best_of=best_of)
 
 
 def test_lines_without_a_length_set_a_length_that_is_enough():
@@ -121,7 +342,7 @@ def test_a_prime_comes_from_a_file_of_any_format(anna, folder):
 
 def test_the_original_is_a_file_or_the_training_text(anna, fox, folder):
     train_small(fox)
-    (pieces,) = Model.open(fox).original().pieces()
+    (pieces,) = load(fox).original().pieces()
     assert "".join(map(chr, pieces)) == TEXT[: len(pieces)]
     (folder / "other.txt").write_text("some text")
     (pieces,) = anna.original(["other.txt"]).pieces()

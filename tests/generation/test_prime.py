@@ -2,7 +2,7 @@ import pytest
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation import prime
-from charrnn_cli.generation.prime import UnknownTokensError, first_token
+from charrnn_cli.generation.prime import EncodedPrime, UnknownTokensError, first_token, prime_text
 from charrnn_cli.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("char", ("\n", " ", '"', "'", "-", ".", *"abcdefghijklmnopqrstuvwxyzAE"))
@@ -107,3 +107,15 @@ def test_without_a_prime_a_document_end_or_a_line_break_comes_first():
     assert ABC.tokens[first_token(ABC)] == "\n"
     assert PLAY.tokens[first_token(PLAY)] == "||Return||"
     assert first_token(Vocabulary("char", ("a", "b"))) == 1
+
+
+def test_the_text_of_a_prime_has_the_words_that_unk_stands_for():
+    encoded = EncodedPrime(PLAY.encode(["to", "<unk>", "be", "<unk>"]), ("eat",))
+    assert prime_text(encoded, PLAY) == "to eat be <unk>"
+    assert prime_text(EncodedPrime([]), PLAY) == ""
+
+
+def test_the_text_of_a_finished_prime_shows_an_unfinished_character():
+    octets = Vocabulary("byte", tuple(f"{byte:02x}" for byte in range(256)))
+    half = prime.encode_prime("a\udcc3", octets)
+    assert (prime_text(half, octets), prime_text(half, octets, finished=True)) == ("a", "a\ufffd")

@@ -16,7 +16,7 @@ from charrnn_cli.generation import torch_engine
 from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
-from charrnn_cli.generation.reading import read_prime
+from charrnn_cli.generation.reading import read_tokens
 from charrnn_cli.generation.sampling import (
     FILTERS,
     active_filters,
@@ -266,8 +266,8 @@ def engine(name):
 @cache
 def written(name, settings):
     """Two texts by an engine."""
-    prime = read_prime(engine(name), LETTERS, LETTERS.encode("far"))
-    events = list(write_texts(engine(name), LETTERS, prime, settings, seed=3, samples=2))
+    state = read_tokens(engine(name), LETTERS, LETTERS.encode("far"))
+    events = list(write_texts(engine(name), LETTERS, state, settings, seed=3, samples=2))
     pieces = [event for event in events if isinstance(event, Piece)]
     return ["".join(piece.text for piece in pieces if piece.sample == number) for number in range(2)]
 

@@ -3,7 +3,7 @@ from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError, UsageError
-from charrnn_cli.generation.scoring_input import read_files, read_split_of
+from charrnn_cli.generation.scoring_input import read_files, read_split_of, read_string
 from charrnn_cli.runs.folders import find_run
 from charrnn_cli.runs.models import load_model
 
@@ -44,3 +44,23 @@ def test_a_split_that_does_not_exist_is_an_error(folder):
     train_small(run, steps=2)
     with pytest.raises(RunError, match=r"whole has no test split\. Pass another `split`"):
         read_split_of(run, "test", load_model(run).vocabulary, by_line=False)
+
+
+def test_a_text_in_memory_is_read_as_a_file(poems, folder):
+    text = "The fox.\r\n\nT dog."
+    (folder / "some.txt").write_bytes(text.encode())
+    one, other = read_string(text, poems), read_files(["some.txt"], poems)
+    assert one.ids.tolist() == other.ids.tolist()
+    assert (one.characters, one.unknown) == (other.characters, other.unknown)
+
+
+def test_bytes_of_a_text_in_memory_stay_as_they_are(folder):
+    run = prepare_text(folder, TEXT, PrepareSettings(level="byte"), name="octets")
+    train_small(run, steps=2)
+    model = load_model(run)
+    assert model.vocabulary.decode(read_string("The", model).ids.tolist()) == ["54", "68", "65"]
+
+
+def test_half_a_surrogate_pair_is_an_error(poems):
+    with pytest.raises(TextError, match="the text"):
+        read_string("The \ud800 fox", poems)

@@ -9,8 +9,8 @@ from charrnn_cli.errors import RunError
 from charrnn_cli.generation.engine import Sampler
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
-from charrnn_cli.generation.prime import encode_prime
-from charrnn_cli.generation.reading import read_more, read_prime
+from charrnn_cli.generation.prime import encode_prime, prime_text
+from charrnn_cli.generation.reading import read_more, read_tokens
 from charrnn_cli.generation.sampling import probabilities
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.generation.torch_engine import TorchEngine
@@ -28,8 +28,10 @@ def weights(size: int, seed: int = 0, times: float = 4):
 
 def events(prime="", engine=None, vocabulary=ABC, seed=0, samples=1, scored=False, **settings):
     engine = engine or NumpyEngine(weights(len(vocabulary)), SETTINGS)
-    read = read_prime(engine, vocabulary, encode_prime(prime, vocabulary).ids)
-    return write_texts(engine, vocabulary, read, SamplingSettings(**settings), seed, samples, scored)
+    encoded = encode_prime(prime, vocabulary)
+    state = read_tokens(engine, vocabulary, encoded.ids)
+    text = prime_text(encoded, vocabulary)
+    return write_texts(engine, vocabulary, state, SamplingSettings(**settings), seed, samples, scored, text)
 
 
 def write(*arguments, **settings) -> str:
@@ -181,7 +183,7 @@ def test_many_draws_follow_the_probabilities_of_the_model():
     engine, draws = NumpyEngine(weights(len(ABC), times=2), SETTINGS), 100_000
     settings = SamplingSettings(temperature=1.0, top_p=1.0)
     sampler = Sampler(settings, np.ones(len(ABC), bool))
-    state, ids = read_more(engine, ABC.encode("fa"), engine.start(1)), np.full(1000, ABC.ids["r"])
+    state, ids = read_more(engine, np.array(ABC.encode("fa")), engine.start(1)), np.full(1000, ABC.ids["r"])
     logits, _ = engine.step(ids[:1], state)
     expected = draws * probabilities(logits.astype(float))[0]
     random, counts = np.random.default_rng(0), np.zeros(len(ABC))

@@ -45,11 +45,13 @@ def test_an_error_about_a_damaged_config_names_the_file_and_the_value(folder):
 
 def test_the_best_weights_and_those_of_a_checkpoint_are_loaded(model):
     assert load_model(model).summary == SUMMARY
+    assert load_model(model).checksum == load_checksum(model.weights)
     weights = {"a": np.zeros(3, np.float32)}
     save_checkpoint(model, dataclasses.replace(SUMMARY, step=9), weights, {}, {}, best_step=1)
     checkpoint = load_model(model, checkpoint=9)
     assert checkpoint.summary.step == 9
     assert checkpoint.weights["a"].tolist() == [0, 0, 0]
+    assert checkpoint.checksum != load_model(model).checksum
     with pytest.raises(UsageError, match="`checkpoint=8`"):
         load_model(model, checkpoint=8)
 

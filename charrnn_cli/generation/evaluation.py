@@ -1,0 +1,112 @@
+"""How well a model predicts files, a split of its own text, or a text in memory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from charrnn_cli.config import Documents, EngineName
+from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.model import Model, load
+from charrnn_cli.generation.reading import ReadProgress, ignore_progress
+from charrnn_cli.generation.results import TextScore
+from charrnn_cli.generation.scoring_input import Split, read_files, read_split_of, read_string
+from charrnn_cli.runs.folders import RUNS, Run
+from charrnn_cli.setting import check_choice
+
+if TYPE_CHECKING:
+    import torch
+
+    from charrnn_cli.text.scorable import ScorableText
+
+Unscorable = Literal["error", "skip"]  # what to do with tokens that the model does not know, if it has no <unk>
+LESS_MEMORY = "Score a shorter text, or pass `cpu`."
+
+
+def evaluate(
+    model: Model | Run | Path | str | None = None,
+    files: Sequence[Path | str] | Path | str = (),
+    *,
+    split: Split | None = None,
+    encoding: str | None = None,
+    documents: Documents | None = None,
+    field: str | None = None,
+    unknown: Unscorable = "error",
+    checkpoint: int | str | None = None,
+    engine: EngineName | None = None,
+    exact: bool = False,
+    gpu: bool = False,
+    cpu: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    per_line: bool = False,
+    root: Path | str = RUNS,
+    progress: ReadProgress = ignore_progress,
+) -> TextScore:
+    """Scores files, or a `split` of the model's own text (default "test"), as one text from start to end.
+
+    `model` is what `load` takes, or a loaded model, which keeps its engine. `encoding`, `documents` and `field` say how
+    to read files; None reads them as the model's own text. The engine is torch unless another one is named. `exact`
+    reads a long text in one pass instead of several streams, which changes the result by less than 0.001. `per_line`
+    scores each line too. `progress` is called with the share that is done.
+
+    Raises UsageError, RunError, TextError, DiskError, DeviceError.
+    """
+    named = [str(files)] if isinstance(files, (Path, str)) else [str(file) for file in files]
+    _check(named, split, documents, field, unknown)
+    from charrnn_cli.generation.scoring import scoring_device  # loads torch
+    from charrnn_cli.network.memory import memory_errors
+
+    if not isinstance(model, Model):
+        model = load(model, checkpoint=checkpoint, engine=engine or "torch", root=root)
+    engine = engine or model.engine_name
+    place = scoring_device(engine, gpu or model.gpu, cpu, device or model.device)
+    with memory_errors(LESS_MEMORY):
+        if named:
+            given = {"encoding": encoding, "documents": documents, "field": field}
+            changes = {name: value for name, value in given.items() if value is not None}
+            text = read_files(named, model.stored, unknown, per_line, **changes)
+        else:
+            text = read_split_of(model.run, split or "test", model.vocabulary, per_line)
+        return _score(model, text, place, exact, engine, threads or model.threads, progress=progress)
+
+
+def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> TextScore:
+    """Scores a text in memory, and each of its tokens. Raises TextError, RunError."""
+    check_choice("unknown", unknown, Unscorable)
+    from charrnn_cli.generation.scoring import scoring_device  # loads torch
+
+    place = scoring_device(model.engine_name, model.gpu, False, model.device)
+    scorable = read_string(text, model.stored, unknown)
+    return _score(model, scorable, place, False, model.engine_name, model.threads, each_token=True)
+
+
+def _score(
+    model: Model,
+    text: "ScorableText",
+    place: "torch.device",
+    exact: bool,
+    engine: EngineName,
+    threads: int | None,
+    each_token: bool = False,
+    progress: ReadProgress = ignore_progress,
+) -> TextScore:
+    from charrnn_cli.generation.scoring import score_text
+
+    for event in score_text(model.stored, text, place, exact, engine, threads, each_token):
+        if isinstance(event, TextScore):
+            return event
+        progress(event)
+    raise AssertionError("scoring ends with a score")
+
+
+def _check(
+    files: Sequence[str], split: str | None, documents: str | None, field: str | None, unknown: Unscorable
+) -> None:
+    """Raises UsageError for arguments that contradict each other."""
+    check_choice("unknown", unknown, Unscorable)
+    if split is not None:
+        check_choice("split", split, Split)
+    if files and split:
+        raise UsageError(f"`split={split}` is a part of the run's own text, but files are named too. Leave one out.")
+    if (documents or field) and not files:
+        raise UsageError("`documents` and `field` say how to read files. Name a file, or leave them out.")

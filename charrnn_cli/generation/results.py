@@ -1,0 +1,118 @@
+"""What a model gives back: written texts, scores, and predictions of the next token."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.generation.texts import Piece, Sample
+from charrnn_cli.generation.writer import Ending
+
+
+class TokenScore(NamedTuple):
+    """A token, and how likely the model found it."""
+
+    token: str  # as the vocabulary has it
+    log_probability: float  # in nats, before any filter
+
+    @property
+    def surprisal(self) -> float:
+        """How unexpected the token was, in bits."""
+        return -self.log_probability / math.log(2)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that a model wrote. `str()` gives all of it, as `charrnn sample` prints it."""
+
+    prime: str  # the text before it; empty if the model continued a state, which does not contain its text
+    text: str  # what the model wrote
+    ending: Ending  # why it ends
+    seed: int
+    number: int  # of the texts with this seed, from 0
+    tokens: int  # number of tokens that the model wrote
+    log_probability: float  # of those tokens, in nats; NaN if not scored
+    scores: tuple[TokenScore, ...] = field(repr=False)  # of each of them; empty if not scored
+
+    def __str__(self) -> str:
+        return self.prime + self.text
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """How well a line is predicted after all lines before it."""
+
+    line: int  # from 1
+    loss: float  # nats per token
+    bits_per_character: float
+    perplexity: float  # per token
+    tokens: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How well a text is predicted. Its first token is given; every other token counts once."""
+
+    loss: float  # nats per token
+    bits_per_character: float
+    perplexity: float  # per token
+    tokens: int  # predicted
+    characters: int  # of those tokens
+    unknown: int
+    engine: str  # name of what computed it
+    device: str  # where, in words
+    seconds: float
+    lines: list[LineScore] = field(default_factory=list, repr=False)  # empty if not asked for
+    scores: tuple[TokenScore, ...] = field(default=(), repr=False)  # of each predicted token; empty if not asked for
+
+    @property
+    def bits_per_token(self) -> float:
+        return self.loss / math.log(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(Mapping[str, float]):
+    """The probability of each of the V tokens of the vocabulary to be the next one, by the model without filters."""
+
+    tokens: tuple[str, ...] = field(repr=False)  # V, in the order of their ids
+    probabilities: NDArray[np.float64] = field(repr=False)  # (V,), read-only
+
+    def __post_init__(self) -> None:
+        self.probabilities.setflags(write=False)
+
+    def __getitem__(self, token: str) -> float:
+        return float(self.probabilities[self._ids[token]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tokens)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def likeliest(self, count: int = 10) -> list[tuple[str, float]]:
+        """The `count` likeliest tokens and their probabilities, the likeliest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.tokens[id], float(self.probabilities[id])) for id in order]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: id for id, token in enumerate(self.tokens)}
+
+
+def whole_texts(events: Iterable[Piece | Sample], seed: int) -> Iterator[Text]:
+    """The texts whose events come one text after the other."""
+    prime, pieces = "", list[str]()
+    for event in events:
+        if isinstance(event, Sample):
+            scores = tuple(TokenScore(*score) for score in event.scores)
+            text = "".join(pieces)
+            yield Text(prime, text, event.ending, seed, event.sample, event.tokens, event.log_probability, scores)
+        elif event.prime:
+            prime, pieces = event.text, []
+        else:
+            pieces.append(event.text)

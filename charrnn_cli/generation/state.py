@@ -1,0 +1,62 @@
+"""What a model remembers of a text: it can be continued any number of times, and stored."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.errors import UsageError
+
+RECENT_TOKENS = 4096  # tokens at the end of a text that may influence how the text after it is joined
+FORMAT = "charrnn state 1"  # the number grows with each change of the format
+NUMBERS = np.dtype("<f4")  # of the hidden state in bytes
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a model remembers of a text that it has read. Nothing changes it, so many texts can continue it.
+
+    It belongs to one model, and to every engine of that model. It does not contain the text.
+    """
+
+    hidden: NDArray[np.float32] = field(repr=False)  # (N,), before the last token; N numbers for all layers
+    last: int  # the id of the last token, which the model reads next; for no text the token that comes before a text
+    recent: tuple[int, ...] = field(repr=False)  # the ids of the last tokens, at most `RECENT_TOKENS`
+    model: str  # SHA-256 of the weights; empty for a model that was never stored
+
+    def __post_init__(self) -> None:
+        self.hidden.setflags(write=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The state as bytes: 4 for each number of the hidden state, and 1 to 5 for each of the last tokens."""
+        content = (self.model, self.last, self.recent, self.hidden.astype(NUMBERS).tobytes())
+        packed = msgspec.msgpack.encode(content)
+        return msgspec.msgpack.encode((FORMAT, hashlib.sha256(packed).digest(), packed))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "State":
+        """The state that `to_bytes` turned into bytes. Nothing in them is run.
+
+        Raises UsageError for other bytes, damaged ones, and those of another version.
+        """
+        try:
+            format, checksum, packed = msgspec.msgpack.decode(data, type=tuple[str, bytes, bytes])
+        except msgspec.DecodeError as error:
+            raise UsageError("these bytes are not a state. Pass what `State.to_bytes` returned.") from error
+        if format != FORMAT:
+            raise UsageError(f"these bytes have the format {format!r}; this version reads only {FORMAT!r}.")
+        if checksum != hashlib.sha256(packed).digest():
+            raise UsageError("the bytes of the state are damaged: their checksum does not match. Read the text again.")
+        try:
+            model, last, recent, hidden = msgspec.msgpack.decode(packed, type=tuple[str, int, tuple[int, ...], bytes])
+            return cls(np.frombuffer(hidden, NUMBERS).astype(np.float32), last, recent, model)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise UsageError(f"the bytes of the state are damaged: {error}. Read the text again.") from error
