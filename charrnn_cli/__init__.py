@@ -1,0 +1,89 @@
+"""charrnn as a library: train recurrent language models on your own text, and write, read and score texts with them.
+
+    import charrnn_cli as charrnn
+
+    model = charrnn.load("anna")
+    print(model.generate("Far", length=300, seed=1))
+
+Importing it loads nothing else. Each public name is imported when it is first used.
+"""
+
+TYPE_CHECKING = False  # as typing has it, whose import would take most of the time
+
+if TYPE_CHECKING:
+    from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings
+    from charrnn_cli.errors import CharrnnError, DeviceError, DiskError, RunError, TextError, UsageError
+    from charrnn_cli.generation.evaluation import evaluate
+    from charrnn_cli.generation.model import Model, load
+    from charrnn_cli.generation.results import LineScore, Prediction, Text, TextScore, TokenScore
+    from charrnn_cli.generation.state import State
+    from charrnn_cli.generation.texts import Piece
+    from charrnn_cli.runs.folders import Run
+    from charrnn_cli.runs.preparation import Prepared, prepare
+    from charrnn_cli.training.events import End, Recovery, Report, Saved, ThreadChange, Validating, Validation
+    from charrnn_cli.training.trainer import Started, train
+
+MODULES = {
+    "config": ("ModelSettings", "PrepareSettings", "SamplingSettings", "TrainingSettings"),
+    "errors": ("CharrnnError", "DeviceError", "DiskError", "RunError", "TextError", "UsageError"),
+    "generation.evaluation": ("evaluate",),
+    "generation.model": ("Model", "load"),
+    "generation.results": ("LineScore", "Prediction", "Text", "TextScore", "TokenScore"),
+    "generation.state": ("State",),
+    "generation.texts": ("Piece",),
+    "runs.folders": ("Run",),
+    "runs.preparation": ("Prepared", "prepare"),
+    "training.events": ("End", "Recovery", "Report", "Saved", "ThreadChange", "Validating", "Validation"),
+    "training.trainer": ("Started", "train"),
+}
+PLACES = {name: module for module, names in MODULES.items() for name in names}
+
+__all__ = [
+    "CharrnnError",
+    "DeviceError",
+    "DiskError",
+    "End",
+    "LineScore",
+    "Model",
+    "ModelSettings",
+    "Piece",
+    "Prediction",
+    "PrepareSettings",
+    "Prepared",
+    "Recovery",
+    "Report",
+    "Run",
+    "RunError",
+    "SamplingSettings",
+    "Saved",
+    "Started",
+    "State",
+    "Text",
+    "TextError",
+    "TextScore",
+    "ThreadChange",
+    "TokenScore",
+    "TrainingSettings",
+    "UsageError",
+    "Validating",
+    "Validation",
+    "evaluate",
+    "load",
+    "prepare",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used (PEP 562)."""
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
