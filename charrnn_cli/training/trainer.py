@@ -1,8 +1,10 @@
 """Trains a run from start to end: everything that the command line, a program or a notebook needs."""
 
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from charrnn_cli.files import locked
 from charrnn_cli.network.device import pick_device
 from charrnn_cli.network.memory import memory_errors
 from charrnn_cli.network.ranks import Ranks, joined, started_again
-from charrnn_cli.runs.folders import Run, run_to_sample
+from charrnn_cli.runs.folders import RUNS, Run, run_to_sample, run_to_train
+from charrnn_cli.training.closing import closed_at_exit
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import Event, record
 from charrnn_cli.training.loop import train_steps
@@ -42,8 +45,9 @@ class Started:
         return self.setup.state.ranks
 
 
+@closed_at_exit
 def train(
-    run: Run,
+    run: Run | str | None = None,
     *,
     preset: str | None = None,
     origin: str | None = None,
@@ -52,16 +56,26 @@ def train(
     cpu: bool = False,
     device: str | None = None,
     tensorboard: bool = False,
-    before_exit: Callable[[], None] = lambda: None,
+    before_exit: Callable[[], None] | None = None,
+    root: Path | str = RUNS,
     **settings: Any,
 ) -> Generator[Started | Event, None, None]:
     """Trains a prepared run, or resumes it: yields `Started`, then an event for each report, and last `End`.
 
-    `origin` is the name or folder of a trained model to start from; the settings are those of `ModelSettings` and
-    `TrainingSettings`. Ctrl-C, SIGTERM and SIGHUP end the training after the next step, and it is saved; a second one
-    ends the process at once, after a call of `before_exit`. Raises UsageError, RunError, DiskError, DeviceError, and
-    CharrnnError if training keeps diverging.
+    `run` is a run or its name in the folder `root`; None is the one that was prepared last. `preset` is a name that
+    `charrnn presets` lists, or "auto". `origin` is the name or folder of a trained model to start from. `restart`
+    starts over, and the trained model is lost. `gpu` requires a CUDA GPU, `cpu` uses the CPU, and `device` is any
+    device of PyTorch. `tensorboard` also writes event files. The `settings` are those of `ModelSettings` and
+    `TrainingSettings`, such as `minutes=1`.
+
+    Ctrl-C (an interrupt in Jupyter), SIGTERM and SIGHUP end the training after the next step, and it is saved. So does
+    closing the generator, which Python does when a loop over `train(...)` is left. A second signal does what it does
+    without training; with `before_exit`, it calls that and ends the process at once. Only in the main thread are signals
+    handled.
+
+    Raises UsageError, RunError, DiskError, DeviceError, and CharrnnError if training keeps diverging.
     """
+    chosen = run if isinstance(run, Run) else run_to_train(run, Path(root))
     place = pick_device(gpu, cpu, device)
     if tensorboard:
         check_tensorboard()
@@ -71,18 +85,24 @@ def train(
         stack.enter_context(memory_errors(LESS_MEMORY))
 
         def trained_model() -> Run | None:
-            return run_to_sample(origin) if origin else None
+            return run_to_sample(origin, Path(root)) if origin else None
 
         def first() -> Setup:
-            stack.enter_context(locked(run.folder))
+            stack.enter_context(locked(chosen.folder))
             request = Request(settings, preset, trained_model())
-            return set_up(run, request, place, ranks, start_over=restart and not started_again())
+            return set_up(chosen, request, place, ranks, start_over=restart and not started_again())
 
-        setup = ranks.in_turn(first, lambda: follow(run, place, ranks, trained_model()))
+        setup = ranks.in_turn(first, lambda: follow(chosen, place, ranks, trained_model()))
         step = setup.state.counters.step
         yield Started(setup, step, signals)
-        with EventFiles(run, step) if tensorboard and ranks.first else nullcontext() as event_files:
-            for event in train_steps(setup, signals.stop):
+        with EventFiles(chosen, step) if tensorboard and ranks.first else nullcontext() as event_files:
+            events = train_steps(setup, signals.stop)
+            for event in events:
                 if event_files:
                     event_files.write(record(event))
-                yield event
+                try:
+                    yield event
+                except GeneratorExit:  # `events` still runs: it ends as after Ctrl-C
+                    signals.ask_to_stop()
+                    deque(events, maxlen=0)
+                    raise

@@ -41,6 +41,23 @@ def test_a_second_signal_ends_the_process_at_once():
     assert (done.returncode, done.stdout.split()) == (128 + signal.SIGTERM, ["first", "restored"])
 
 
+def test_without_an_exit_a_second_signal_does_what_it_did_before():
+    before = signal.getsignal(signal.SIGINT)
+    with Signals(patient=False) as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.stop()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_call_asks_to_stop_like_a_signal():
+    signals = Signals(patient=False)
+    assert not signals.stop()
+    signals.ask_to_stop()
+    assert (signals.stop(), signals.exit_code) == (True, 0)
+
+
 def test_outside_of_the_main_thread_signals_are_left_alone():
     before, seen = signal.getsignal(signal.SIGINT), []
 

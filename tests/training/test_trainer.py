@@ -3,6 +3,8 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import ANY
 
 import pytest
 
@@ -10,7 +12,7 @@ from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.files import locked
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.log import read_log
-from charrnn_cli.training.events import End, record
+from charrnn_cli.training.events import End, Report, record
 from charrnn_cli.training.trainer import Started, train
 
 SMALL = {"cpu": True, "hidden": 8, "layers": 1, "embedding": 4, "batch_size": 4, "seq_length": 8}
@@ -48,6 +50,50 @@ def test_a_training_that_is_closed_early_gives_back_signals_and_lock(fox):
     assert signal.getsignal(signal.SIGINT) is before
     with locked(fox.folder):
         pass
+
+
+def test_a_training_that_is_closed_early_saves_its_last_step(fox):
+    events = train("fox", **SMALL, steps=100_000, checkpoint_every=100_000)
+    started = next(events)
+    for event in events:
+        if isinstance(event, Report) and event.step >= 3:
+            break
+    events.close()
+    saved = checkpoints(fox)[-1].step
+    assert saved >= 3
+    assert started.signals.exit_code == 0
+    assert list(read_log(fox.log))[-1] == {"kind": "end", "step": saved, "finished": False, "seconds": ANY}
+    resumed, *_ = train(fox, cpu=True, steps=saved + 1)
+    assert resumed.step == saved
+
+
+def test_outside_of_the_main_thread_it_trains_and_leaves_signals_alone(fox):
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        events = train(fox, **SMALL, steps=20)
+        pool.submit(next, events).result()
+        assert signal.getsignal(signal.SIGINT) is before
+        assert pool.submit(list, events).result()[-1].step == 20
+
+
+def test_a_program_that_ends_while_it_trains_saves(fox):
+    code = (
+        "import charrnn_cli as charrnn\n"
+        f"events = charrnn.train('fox', **{SMALL!r}, steps=100_000, checkpoint_every=100_000)\n"
+        "for event in events:\n"
+        "    if isinstance(event, charrnn.Report) and event.step >= 3: break\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert checkpoints(fox)[-1].step >= 3
+
+
+def test_a_run_is_found_by_its_name_in_its_root(fox, folder, monkeypatch):
+    monkeypatch.chdir("/")
+    *_, end = train("fox", **SMALL, steps=2, root=folder / "runs")
+    assert (end.step, end.finished) == (2, True)
+    with pytest.raises(RunError, match="wolf"):
+        next(train("wolf", root=folder / "runs"))
 
 
 def test_restart_starts_over(fox):
