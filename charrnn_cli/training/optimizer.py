@@ -1,7 +1,7 @@
 """The optimizers. To add one, add its name in config.py and an entry in `OPTIMIZERS`.
 
-They are torch's functional forms. The classes of torch.optim compute the same, but they load torch's compiler, which
-takes longer than torch itself.
+They compute the same as the classes of torch.optim, but those load torch's compiler, which takes longer than torch
+itself. Whether a step is skipped is decided on the device, so that the host need not wait for a GPU.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
-from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 from charrnn_cli.config import TrainingSettings
@@ -21,7 +20,7 @@ Moments = dict[str, list[Tensor]]  # by name, a tensor for each parameter
 
 @dataclass(frozen=True)
 class Update:
-    """The arguments of one step. With `skip` () above 0, a fused optimizer changes nothing."""
+    """The arguments of one step. With `skip` () above 0, it changes nothing; None is 0."""
 
     parameters: list[Tensor]
     gradients: list[Tensor]
@@ -37,7 +36,7 @@ class OptimizerSpec:
 
     apply: Callable[[Update], None]
     moments: tuple[str, ...] = ()  # torch's names of the averages that it keeps for each parameter
-    fused: bool = True  # whether it counts and skips steps on the device, so that the host need not wait
+    counts: bool = False  # whether it counts the steps
 
 
 def _adam(update: Update) -> None:
@@ -69,20 +68,18 @@ def _fused_adam(function: Callable[..., None], update: Update, weight_decay: flo
 
 
 def _rmsprop(update: Update) -> None:
-    rmsprop(
-        update.parameters,
-        update.gradients,
-        update.moments["square_avg"],
-        [],
-        [],
-        update.moments["step"],
-        lr=update.learning_rate,
-        alpha=0.99,
-        eps=1e-8,
-        weight_decay=0.0,
-        momentum=0.0,
-        centered=False,
-    )
+    """A skipped step has gradients of 0, and its averages do not decay; torch's own function cannot skip."""
+    alpha, epsilon = 0.99, 1e-8
+    averages, gradients = update.moments["square_avg"], update.gradients
+    decay = torch.tensor(alpha)
+    if update.skip is not None:
+        decay = torch.where(update.skip > 0, 1.0, alpha)
+        gradients = [torch.where(update.skip > 0, 0.0, gradient) for gradient in gradients]
+    torch._foreach_mul_(averages, decay)
+    torch._foreach_addcmul_(averages, gradients, gradients, value=1 - alpha)
+    roots = torch._foreach_sqrt(averages)
+    torch._foreach_add_(roots, epsilon)
+    torch._foreach_addcdiv_(update.parameters, gradients, roots, value=-update.learning_rate)
 
 
 def _sgd(update: Update) -> None:
@@ -103,11 +100,11 @@ def _sgd(update: Update) -> None:
 
 OPTIMIZERS = {
     # Kingma and Ba, arXiv 1412.6980.
-    "adam": OptimizerSpec(_adam, ("exp_avg", "exp_avg_sq")),
+    "adam": OptimizerSpec(_adam, ("exp_avg", "exp_avg_sq"), counts=True),
     # Loshchilov and Hutter, arXiv 1711.05101.
-    "adamw": OptimizerSpec(_adamw, ("exp_avg", "exp_avg_sq")),
+    "adamw": OptimizerSpec(_adamw, ("exp_avg", "exp_avg_sq"), counts=True),
     # Hinton's lecture notes, 2012.
-    "rmsprop": OptimizerSpec(_rmsprop, ("square_avg",), fused=False),
+    "rmsprop": OptimizerSpec(_rmsprop, ("square_avg",)),
     "sgd": OptimizerSpec(_sgd),
 }
 
@@ -126,17 +123,14 @@ class Optimizer:
         self.moments: Moments = {
             name: [torch.zeros_like(parameter) for parameter in self._parameters] for name in self._spec.moments
         }
-        if self.moments:
-            self.moments["step"] = [
-                torch.zeros((), device=parameter.device if self._spec.fused else "cpu")
-                for parameter in self._parameters
-            ]
+        if self._spec.counts:
+            self.moments["step"] = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
 
     @torch.no_grad()
     def step(self, learning_rate: float, skip: Tensor) -> None:
-        """Takes a step, unless `skip` () is true. Does not wait for a GPU if the optimizer is fused."""
+        """Takes a step, unless `skip` () is true. Does not wait for a CUDA GPU."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        skips_on_device = self._spec.fused and skip.device.type in ("cpu", "cuda")
+        skips_on_device = skip.device.type in ("cpu", "cuda")
         if not skips_on_device and skip:
             return
         self._spec.apply(

@@ -60,6 +60,23 @@ def test_a_skipped_step_changes_nothing(name):
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
+@pytest.mark.parametrize("name", TORCH)
+def test_the_host_does_not_read_whether_a_step_is_skipped(name, monkeypatch):
+    """On a GPU it would have to wait for that."""
+    mine = parameters()
+    optimizer = Optimizer(mine, TrainingSettings(steps=30, optimizer=name))
+    for own, gradient in zip(mine, gradients(1), strict=True):
+        own.grad = gradient
+
+    def refuse(tensor):
+        raise AssertionError("the host reads a tensor")
+
+    for method in ("__bool__", "item"):
+        monkeypatch.setattr(torch.Tensor, method, refuse)
+    optimizer.step(0.01, BROKEN)
+    optimizer.step(0.01, GOOD)
+
+
 def test_a_reset_forgets_all_steps():
     mine, settings = parameters(), TrainingSettings(steps=30, optimizer="adam")
     optimizer = Optimizer(mine, settings)
