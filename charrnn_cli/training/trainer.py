@@ -70,8 +70,8 @@ def train(
 
     Ctrl-C (an interrupt in Jupyter), SIGTERM and SIGHUP end the training after the next step, and it is saved. So does
     closing the generator, which Python does when a loop over `train(...)` is left. A second signal does what it does
-    without training; with `before_exit`, it calls that and ends the process at once. Only in the main thread are signals
-    handled.
+    without training; with `before_exit`, it calls that and ends the process at once. Outside of the main thread,
+    signals are left as they are.
 
     Raises UsageError, RunError, DiskError, DeviceError, and CharrnnError if training keeps diverging.
     """
