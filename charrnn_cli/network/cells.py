@@ -36,25 +36,26 @@ def _rnn(inputs: int, hidden: int) -> "nn.Module":
 class CellSpec:
     """A recurrent cell with H units.
 
-    Its weights have torch's names and shapes: `weight_ih_l0` (gates * H, inputs), `weight_hh_l0` (gates * H, H), and
-    the biases `bias_ih_l0` and `bias_hh_l0` (gates * H,).
+    Its weights have torch's names and shapes, in this order: `weight_ih_l0` (gates * H, inputs), `weight_hh_l0`
+    (gates * H, H), and the biases `bias_ih_l0` and `bias_hh_l0` (gates * H,).
     """
 
     title: str  # the name in messages
     gates: int  # blocks of H rows in each weight
     states: tuple[str, ...]  # the tensors (B, H) that the cell carries from token to token; the first is its output
-    module: Callable[[int, int], "nn.Module"]  # (inputs, H) to one layer, which is called like nn.LSTM or nn.GRU
+    module: Callable[[int, int], "nn.Module"]  # (inputs, H) to one layer with its weights
+    function: str  # torch's name of the function that runs the layer
     forget_gate: int | None = None  # which of the gates is the forget gate; None: the cell has none
     bfloat16_on_cpu: bool = False  # whether PyTorch computes it in bfloat16 on a CPU (oneDNN has only the LSTM)
 
 
 CELLS = {
     # Hochreiter and Schmidhuber 1997; forget gates: Gers et al. 2000. Gates: i, f, g, o.
-    "lstm": CellSpec("LSTM", 4, ("h", "c"), _lstm, forget_gate=1, bfloat16_on_cpu=True),
+    "lstm": CellSpec("LSTM", 4, ("h", "c"), _lstm, "lstm", forget_gate=1, bfloat16_on_cpu=True),
     # Cho et al., arXiv 1406.1078. Gates: r, z, n.
-    "gru": CellSpec("GRU", 3, ("h",), _gru),
+    "gru": CellSpec("GRU", 3, ("h",), _gru, "gru"),
     # Elman 1990.
-    "rnn": CellSpec("RNN", 1, ("h",), _rnn),
+    "rnn": CellSpec("RNN", 1, ("h",), _rnn, "rnn_tanh"),
 }
 
 

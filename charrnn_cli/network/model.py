@@ -5,21 +5,19 @@ Sizes: B streams, T tokens, V tokens in the vocabulary, E embedding, L layers, H
 
 import math
 import re
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.dropout import dropout
+from charrnn_cli.network.recurrent import first_streams, pad_streams, run_layer, short_type
 from charrnn_cli.runs.weights import SCALE
 
 HiddenState = tuple[Tensor, ...]  # a tensor (L, B, H) for each state of the cell: h, and for an LSTM c
@@ -70,27 +68,26 @@ class RecurrentStack(nn.Module):
 
     def forward(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """x (T, B, inputs) and state to output (T, B, H) and state."""
+        B = x.shape[1]
+        if short_type(x.device):
+            x, state = pad_streams(x, state)
         new_states: list[HiddenState] = []
         for k, layer in enumerate(self.layers):
             normed = self.norms[k](x)
             layer_input = self.drop(normed, self.settings.dropout) if k > 0 else normed
             layer_state = tuple(part[k : k + 1] for part in state)  # (1, B, H) each
-            output, new_state = self.run_layer(layer, layer_input, layer_state)  # (T, B, H)
-            x = x + output if self.residual[k] else output
+            output, new_state = run_layer(self.cell, self.weights_of(layer), layer_input, layer_state, self.training)
+            x = x + output.float() if self.residual[k] else output.float()  # (T, B, H)
             new_states.append(new_state)
-        output = self.drop(self.norms[-1](x), self.settings.dropout)
-        return output, tuple(torch.cat(parts) for parts in zip(*new_states, strict=True))
+        output = self.drop(self.norms[-1](first_streams(x, B)), self.settings.dropout)
+        return output, tuple(first_streams(torch.cat(parts), B) for parts in zip(*new_states, strict=True))
 
-    def run_layer(self, layer: nn.Module, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
-        """The output (T, B, H) of one layer in float32, and its state (1, B, H) each; weight drop in training."""
-        inputs = x, state if len(state) > 1 else state[0]
-        if self.settings.weight_drop and self.training:
-            recurrent = dropout(layer.get_parameter("weight_hh_l0"), self.settings.weight_drop)
-            with _scattered_weights(x.device):
-                output, new_state = functional_call(layer, {"weight_hh_l0": recurrent}, inputs)
-        else:
-            output, new_state = layer(*inputs)
-        return output.float(), new_state if isinstance(new_state, tuple) else (new_state,)
+    def weights_of(self, layer: nn.Module) -> list[Tensor]:
+        """The weights of a layer in the order of `CellSpec`; with weight drop in training."""
+        input_weight, recurrent_weight, *biases = layer.parameters()
+        if not (self.settings.weight_drop and self.training):
+            return [input_weight, recurrent_weight, *biases]
+        return [input_weight, dropout(recurrent_weight, self.settings.weight_drop), *biases]
 
     def drop(self, x: Tensor, probability: float) -> Tensor:
         """Dropout on x (T, B, size) in training.
@@ -189,14 +186,3 @@ def set_weights(model: LanguageModel, weights: dict[str, NDArray[np.float32]]) -
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(torch.from_numpy(np.array(weights[names[name]], np.float32)))
-
-
-@contextmanager
-def _scattered_weights(device: torch.device) -> Iterator[None]:
-    """Silences cuDNN's warning that the weights are not in one block of memory: weight drop replaces one of them."""
-    if device.type != "cuda":
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk", UserWarning)
-        yield
