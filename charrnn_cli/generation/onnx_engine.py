@@ -85,6 +85,7 @@ class OnnxEngine(IndependentEngine[StepState]):
         self._graph = Graph(self.numpy)
         self._threads = available_cores() if threads is None else threads
         self._sessions: dict[str, Any] = {}
+        self._last_filters: tuple[Sequence[Sampler], tuple[Arrays, Arrays]] | None = None
         self._filter_rows: WeakKeyDictionary[Sampler, FilterRow] = WeakKeyDictionary()
         self._masks: WeakValueDictionary[bytes, Array] = WeakValueDictionary()
 
@@ -134,7 +135,7 @@ class OnnxEngine(IndependentEngine[StepState]):
             "uniforms": np.minimum(uniforms.astype(np.float32), BELOW_ONE),
             **self._named(state),
         }
-        of_each, of_all = _filter_inputs([self._filter_row(sampler) for sampler in samplers])
+        of_each, of_all = self._filters(samplers)
         by_text, of_all = {**by_text, **of_each}, {**of_all, "tokens": np.array(uniforms.shape[1])}
         scored = samplers[0].scored
         if scored:
@@ -147,6 +148,12 @@ class OnnxEngine(IndependentEngine[StepState]):
         scores, likeliest, likeliest_scores, *parts = outputs
         alternatives = Alternatives(likeliest, likeliest_scores.astype(np.float64))
         return TokenBlock(drawn, scores.astype(np.float64), self._state(parts), alternatives)
+
+    def _filters(self, samplers: Sequence[Sampler]) -> tuple[Arrays, Arrays]:
+        """`_filter_inputs` of some samplers; computed once as long as they are the same."""
+        if self._last_filters is None or self._last_filters[0] is not samplers:
+            self._last_filters = samplers, _filter_inputs([self._filter_row(sampler) for sampler in samplers])
+        return self._last_filters[1]
 
     def _filter_row(self, sampler: Sampler) -> FilterRow:
         """The settings of a sampler for the graph. Samplers with equal masks share one array."""

@@ -46,15 +46,22 @@ class Writer:
 
         Ignores tokens after the end. `scores` are the log-probabilities of the tokens, in nats.
         """
-        if self._simple and scores is None and self.tokens + len(ids) < self._settings.length:
-            self.tokens += len(ids)
-            if text := "".join([self._joiner.add(self._tokens[id]) for id in ids]):
+        text = self.add_plain(ids) if scores is None else None
+        if text is not None:
+            if text:
                 yield TokenText(text, math.nan, self.tokens)
             return
         for id, score in zip(ids, scores or itertools.repeat(math.nan), strict=False):
             yield from self._add(id, score)
             if self.ending:
                 return
+
+    def add_plain(self, ids: Sequence[int]) -> str | None:
+        """The text of more tokens if none of them can end the text. If one could, does nothing and returns None."""
+        if not self._simple or self.tokens + len(ids) >= self._settings.length:
+            return None
+        self.tokens += len(ids)
+        return "".join([self._joiner.add(self._tokens[id]) for id in ids])
 
     def _add(self, id: int, log_probability: float) -> Iterator[TokenText]:
         """Yields the text that is certain after one more token."""
