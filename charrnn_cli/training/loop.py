@@ -14,7 +14,7 @@ from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.runs.log import Log
 from charrnn_cli.training.bookkeeping import Bookkeeping
 from charrnn_cli.training.events import Event, Recovery, record
-from charrnn_cli.training.noise import reset_streams, seed_dropout
+from charrnn_cli.training.noise import Resets, seed_dropout
 from charrnn_cli.training.setup import Setup
 from charrnn_cli.training.windows import Windows, joined, micro_batches
 
@@ -42,6 +42,7 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     model, optimizer, ranks = state.model, state.optimizer, state.ranks
     windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size)
     bookkeeping = Bookkeeping(setup, len(windows), stop)
+    resets = Resets(settings, ranks, state.device)
     network = ranks.parallel(model)
     forward = _in_precision(network, settings, state.device, model.settings.cell)
     model.train()
@@ -51,7 +52,7 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
         learning_rate = bookkeeping.learning_rate()  # warm-up, then the schedule
         x, y = windows[state.counters.window]  # (B, T): ids, and the ids that follow them
         seed_dropout(settings.seed, state.counters.step, ranks.rank)
-        hidden = reset_streams(state.hidden, settings, state.counters.step, ranks)  # zero for a few streams
+        hidden = resets.apply(state.hidden, state.counters.step)  # zero for a few streams
         parts = micro_batches(x, y, hidden, settings.accumulate)  # usually one
         for part in parts:
             with nullcontext() if part.last else ranks.local_gradients(network):  # the last one sends their sum
