@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def reference_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What auto chooses does not depend on the machine that runs the tests."""
-    monkeypatch.setattr("charrnn_cli.training.configuration.relative_cpu_speed", lambda: 1.0)
+    monkeypatch.setattr("charrnn_cli.network.speed.MOST_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""The preset `auto`: chooses settings by the text, the time and the device.
+"""The preset `auto`: chooses settings by the text, the time and the speed of the device.
 
-The tables come from measurements on two CPU cores (tests/benchmarks/README.md). GPUs and long runs are not tuned yet.
+The tables come from measurements on two CPU cores (docs/benchmarks.md). GPUs and long runs are not tuned yet: what only
+they reach, networks of more than 512 units and word models of more than 256, follows published models.
 """
 
 import math
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
-from charrnn_cli.network.speed import operations_per_token
+from charrnn_cli.network.speed import GPU_STREAMS, GPU_TOKENS, REFERENCE_FLOPS, Speed, operations_per_token
 from charrnn_cli.training.presets import Preset
 from charrnn_cli.wording import rounded
 
@@ -16,14 +17,14 @@ Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
 EXPECTED_EPOCHS = 20.0  # of a run without a limit
 FINE_TUNING_RATE = 2e-3  # the learning rate for a trained model
-CPU_FLOPS, WORD_FLOPS, GPU_FLOPS = 2e11, 1.25e11, 2e13  # per second of training; WORD_FLOPS for words on a CPU
+ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
 
 @dataclass(frozen=True)
 class Size:
-    """A network of two layers, and how long it is the best one to train."""
+    """A network of two layers, and how long it is the best one to train on the machine of the tables."""
 
-    minutes: float  # longer runs learn more with a larger network
+    minutes: float  # longer runs, or equal ones of a faster machine, learn more with a larger network
     hidden: int
     learning_rate: float
 
@@ -34,8 +35,9 @@ class Size:
 
 
 CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
-GPU_SIZES = (Size(math.inf, 512, 3e-3),)
-WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+GPU_SIZES = (*CPU_SIZES[:-1], Size(1000, 512, 3e-3), Size(math.inf, 768, 2e-3))
+CPU_WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768, 1.5e-3))
 
 
 @dataclass(frozen=True)
@@ -73,35 +75,29 @@ WORD_REGULARIZATION = (
 
 @dataclass(frozen=True)
 class Budget:
-    """A text, the limit of the run, and the number of GPUs, or the CPU."""
+    """A text, the limit of the run, the number of GPUs, or the CPU, and their speed."""
 
     level: Level
     vocabulary_size: int
     tokens: int  # of the training text
     bound: Bound | None
     gpus: int
-    cpu_speed: float  # compared with the machine of the tables
+    speed: Speed
 
     @property
     def sizes(self) -> tuple[Size, ...]:
         if self.level == "word":
-            return WORD_SIZES
+            return GPU_WORD_SIZES if self.gpus else CPU_WORD_SIZES
         return GPU_SIZES if self.gpus else CPU_SIZES
 
     @property
     def seq_length(self) -> int:
-        return 100 if self.gpus else 64
+        return GPU_TOKENS if self.gpus else 64
 
     @property
     def batch_size(self) -> int:
-        streams = 64 * self.gpus if self.gpus else 16
+        streams = GPU_STREAMS * self.gpus if self.gpus else 16
         return max(1, min(streams, (self.tokens - 1) // self.seq_length))
-
-    def epoch_minutes(self, model: ModelSettings) -> float:
-        """The time of an epoch."""
-        cpu_flops = WORD_FLOPS if self.level == "word" else CPU_FLOPS
-        flops = self.gpus * GPU_FLOPS if self.gpus else self.cpu_speed * cpu_flops
-        return operations_per_token(model, self.vocabulary_size) * self.tokens / flops / 60
 
     def epochs(self, model: ModelSettings) -> float:
         """How many times the text will be read."""
@@ -109,15 +105,16 @@ class Budget:
             case None:
                 return EXPECTED_EPOCHS
             case "minutes", minutes:
-                return minutes / self.epoch_minutes(model)
+                return 60 * minutes * self.speed.tokens_per_second(model) / self.tokens
             case "steps", steps:
                 return steps / (self.tokens / (self.batch_size * self.seq_length))
             case _, epochs:
                 return epochs
 
-    def minutes(self, model: ModelSettings) -> float:
-        """The time of the run."""
-        return self.epochs(model) * self.epoch_minutes(model)
+    def reference_minutes(self, model: ModelSettings) -> float:
+        """The time of the run on the machine of the tables."""
+        operations = self.epochs(model) * self.tokens * operations_per_token(model, self.vocabulary_size)
+        return operations / REFERENCE_FLOPS[self.level] / 60
 
 
 def auto(
@@ -125,17 +122,17 @@ def auto(
     vocabulary_size: int,
     train_tokens: int,
     bound: Bound | None,
+    speed: Speed,
     gpus: int = 0,
     origin: ModelSettings | None = None,
-    cpu_speed: float = 1.0,
 ) -> Preset:
-    """Settings for a text of `train_tokens` tokens, the limit of the run, and this number of GPUs, or the CPU.
+    """Settings for a text of `train_tokens` tokens, the limit of the run, and the speed of these GPUs, or of the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
     the validation loss does not improve, and training ends after several such validations.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, cpu_speed)
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed)
     if origin:
         model, learning_rate = origin, FINE_TUNING_RATE
     else:
@@ -153,25 +150,26 @@ def auto(
         **(UNBOUNDED if bound is None else dict([bound])),
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
-    return Preset(model, training, (level,), _reason(budget, model))
+    return Preset(model, training, (level,), _reason(budget, epochs))
 
 
-def _reason(budget: Budget, model: ModelSettings) -> str:
-    """What the settings were chosen for."""
-    epochs, minutes = rounded(budget.epochs(model)), rounded(budget.minutes(model))
+def _reason(budget: Budget, epochs: float) -> str:
+    """What the settings were chosen for, and what was measured."""
     match budget.bound:
         case None:
             return "for a run until the validation loss stops improving"
-        case "minutes", _:
-            return f"for about {epochs} epochs in {minutes} min"
+        case "minutes", minutes:
+            reason = f"for about {rounded(epochs)} epochs in {rounded(minutes)} min"
+            speeds = [f"{shape} at {rounded(speed)} tokens/s" for shape, speed in budget.speed.measured.items()]
+            return f"{reason}; measured: {', '.join(speeds)}" if speeds else reason
         case _:
-            return f"for about {epochs} epochs, which should take about {minutes} min"
+            return f"for about {rounded(epochs)} epochs"
 
 
 def _best_network(budget: Budget) -> tuple[ModelSettings, float]:
     """The smallest network that is still the best one at the end of the run, and its learning rate."""
     for size in budget.sizes:
         model = size.model(budget.level)
-        if budget.minutes(model) <= size.minutes:
+        if budget.reference_minutes(model) <= ROUNDED_LIMIT * size.minutes:
             break
     return model, size.learning_rate

@@ -17,7 +17,7 @@ from charrnn_cli.network.device import device_name, free_memory
 from charrnn_cli.network.memory import memory_needed
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import Ranks
-from charrnn_cli.network.speed import relative_cpu_speed
+from charrnn_cli.network.speed import training_speed
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import Config
 from charrnn_cli.setting import check_value
@@ -91,9 +91,9 @@ def _preset(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: to
     bound = next(((name, request.settings[name]) for name in BOUNDS if name in request.settings), None)
     gpus = 0 if device.type == "cpu" else ranks.size
     shape = Config.load(request.origin.config).model if request.origin else None
-    speed = 1.0 if gpus else relative_cpu_speed()
-    chosen = auto(vocabulary.level, len(vocabulary), corpus.info.tokens["train"], bound, gpus, shape, speed)
-    return with_changes(chosen, request.settings)
+    level, size = vocabulary.level, len(vocabulary)
+    speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
+    return with_changes(auto(level, size, corpus.info.tokens["train"], bound, speed, gpus, shape), request.settings)
 
 
 def _check_origin(request: Request, origin: Run) -> None:

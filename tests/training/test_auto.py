@@ -3,15 +3,24 @@ from typing import get_args
 import pytest
 
 from charrnn_cli.config import Level
+from charrnn_cli.network.speed import GPU_FLOPS, REFERENCE_FLOPS, Speed, operations_per_token
 from charrnn_cli.training.auto import auto
+
+BOOK = 1_000_000  # tokens
+
+
+def choose(level, vocabulary_size, tokens, bound, gpus=0, factor=1.0, origin=None):
+    """What auto chooses on a CPU that is `factor` times as fast as that of the tables, or on GPUs."""
+    flops = gpus * GPU_FLOPS if gpus else REFERENCE_FLOPS[level]
+    return auto(level, vocabulary_size, tokens, bound, Speed(vocabulary_size, factor * flops), gpus, origin)
 
 
 @pytest.mark.parametrize("tokens", [2, 50, 1_000, 100_000, 10_000_000, 10_000_000_000])
 @pytest.mark.parametrize("bound", [None, ("minutes", 1.0), ("epochs", 3), ("steps", 100)])
-@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("gpus", [0, 1, 8])
 @pytest.mark.parametrize("level", get_args(Level))
-def test_auto_fits_every_text_and_keeps_the_limit(level, bound, tokens, gpu):
-    preset = auto(level, 100, tokens, bound, gpu)
+def test_auto_fits_every_text_and_keeps_the_limit(level, bound, tokens, gpus):
+    preset = choose(level, 100, tokens, bound, gpus)
     assert 1 <= preset.training.batch_size < tokens
     assert preset.training.bound == bound
     assert (bound is None) == (preset.training.patience is not None)
@@ -19,37 +28,118 @@ def test_auto_fits_every_text_and_keeps_the_limit(level, bound, tokens, gpu):
     assert ("in " in preset.source) == (bound is not None and bound[0] == "minutes")
 
 
+def row(preset):
+    model, training = preset.model, preset.training
+    return (
+        *(model.hidden, training.learning_rate, training.batch_size, training.seq_length),
+        *(model.dropout, model.input_dropout, model.weight_drop, training.weight_decay),
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "vocabulary_size", "bound", "expected"),
+    [
+        ("char", 65, ("minutes", 1), (256, 6e-3, 16, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("minutes", 4), (256, 6e-3, 16, 64, 0.3, 0.0, 0.0, 0.3)),
+        ("char", 65, ("minutes", 10), (384, 4e-3, 16, 64, 0.3, 0.0, 0.0, 0.3)),
+        ("char", 65, ("minutes", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("char", 65, ("minutes", 60), (512, 3e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("char", 65, ("minutes", 6000), (512, 3e-3, 16, 64, 0.6, 0.3, 0.6, 0.3)),
+        ("char", 65, ("epochs", 2), (256, 6e-3, 16, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("epochs", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("char", 65, None, (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("word", 10_000, ("minutes", 10), (256, 3e-3, 16, 64, 0.2, 0.1, 0.0, 0.3)),
+        ("word", 10_000, ("minutes", 6000), (256, 3e-3, 16, 64, 0.5, 0.4, 0.0, 0.3)),
+    ],
+)
+def test_what_the_machine_of_the_tables_gets(level, vocabulary_size, bound, expected):
+    assert row(choose(level, vocabulary_size, BOOK, bound)) == expected
+
+
 @pytest.mark.parametrize("tokens", [100_000, 1_000_000, 10_000_000])
 @pytest.mark.parametrize("level", get_args(Level))
-def test_dropout_grows_with_the_number_of_epochs(level, tokens):
-    models = [auto(level, 80, tokens, ("minutes", minutes), gpus=0).model for minutes in (1, 5, 10, 20, 60, 6000)]
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_dropout_grows_with_the_number_of_epochs(level, tokens, gpus):
+    models = [choose(level, 80, tokens, ("minutes", minutes), gpus).model for minutes in (1, 5, 10, 20, 60, 6000)]
     for name in ("dropout", "input_dropout", "weight_drop"):
         shares = [getattr(model, name) for model in models]
-        assert shares == sorted(shares)
+        assert shares == sorted(shares) or gpus  # a larger network of a GPU may read the text fewer times
         assert shares[-1] > 0 or (name, level) == ("weight_drop", "word")
     assert [model.hidden for model in models] == sorted(model.hidden for model in models)
 
 
 def test_fine_tuning_uses_weight_drop_earlier():
-    origin = auto("char", 80, 10**6, ("minutes", 60)).model
-    fresh, tuned = (auto("char", 80, 10**6, ("epochs", 6), origin=model).model for model in (None, origin))
+    origin = choose("char", 80, BOOK, ("minutes", 60)).model
+    fresh, tuned = (choose("char", 80, BOOK, ("epochs", 6), origin=model).model for model in (None, origin))
     assert fresh.weight_drop == 0 < tuned.weight_drop
 
 
-def test_more_time_gets_a_larger_network():
-    first, *_, last = (auto("char", 80, 10**6, ("minutes", minutes), gpus=0).model for minutes in (1, 10, 60))
-    assert first.hidden < last.hidden
-
-
 def test_a_limit_in_epochs_counts_as_the_minutes_that_it_takes():
-    by_epochs = auto("char", 80, 10**6, ("epochs", 30), gpus=0)
-    steps = 30 * 10**6 // (by_epochs.training.batch_size * by_epochs.training.seq_length)
-    assert auto("char", 80, 10**6, ("steps", steps), gpus=0).model == by_epochs.model
-    assert auto("char", 80, 10**5, ("epochs", 30), gpus=0).model.hidden < by_epochs.model.hidden
+    by_epochs = choose("char", 80, BOOK, ("epochs", 30))
+    steps = 30 * BOOK // (by_epochs.training.batch_size * by_epochs.training.seq_length)
+    assert choose("char", 80, BOOK, ("steps", steps)).model == by_epochs.model
+    assert choose("char", 80, BOOK // 10, ("epochs", 30)).model.hidden < by_epochs.model.hidden
 
 
-def test_a_slower_machine_gets_what_it_can_train_in_the_time():
-    fast = auto("char", 65, 1_000_000, ("minutes", 10))
-    slow = auto("char", 65, 1_000_000, ("minutes", 10), cpu_speed=0.1)
-    assert slow.training.weight_decay <= fast.training.weight_decay
-    assert slow.model.dropout < fast.model.dropout
+@pytest.mark.parametrize("level", get_args(Level))
+@pytest.mark.parametrize("gpus", [0, 1])
+@pytest.mark.parametrize("minutes", [0.5, 3, 10, 60, 600])
+def test_a_faster_machine_gets_what_a_slower_one_gets_in_more_time(level, gpus, minutes):
+    """Half the time at twice the speed reads as many tokens."""
+    reference = choose(level, 80, BOOK, ("minutes", minutes), gpus)
+    for factor in (0.2, 0.25, 2.0, 4.0):  # a T4 and a H200 compared with the constant, and other CPUs
+        other = choose(level, 80, BOOK, ("minutes", minutes / factor), gpus, factor)
+        assert row(other) == row(reference)
+
+
+def test_the_speed_decides_the_size_and_the_regularization():
+    sizes, dropouts = zip(
+        *(
+            (preset.model.hidden, preset.model.dropout)
+            for preset in (choose("char", 65, BOOK, ("minutes", 10), 0, factor) for factor in (0.25, 1.0, 4.0))
+        ),
+        strict=True,
+    )
+    assert sizes == (256, 384, 512)
+    assert dropouts[0] < dropouts[1]
+
+
+@pytest.mark.parametrize(
+    ("level", "minutes", "factor", "hidden"),
+    [
+        ("char", 1, 1.0, 512),
+        ("char", 1, 0.2, 384),  # a T4
+        ("char", 1, 2.0, 512),  # a H200
+        ("char", 10, 0.2, 512),
+        ("char", 10, 2.0, 768),
+        ("word", 1, 0.2, 256),
+        ("word", 1, 1.0, 512),
+        ("word", 10, 0.2, 512),
+        ("word", 10, 2.0, 768),
+    ],
+)
+def test_on_a_gpu_the_size_depends_on_its_speed_and_the_time(level, minutes, factor, hidden):
+    assert (
+        choose(level, 10_000 if level == "word" else 65, BOOK, ("minutes", minutes), 1, factor).model.hidden == hidden
+    )
+
+
+def test_a_gpu_on_which_large_networks_are_slow_gets_fewer_epochs_not_another_rule():
+    """The size depends on the tokens per second of each network, not on its operations alone."""
+
+    class Uneven(Speed):
+        def tokens_per_second(self, model):
+            return super().tokens_per_second(model) / (10 if model.hidden > 256 else 1)
+
+    even, uneven = (kind(65, GPU_FLOPS) for kind in (Speed, Uneven))
+    presets = [auto("char", 65, BOOK, ("minutes", 1), speed, gpus=1) for speed in (even, uneven)]
+    assert [preset.model.hidden for preset in presets] == [512, 384]
+
+
+def test_the_reason_says_what_was_measured():
+    speed = Speed(65, 2e11)
+    speed.measured["2 x 256"] = 23456.0
+    source = auto("char", 65, BOOK, ("minutes", 10), speed).source
+    assert source.endswith("epochs in 10 min; measured: 2 x 256 at 23,000 tokens/s")
+    tokens = 2e11 / operations_per_token(auto("char", 65, BOOK, ("minutes", 10), speed).model, 65)
+    assert source.startswith(f"for about {600 * tokens / BOOK:.2g} epochs")

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from charrnn_cli.errors import UsageError
+from charrnn_cli.network import speed
 from charrnn_cli.training import configuration
 from charrnn_cli.training.configuration import Request
+from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import set_up
 
 CPU = torch.device("cpu")
@@ -49,3 +51,25 @@ def test_auto_splits_the_batch_if_memory_is_small(fox, monkeypatch):
     assert (parts[0], parts[-1]) == (1, 16)
     passed = set_up(fox, Request({"steps": 1, "accumulate": 2}), CPU, start_over=True)
     assert passed.config.training.accumulate == 2
+
+
+def test_the_speed_is_measured_once_for_a_run_with_a_limit_in_time(fox, monkeypatch):
+    measured = []
+    monkeypatch.setattr(speed, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(speed, "measure", lambda *arguments: measured.append(arguments) or 3456.0)
+    assert "measured" not in set_up(fox, Request({"steps": 5}), CPU).reason
+    assert measured == []
+    setup = set_up(fox, Request({"minutes": 1.0}), CPU)
+    assert setup.reason.endswith("epochs in 1 min; measured: 2 x 256 at 3,500 tokens/s")
+    assert len(measured) == 1
+    list(train_steps(setup, lambda: setup.state.counters.step == 1))
+    for settings in ({}, {"minutes": 50.0}):
+        resumed = set_up(fox, Request(settings), CPU)
+        assert (resumed.config.model, resumed.reason) == (setup.config.model, None)
+    assert len(measured) == 1
+
+
+def test_a_named_preset_measures_nothing(fox, monkeypatch):
+    monkeypatch.setattr(speed, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(speed, "measure", None)
+    set_up(fox, Request({"minutes": 1.0}, preset="anna"), CPU)
