@@ -1,14 +1,19 @@
-"""Adds what is kept elsewhere to the documentation: the command reference, and Markdown files outside of docs/.
+"""Adds what is kept elsewhere: the command reference, the fields of classes, and Markdown files outside of docs/.
 
 MkDocs calls `on_files` and `on_page_markdown` (see mkdocs.yml).
 """
 
+import ast
 import html
+import inspect
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
@@ -39,8 +44,37 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
 
 def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files: "Files") -> str:
     """Rewrites relative links between docs/ and the rest of the repository, which are one tree in the site."""
+    if page.file.src_uri == "api.md":
+        markdown = re.sub(r"^::: charrnn_cli\.(\w+)\n((?:    .*\n)*)", _with_fields, markdown, flags=re.M)
     inside = (DOCS / page.file.src_uri).is_file()
     return re.sub(r"\]\(\.\./", "](", markdown) if inside else re.sub(r"\]\(((?:\.\./)*)docs/", r"](\1", markdown)
+
+
+def _with_fields(match: re.Match[str]) -> str:
+    """The directive of a public class with a table of its fields, whose meaning is in comments or in `setting`."""
+    import charrnn_cli
+
+    value: Any = getattr(charrnn_cli, match[1])
+    if not isinstance(value, type) or issubclass(value, Exception):
+        return match[0]
+    options = match[2] or "    options:\n      members: false\n"
+    rows = [f"| `{name}` | `{kind}` | {_plain(meaning)} |" for name, kind, meaning in _fields(value)]
+    table = ["| field | type | meaning |", "|---|---|---|", *rows, ""] if rows else []
+    return "\n".join([f"::: charrnn_cli.{match[1]}", options, *table])
+
+
+def _fields(record: type) -> "Iterator[tuple[str, str, str]]":
+    """The name, type and meaning of each field of a dataclass or named tuple."""
+    source = textwrap.dedent(inspect.getsource(record))
+    settings = {one.name: one for one in getattr(record, "__dataclass_fields__", {}).values() if "help" in one.metadata}
+    for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]  # a class
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name, line = node.target.id, source.splitlines()[(node.end_lineno or 1) - 1]
+            meaning = line[node.end_col_offset or 0 :].partition("#")[2].strip()
+            if one := settings.get(name):
+                shown = one.metadata["shown"] or (repr(one.default) if one.default != "" else "''")
+                meaning = f"{one.metadata['help']} Default: {shown}."
+            yield name, ast.unparse(node.annotation), meaning
 
 
 def command_reference(app: Any) -> str:

@@ -35,6 +35,8 @@ NOT_RUN = {
     r"^pip install\b": "needs the network",
     r"^torchrun\b": "starts several processes; tests/network/test_ranks.py runs them",
     r"^tensorboard\b": "is a server that does not end",
+    r"^(CHARRNN_API_KEY=\S+ )?charrnn serve\b": "is a server that does not end; tests/commands/test_serve.py runs it",
+    r"^curl\b": "needs that server",
     r"^charrnn .*--gpu\b": "needs a CUDA GPU",
     r"^python -m pytest\b": "runs this test",
     r"^charrnn --(install|show)-completion": "changes the shell's settings",
@@ -276,6 +278,11 @@ def test_no_page_names_an_unknown_option() -> None:
 
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
+    return documentation_hooks()
+
+
+def documentation_hooks() -> ModuleType:
+    """docs/hooks.py, which is no module of the package."""
     spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
