@@ -412,8 +412,12 @@ def main() -> int:
         )
         return 2
     if options.here:
-        for name in options.sections:
-            SECTIONS[name](Bench(options.cpu, options.text))
+        try:
+            for name in options.sections:
+                SECTIONS[name](Bench(options.cpu, options.text))
+        except CommandError as error:
+            print(error)
+            return 1
         return 0
     with tempfile.TemporaryDirectory() as folder:
         succeeded = [run_section(name, options, folder) for name in options.sections]

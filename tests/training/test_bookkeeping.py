@@ -103,3 +103,23 @@ def test_a_change_of_the_threads_is_an_event_and_the_end_undoes_it(make, monkeyp
     assert [(event.step, event.threads) for event in events if isinstance(event, ThreadChange)] == [(3, 1)]
     bookkeeping.end()
     assert numbers == [1, 2]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_between_reports_nothing_waits_for_a_gpu(fox, monkeypatch):
+    report_every(50, monkeypatch)
+    device = torch.device("cuda")
+    setup = set_up(fox, Request(SMALL | {"steps": 200}), device)
+    bookkeeping, state = Bookkeeping(setup, windows=1000, stop=lambda: False), setup.state
+    finite, loss = torch.tensor(True, device=device), torch.tensor(2.0, device=device)
+    events = []
+    for step in range(1, 51):
+        torch.cuda.set_sync_debug_mode("error" if step < 50 else "default")
+        try:
+            state.add_step(finite, loss, state.hidden)
+            bookkeeping.advance()
+            events += bookkeeping.report(0.01)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert [event.step for event in events] == [50]
+    assert state.counters.step == 50
