@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from charrnn_cli.text.scorable import ScorableText
 
 Unscorable = Literal["error", "skip"]  # what to do with tokens that the model does not know, if it has no <unk>
-LESS_MEMORY = "Score a shorter text, or pass `cpu`."
 
 
 def evaluate(
@@ -60,7 +59,7 @@ def evaluate(
         model = load(model, checkpoint=checkpoint, engine=engine or "torch", root=root)
     engine = engine or model.engine_name
     place = scoring_device(engine, gpu or model.gpu, cpu, device or model.device)
-    with memory_errors(LESS_MEMORY):
+    with memory_errors("Score a shorter text, or pass `cpu`."):
         if named:
             given = {"encoding": encoding, "documents": documents, "field": field}
             changes = {name: value for name, value in given.items() if value is not None}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from charrnn_cli.errors import UsageError
 
 RECENT_TOKENS = 4096  # tokens at the end of a text that may influence how the text after it is joined
-FORMAT = "charrnn state 1"  # the number grows with each change of the format
+STATE_FORMAT = "charrnn state 1"  # the number grows with each change of the format
 NUMBERS = np.dtype("<f4")  # of the hidden state in bytes
 
 
@@ -39,7 +39,7 @@ class State:
         """The state as bytes: 4 for each number of the hidden state, and 1 to 5 for each of the last tokens."""
         content = (self.model, self.last, self.recent, self.hidden.astype(NUMBERS).tobytes())
         packed = msgspec.msgpack.encode(content)
-        return msgspec.msgpack.encode((FORMAT, hashlib.sha256(packed).digest(), packed))
+        return msgspec.msgpack.encode((STATE_FORMAT, hashlib.sha256(packed).digest(), packed))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "State":
@@ -51,8 +51,8 @@ class State:
             format, checksum, packed = msgspec.msgpack.decode(data, type=tuple[str, bytes, bytes])
         except msgspec.DecodeError as error:
             raise UsageError("these bytes are not a state. Pass what `State.to_bytes` returned.") from error
-        if format != FORMAT:
-            raise UsageError(f"these bytes have the format {format!r}; this version reads only {FORMAT!r}.")
+        if format != STATE_FORMAT:
+            raise UsageError(f"these bytes have the format {format!r}; this version reads only {STATE_FORMAT!r}.")
         if checksum != hashlib.sha256(packed).digest():
             raise UsageError("the bytes of the state are damaged: their checksum does not match. Read the text again.")
         try:
