@@ -25,7 +25,7 @@ from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.auto import auto
 from charrnn_cli.training.presets import AUTO, Preset, named, with_changes
-from charrnn_cli.wording import did_you_mean
+from charrnn_cli.wording import check_names
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
 MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "threads", "checkpoint_every", "keep", "keep_early")
@@ -45,9 +45,8 @@ class Request:
 
     def __post_init__(self) -> None:
         kinds = {one.name: kind for kind in (ModelSettings, TrainingSettings) for one in fields(kind)}
+        check_names(self.settings, kinds, "training")
         for name, value in self.settings.items():
-            if name not in kinds:
-                raise UsageError(f"`{name}` is not a setting of training.{did_you_mean(name, kinds)}")
             check_value(kinds[name], name, value)
         if "cell" in self.settings:
             cell_spec(self.settings["cell"])
