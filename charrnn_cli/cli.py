@@ -22,6 +22,7 @@ COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with 
     "prepare",
     "train",
     "sample",
+    "serve",
     "evaluate",
     "plot",
     "compare",

@@ -11,7 +11,7 @@ from support import charrnn
 from charrnn_cli.cli import app
 from charrnn_cli.runs.checkpoints import checkpoints
 
-COMMANDS = ["prepare", "train", "sample", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
+COMMANDS = ["prepare", "train", "sample", "serve", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
 
 
 def fresh(code: str) -> str:

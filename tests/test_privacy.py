@@ -1,19 +1,23 @@
-"""No command writes outside of its folder or opens a socket. Native libraries are watched too."""
+"""No command opens a socket or writes outside of its folder, and a server connects to nothing."""
 
+import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from support import TEXT
 
 SOCKET_CALLS = {"x86_64": 41, "aarch64": 198}  # number of the system call socket()
+CONNECT_CALLS = {"x86_64": 42, "aarch64": 203}  # of connect()
 
-# Runs a command in a process that the kernel kills at the first socket, by a seccomp filter: load the number of the
-# system call; if it is socket(), kill the process; else allow it. Python's own hooks do not see native libraries.
-WITHOUT_SOCKETS = """
+# Runs a command in a process that the kernel kills at the first call of a kind, by a seccomp filter: load the number of
+# the system call; if it is that one, kill the process; else allow it. Python's own hooks do not see native libraries.
+WITHOUT_CALLS = """
 import ctypes, struct, sys
 code = [(0x20, 0, 0, 0), (0x15, 0, 1, int(sys.argv[1])), (0x06, 0, 0, 0x80000000), (0x06, 0, 0, 0x7FFF0000)]
 filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
@@ -36,17 +40,21 @@ pytestmark = pytest.mark.skipif(
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Runs a command without sockets, with a home, caches and temporary folder of its own in `folder`/home."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
-    environment = {**keep, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     number = str(SOCKET_CALLS[platform.machine()])
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SOCKETS, number, *arguments], env=environment, capture_output=True
+        [sys.executable, "-c", WITHOUT_CALLS, number, *arguments], env=environment(folder), capture_output=True
     )
     if done.returncode == 77:
         pytest.skip("this system does not allow seccomp filters")
     return done
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """A home, caches and a temporary folder in `folder`/home."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
+    return {**keep, "HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_a_process_that_opens_a_socket_is_killed(folder):
@@ -67,4 +75,23 @@ def test_preparing_training_and_measuring_open_no_socket_and_write_nothing_at_ho
     for arguments in (["prepare", "fox.txt"], ["train", *small], ["evaluate"], ["plot"], ["info", "--verify"]):
         done = run(folder, *arguments)
         assert done.returncode == 0, done.stderr
+    assert list((folder / "home").rglob("*")) == []
+
+
+def test_serving_connects_to_nothing_and_writes_nothing_at_home(folder):
+    number = str(CONNECT_CALLS[platform.machine()])
+    command = [sys.executable, "-c", WITHOUT_CALLS, number, "serve", "anna", "--port", "0"]
+    with subprocess.Popen(command, env=environment(folder), stderr=subprocess.PIPE, text=True) as process:
+        address = None
+        for line in process.stderr:
+            if found := re.search(r"Serving at (\S+)\. ", line):
+                address = found[1]
+                break
+        if address is None:
+            assert process.wait(60) == 77
+            pytest.skip("this system does not allow seccomp filters")
+        with urlopen(f"{address}/v1/completions", b'{"prompt": "Far", "max_tokens": 20}', timeout=60) as response:
+            assert len(json.load(response)["choices"][0]["text"]) == 20
+        process.terminate()
+        assert process.wait(60) == 0, process.stderr.read()
     assert list((folder / "home").rglob("*")) == []

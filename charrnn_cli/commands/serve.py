@@ -1,0 +1,64 @@
+"""charrnn serve: answers HTTP requests with texts."""
+
+from typing import Annotated, Any
+
+import typer
+
+from charrnn_cli.commands.completion import complete_models
+from charrnn_cli.commands.options import EngineOption, ThreadsOption, with_settings
+from charrnn_cli.config import ADDRESS, ServeSettings
+
+
+@with_settings(ServeSettings)
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Runs, bundled models or folders.  [default: the run trained last, or anna]",
+            autocompletion=complete_models,
+        ),
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            envvar="CHARRNN_API_KEY",
+            help="Answer only requests with this key. Other users of the machine can see it here, but not in the "
+            "environment.",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    engine: EngineOption = "auto",
+    threads: ThreadsOption = None,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Serve models over HTTP, with OpenAI's interface for completions. Ctrl-C ends it.
+
+    \b
+    charrnn serve
+    charrnn serve anna shakespeare --port 9000
+    curl http://127.0.0.1:8000/v1/completions -d '{"prompt": "Far", "max_tokens": 100}'
+    """
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
+    checked = ServeSettings(**values)
+
+    from charrnn_cli.machine import keep_freed_memory
+    from charrnn_cli.terminal.console import new_console, say
+    from charrnn_cli.terminal.serving import ServingLine
+    from charrnn_cli.web.server import address_of, allow_many_connections, listen, new_server, open_models
+
+    keep_freed_memory()
+    with listen(checked, api_key) as sock:
+        served = open_models(models or [], engine, threads)
+        allow_many_connections()
+        console = new_console()
+        with ServingLine(console) as line:
+            server = new_server(served, checked, api_key, sock, line.show)
+            for one in served:
+                say(console, one.model.description)
+            say(console, f"Serving at {address_of(sock)}. Ctrl-C ends it.")
+            server.run(sockets=[sock])

@@ -1,0 +1,81 @@
+"""Errors as clients of the HTTP interface see them: a status, and a JSON object in OpenAI's shape."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from charrnn_cli.errors import CharrnnError, TextError, UsageError
+from charrnn_cli.generation.prime import UnknownTokensError
+from charrnn_cli.setting import with_names
+
+API_NAMES = {"length": "max_tokens", "num": "n"}  # settings that OpenAI's interface calls otherwise
+FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")  # how msgspec names the field in its messages
+BUG = "the server failed because of a bug. Its terminal shows the details."
+
+logger = logging.getLogger(__name__)
+
+
+class ApiError(CharrnnError):
+    """A request that is refused, or that failed. `code` is a word for programs, `param` the field that is wrong."""
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.param, self.code, self.headers = status, param, code, dict(headers or {})
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The JSON object of the error."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        if self.status == 429:
+            kind = "rate_limit_error"
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+    @property
+    def response(self) -> Response:
+        body = msgspec.json.encode(self.record)
+        return Response(body, self.status, {"cache-control": "no-store", **self.headers}, "application/json")
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Any error as one for clients, which never see a traceback. Bugs are logged."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, UsageError | TextError):
+        names: list[str] = []
+
+        def written(setting: str, value: str | None) -> str:
+            names.append(API_NAMES.get(setting, setting))
+            return f"`{names[-1]}`" if value is None else f'`"{names[-1]}": "{value}"`'
+
+        message = with_names(str(error), written)
+        if isinstance(error, UnknownTokensError):
+            names = ["prompt"]
+        return ApiError(message, param=names[0] if names else None, code="invalid_value")
+    if isinstance(error, CharrnnError):
+        return ApiError(str(error), 500, code="model_failed")
+    logger.error("a request failed because of a bug", exc_info=error)
+    return ApiError(BUG, 500, code="bug")
+
+
+def invalid_json(error: Exception) -> ApiError:
+    """The error for a body that msgspec refuses."""
+    message = str(error)
+    found = FIELD.search(message)
+    param = (found[1] or found[2]) if found else None
+    if "unknown field" in message:
+        return ApiError(
+            f"`{param}` is not a field of this request, or is not supported.", param=param, code="unknown_field"
+        )
+    return ApiError(f"the body is not a valid request: {message}.", param=param, code="invalid_value")

@@ -1,0 +1,42 @@
+"""Scored tokens as clients see them."""
+
+import math
+from collections.abc import Sequence
+
+from charrnn_cli.generation.prompts import Prompt
+from charrnn_cli.generation.requests import ScoredToken
+from charrnn_cli.generation.state import RECENT_TOKENS
+from charrnn_cli.text.tokenizer import tokenizer_of
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.web.protocol import Logprobs
+
+
+class LogprobsWriter:
+    """Turns the scored tokens of one text into `Logprobs`, part by part."""
+
+    def __init__(self, vocabulary: Vocabulary, prompt: Prompt, echo: bool) -> None:
+        """With `echo`, the tokens of the prompt come first, and positions count from its start."""
+        self._tokens, self._unknown = vocabulary.tokens, vocabulary.unknown
+        self._joiner = tokenizer_of(vocabulary).joiner()
+        self._offset = 0
+        self._unknown_words = iter(prompt.unknown if echo else ())
+        if not echo and prompt.length:
+            for id in prompt.ids[-RECENT_TOKENS:].tolist():
+                self._joiner.add(self._tokens[id])
+
+    def add(self, scored: Sequence[ScoredToken]) -> Logprobs:
+        """More tokens. The likeliest of each position include the token itself, as OpenAI's do."""
+        names = self._tokens
+        part = Logprobs([], [], [], [])
+        for id, score, alternatives in scored:
+            known = not math.isnan(score)
+            part.tokens.append(names[id])
+            part.token_logprobs.append(score if known else None)
+            part.top_logprobs.append({names[k]: other for k, other in (*alternatives, (id, score))} if known else None)
+            part.text_offset.append(self._offset)
+            self._offset += len(self._joiner.add(self._text_token(id)))
+        return part
+
+    def _text_token(self, id: int) -> str:
+        """The token; the word that <unk> stands for in a prompt."""
+        return next(self._unknown_words, self._tokens[id]) if id == self._unknown else self._tokens[id]

@@ -1,0 +1,100 @@
+"""Between the engine thread and the event loop: requests go one way, events the other.
+
+The engine wakes the event loop once per block of tokens, not once per text or token. Streams are sent from time to
+time, all those with new text together.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from charrnn_cli.generation.batching import Batcher
+from charrnn_cli.generation.requests import Ended, Events, Failed, TextEvent, TextRequest
+from charrnn_cli.web.api_errors import ApiError
+
+FLUSH_SECONDS = (0.016, 0.050)  # between two sendings: with few texts, and with STREAMS_FOR_LONGEST or more
+STREAMS_FOR_LONGEST = 1000
+
+
+class Listener(Protocol):
+    """What waits for the events of texts."""
+
+    def take(self, request: TextRequest, event: TextEvent) -> None:
+        """Takes the next event of one of its texts."""
+
+    def wake(self) -> None:
+        """Sends what it has taken."""
+
+
+class Relay:
+    """Submits requests to the batcher, and hands its events to the listeners."""
+
+    def __init__(self, make_batcher: Callable[[Callable[[Events], None]], Batcher], most: int) -> None:
+        """`most` is the number of texts that may be written at once."""
+        self.batcher = make_batcher(self._deliver)
+        self._most = most
+        self._listeners: dict[TextRequest, Listener] = {}
+        self._waiting: set[Listener] = set()  # until the next flush
+        self._loop: asyncio.AbstractEventLoop
+        self._closing = False
+
+    def start(self) -> None:
+        """Starts the engine thread. Its events go to the event loop that runs now."""
+        self._loop = asyncio.get_running_loop()
+        self.batcher.start()
+
+    async def close(self) -> None:
+        """Ends all texts, and then the engine thread. New requests are refused."""
+        self._closing = True
+        await asyncio.to_thread(self.batcher.close)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether requests are accepted."""
+        return self.batcher.alive and not self._closing
+
+    def submit(self, model: str, requests: Sequence[TextRequest], listener: Listener) -> None:
+        """Has texts written. Raises ApiError if there are too many, or if the server ends."""
+        if self._closing:
+            raise ApiError("the server is shutting down.", 503, code="shutting_down")
+        if not self.batcher.alive:
+            raise ApiError("the engine has failed; the server has to be started again.", 503, code="engine_failed")
+        if len(self._listeners) + len(requests) > self._most:
+            raise ApiError(
+                f"the server writes at most {self._most} texts at once. Try again later.",
+                429,
+                code="too_many_streams",
+                headers={"retry-after": "1"},
+            )
+        self._listeners.update(dict.fromkeys(requests, listener))
+        self.batcher.submit(model, requests)
+
+    def cancel(self, requests: Iterable[TextRequest]) -> None:
+        """Ends those of the texts that are not ended. Their listener gets no more events."""
+        running = [request for request in requests if self._listeners.pop(request, None) is not None]
+        if running:
+            self.batcher.cancel(running)
+
+    def wake_later(self, listener: Listener) -> None:
+        """Wakes a listener at the next flush."""
+        if not self._waiting:
+            shortest, longest = FLUSH_SECONDS
+            busy = min(len(self._listeners) / STREAMS_FOR_LONGEST, 1.0)
+            self._loop.call_later(shortest + (longest - shortest) * busy, self._flush)
+        self._waiting.add(listener)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for listener in waiting:
+            listener.wake()
+
+    def _deliver(self, events: Events) -> None:
+        """Called in the engine thread."""
+        self._loop.call_soon_threadsafe(self._dispatch, events)
+
+    def _dispatch(self, events: Events) -> None:
+        for request, event in events:
+            ends = isinstance(event, Ended | Failed)
+            listener = self._listeners.pop(request, None) if ends else self._listeners.get(request)
+            if listener is not None:  # it was not cancelled
+                listener.take(request, event)
