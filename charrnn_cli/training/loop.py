@@ -1,19 +1,17 @@
 """The training loop: truncated backpropagation through time over many streams of text."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
-import torch
 from torch import Tensor, nn
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.network.loss import cross_entropy
-from charrnn_cli.network.model import HiddenState
-from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.runs.log import Log
 from charrnn_cli.training.bookkeeping import Bookkeeping
 from charrnn_cli.training.events import Event, Recovery, record
+from charrnn_cli.training.loss_scale import LossScale
 from charrnn_cli.training.noise import Resets, seed_dropout
 from charrnn_cli.training.setup import Setup
 from charrnn_cli.training.windows import Windows, joined, micro_batches
@@ -39,12 +37,11 @@ def train_steps(setup: Setup, stop: Callable[[], bool] = lambda: False) -> Itera
 
 def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     settings, state = setup.config.training, setup.state
-    model, optimizer, ranks = state.model, state.optimizer, state.ranks
+    model, optimizer, ranks, numbers = state.model, state.optimizer, state.ranks, state.number_format
     windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size)
     bookkeeping = Bookkeeping(setup, len(windows), stop)
     resets = Resets(settings, ranks, state.device)
     network = ranks.parallel(model)
-    forward = _in_precision(network, settings, state.device, model.settings.cell)
     model.train()
     yield from bookkeeping.validate()  # what an interrupted run did not finish
     yield from bookkeeping.save()
@@ -55,11 +52,14 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
         hidden = resets.apply(state.hidden, state.counters.step)  # zero for a few streams
         parts = micro_batches(x, y, hidden, settings.accumulate)  # usually one
         for part in parts:
-            with nullcontext() if part.last else ranks.local_gradients(network):  # the last one sends their sum
-                logits, part.hidden = forward(part.x, part.hidden)  # (B, T, V)
+            sends = nullcontext() if part.last else ranks.local_gradients(network)  # the last one sends their sum
+            with sends, numbers.step():
+                with numbers.forward():
+                    logits, part.hidden = network(part.x, part.hidden)  # (B, T, V)
                 part.loss = cross_entropy(logits, part.y) * (len(part.x) / settings.batch_size)
-                (part.loss * _gradient_factor(settings, y, ranks.size)).backward()  # type: ignore[no-untyped-call]
-        finite = _clip(model, settings)  # (): whether all gradients are finite
+                factor = _gradient_factor(settings, y, ranks.size)
+                state.loss_scale.apply(part.loss * factor).backward()  # type: ignore[no-untyped-call]
+        finite = _clip(model.parameters(), settings, state.loss_scale)  # (): whether all gradients are finite
         optimizer.step(learning_rate, skip=~finite)
         model.zero_grad()
         state.add_step(finite, *joined(parts))
@@ -70,20 +70,6 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     yield bookkeeping.end()
 
 
-def _in_precision(
-    network: nn.Module, settings: TrainingSettings, device: torch.device, cell: str
-) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
-    """The forward pass in the number format of the settings."""
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(settings.precision, device, cell))
-
-    def forward(x: Tensor, hidden: HiddenState) -> tuple[Tensor, HiddenState]:
-        with autocast:
-            logits, hidden = network(x, hidden)
-        return logits, hidden
-
-    return forward
-
-
 def _gradient_factor(settings: TrainingSettings, y: Tensor, ranks: int) -> int:
     """The factor from the mean loss per token to the loss whose gradients are taken.
 
@@ -92,9 +78,11 @@ def _gradient_factor(settings: TrainingSettings, y: Tensor, ranks: int) -> int:
     return (y.shape[1] if settings.loss_per == "window" else 1) * ranks
 
 
-def _clip(model: nn.Module, settings: TrainingSettings) -> Tensor:
+def _clip(parameters: Iterable[nn.Parameter], settings: TrainingSettings, loss_scale: LossScale) -> Tensor:
     """Clips the gradients to `clip_value`, then their norm to `clip`, and returns whether all are finite, ()."""
+    parameters = list(parameters)
+    finite = loss_scale.remove(parameters)
     if settings.clip_value:
-        nn.utils.clip_grad_value_(model.parameters(), settings.clip_value)
-    norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip or math.inf)
-    return norm.isfinite()
+        nn.utils.clip_grad_value_(parameters, settings.clip_value)
+    norm = nn.utils.clip_grad_norm_(parameters, settings.clip or math.inf)
+    return finite & norm.isfinite()

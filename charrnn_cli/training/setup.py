@@ -12,7 +12,6 @@ from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import file_exists, finish_renames, remove_leftovers
 from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.network.model import get_weights
-from charrnn_cli.network.precision import use_bfloat16
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints, publish_best
@@ -135,7 +134,6 @@ def _fresh(place: _Place, config: Config) -> Setup:
     data = Data(place.corpus.split("train"), held_out if len(held_out) else None)
     _check_held_out(run, data, config.training)
     check_streams(data, config.training, place.ranks)
-    use_bfloat16(config.training.precision, place.device, config.model.cell)  # refuses a precision that does not help
     state = TrainingState.start(config.model, config.training, len(place.vocabulary), place.device, place.ranks)
     return Setup(run, config, place.vocabulary, data, state)
 

@@ -14,11 +14,13 @@ from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import RunError
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.model import HiddenState, LanguageModel, file_names, get_weights, set_weights
+from charrnn_cli.network.precision import NumberFormat, number_format
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.runs.checkpoints import Checkpoint
 from charrnn_cli.runs.weights import SCALE, Summary, Tensors
 from charrnn_cli.setting import settings_from
 from charrnn_cli.training.counters import Counters
+from charrnn_cli.training.loss_scale import LossScale
 from charrnn_cli.training.optimizer import Optimizer
 
 
@@ -31,8 +33,10 @@ class TrainingState:
     streams: int  # of all ranks together
     hidden: HiddenState  # (L, B, H) each, of the B streams of this rank
     loss_sum: Tensor  # () of the steps since the last report
-    tally: Tensor  # (3,) good steps and skipped steps since the last `count`, and skipped steps in a row
+    tally: Tensor  # (3,) good steps and exploded steps since the last `count`, and exploded steps in a row
     ranks: Ranks
+    number_format: NumberFormat
+    loss_scale: LossScale
     counters: Counters = field(default_factory=Counters)
     transferred: dict[str, NDArray[np.float32]] | None = None  # the weights of a trained model that it started with
 
@@ -45,7 +49,11 @@ class TrainingState:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> "TrainingState":
-        """The state before the first step. Seeds torch's generators."""
+        """The state before the first step. Seeds torch's generators.
+
+        Raises UsageError if the device does not compute faster in the precision of the settings.
+        """
+        numbers = number_format(settings.precision, device, model.cell)
         torch.manual_seed(settings.seed)
         network = LanguageModel(model, vocabulary_size).to(device)
         streams = ranks.share(settings.batch_size)
@@ -57,6 +65,8 @@ class TrainingState:
             torch.zeros((), device=device),
             torch.zeros(3, dtype=torch.int64, device=device),
             ranks,
+            numbers,
+            LossScale(numbers.scaled, device),
         )
 
     @property
@@ -70,17 +80,18 @@ class TrainingState:
         set_weights(self.model, self.transferred or get_weights(fresh.model))
         self.optimizer.reset()
         self.hidden, self.loss_sum, self.tally = fresh.hidden, fresh.loss_sum, fresh.tally
-        self.counters = fresh.counters
+        self.counters, self.loss_scale = fresh.counters, fresh.loss_scale
 
     def add_step(self, finite: Tensor, loss: Tensor, hidden: HiddenState) -> None:
         """Keeps the loss () and the hidden state of a step if it was `finite` (), else notes that it was skipped.
 
-        Does not wait for a GPU.
+        A step that only the scale of the loss made too large does not count as exploded. Does not wait for a GPU.
         """
+        exploded = self.loss_scale.update(finite)
         self.loss_sum += torch.where(finite, loss, 0.0)
         self.hidden = tuple(torch.where(finite, new, old) for new, old in zip(hidden, self.hidden, strict=True))
         good, skipped, skipped_in_row = self.tally.unbind()
-        self.tally = torch.stack((good + finite, skipped + ~finite, torch.where(finite, 0, skipped_in_row + 1)))
+        self.tally = torch.stack((good + finite, skipped + exploded, torch.where(finite, 0, skipped_in_row + exploded)))
 
     def advance(self, windows: int) -> None:
         """Counts the step. After the last window of an epoch the streams start again, with an empty hidden state."""
@@ -123,6 +134,7 @@ class TrainingState:
         hidden = [self.ranks.gather(part, self.streams) for part in self.hidden]
         tensors = {f"hidden.{name}": _array(part) for name, part in zip(self._states(), hidden, strict=True)}
         tensors["loss_sum"] = _array(self.ranks.sum(self.loss_sum.clone()))
+        tensors |= self.loss_scale.dump()
         for moment, values in self.optimizer.moments.items():
             tensors |= {f"{moment}.{name}": _array(value) for name, value in zip(self._names(), values, strict=True)}
         weights = get_weights(self.model) | {SCALE: np.full(1, self.counters.scale, np.float32)}
@@ -135,6 +147,7 @@ class TrainingState:
             set_weights(self.model, dict(weights))
             self._restore_moments(tensors)
             self._restore_hidden(tensors)
+            self.loss_scale.restore(tensors)
             # One rank has the sum of all.
             self.loss_sum = _tensor(tensors["loss_sum"]).to(self.device) * self.ranks.first
             self.counters = settings_from(Counters, counters)

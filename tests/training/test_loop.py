@@ -10,6 +10,7 @@ from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.scoring import score_text
 from charrnn_cli.network.loss import Score
+from charrnn_cli.network.precision import NumberFormat
 from charrnn_cli.runs.checkpoints import checkpoints, early_steps
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
@@ -17,7 +18,8 @@ from charrnn_cli.runs.weights import count_parameters, load_summary, load_tensor
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training import bookkeeping, loop
+from charrnn_cli.training import bookkeeping, loop, loss_scale
+from charrnn_cli.training import state as state_module
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import End, Recovery, Report, Saved, Validating, Validation
 from charrnn_cli.training.loop import train_steps
@@ -366,10 +368,101 @@ def test_counting_steps_only_for_reports_as_on_a_gpu_changes_nothing(folder, mon
     assert files(rarely) == files(often)
 
 
+class Scaled(NumberFormat):
+    """float32 with a scaled loss, as float16 has it on a GPU. A power of 2 as a scale changes no bit of float32."""
+
+    scaled = True
+
+
+def scale_the_loss(monkeypatch):
+    monkeypatch.setattr(state_module, "number_format", lambda *_: Scaled("float32", "cpu"))
+
+
+@pytest.mark.parametrize("variant", [{}, {"clip_value": 0.1, "accumulate": 2}, {"loss_per": "window"}], ids=str)
+def test_a_scaled_loss_takes_the_same_steps(folder, monkeypatch, variant):
+    flags = SMALL | {"precision": "float32"} | variant
+    plain, scaled = prepare_text(folder, TEXT, name="plain"), prepare_text(folder, TEXT, name="scaled")
+    run_for(plain, flags)
+    scale_the_loss(monkeypatch)
+    run_for(scaled, flags)
+    (tensors, *others), (scaled_tensors, *scaled_others) = files(plain), files(scaled)
+    assert scaled_tensors.keys() - tensors.keys() == {"loss_scale", "loss_scale.good_steps"}
+    assert {name: scaled_tensors[name] for name in tensors} == tensors
+    assert scaled_others == others
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
+def test_a_scaled_run_resumes_as_if_never_stopped(folder, monkeypatch, optimizer):
+    """The scale is too large at the start, and again when it has grown."""
+    scale_the_loss(monkeypatch)
+    monkeypatch.setattr(loss_scale, "GROWTH_INTERVAL", 4)
+    monkeypatch.setattr(loss_scale, "FIRST_SCALE", 2.0**126)
+    flags = SMALL | {"optimizer": optimizer, "precision": "float32", "loss_per": "window", "seq_length": 40}
+    whole, stopped = prepare_text(folder, TEXT, name="whole"), prepare_text(folder, TEXT, name="stopped")
+    updates = []
+    original = loss_scale.LossScale.update
+    monkeypatch.setattr(
+        loss_scale.LossScale, "update", lambda self, finite: (updates.append(bool(finite)), original(self, finite))[1]
+    )
+    _, state = run_for(whole, flags)
+    assert 1 < updates.count(False) < 15
+    for steps in (2, 9, None):
+        run_for(stopped, flags, steps)
+    assert files(stopped) == files(whole)
+    assert (state.counters.skipped, state.counters.step) == (0, 30)
+
+
+def test_steps_that_the_scale_made_too_large_are_skipped_but_have_not_exploded(fox, monkeypatch):
+    scale_the_loss(monkeypatch)
+    broken_at(lambda call: call < 8, monkeypatch)
+    events, state = run_for(fox)
+    assert not any(isinstance(event, Recovery) for event in events)
+    assert state.counters.skipped == 0
+    assert state.loss_scale.scale == loss_scale.FIRST_SCALE / 2**8
+    assert events[-1].finished
+    assert state.finite()
+
+
+def test_a_scaled_run_that_diverges_returns_to_the_last_checkpoint_and_its_scale(fox, monkeypatch):
+    scale_the_loss(monkeypatch)
+    monkeypatch.setattr(loss_scale, "FIRST_SCALE", 4.0)
+    broken_at(lambda call: 12 <= call < 19, monkeypatch)  # two lower the scale, five have exploded
+    events, state = run_for(fox, SMALL | {"checkpoint_every": 11})
+    (recovery,) = [event for event in events if isinstance(event, Recovery)]
+    assert (recovery.step, recovery.exploded) == (11, 19)
+    assert (state.counters.skipped, state.counters.recoveries) == (5, 1)
+    assert state.loss_scale.scale == 4
+
+
+def test_a_checkpoint_without_a_scale_resumes_with_one(fox, monkeypatch):
+    run_for(fox, SMALL | {"precision": "float32"}, steps=5)
+    scale_the_loss(monkeypatch)
+    events, state = run_for(fox)
+    assert events[-1].finished
+    assert state.loss_scale.good_steps == 25
+
+
+GPU_FORMATS = ["auto", "float32", "tf32", "float16"]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_on_a_gpu_it_trains_and_resumes(fox):
+@pytest.mark.parametrize("precision", GPU_FORMATS)
+def test_on_a_gpu_it_trains_and_resumes(fox, precision):
     gpu = torch.device("cuda")
     for steps in (10, 30):
-        setup = set_up(fox, Request(SMALL | {"steps": steps}), gpu)
+        setup = set_up(fox, Request(SMALL | {"steps": steps, "weight_drop": 0.3, "precision": precision}), gpu)
         events = list(train_steps(setup))
     assert events[-1].step == 30
+    assert setup.state.counters.skipped == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("precision", GPU_FORMATS)
+def test_on_a_gpu_the_losses_are_those_of_a_cpu(folder, precision):
+    flags = {"hidden": 128, "layers": 2, "embedding": 0, "batch_size": 4, "seq_length": 16, "dropout": 0.0}
+    losses = {}
+    for device, numbers in (("cpu", "float32"), ("cuda", precision)):
+        run = prepare_text(folder, TEXT, name=f"on-{device}")
+        setup = set_up(run, Request(flags | {"steps": 30, "precision": numbers}), torch.device(device))
+        losses[device] = [event.loss for event in train_steps(setup) if isinstance(event, Report)]
+    assert losses["cuda"] == pytest.approx(losses["cpu"], abs=1e-3 if precision == "float32" else 0.02)
