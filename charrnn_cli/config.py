@@ -5,6 +5,7 @@ keyword arguments.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,9 +36,10 @@ RUN, TEXT, VOCABULARY, SPLITS = "Run and time", "Text", "Vocabulary", "Splits"
 NETWORK, REGULARIZATION, OPTIMIZER = "Network", "Regularization", "Optimizer and schedule"
 PRIME, LENGTH, CHOICE, TEXTS = "Prime", "Length and end", "Choice of the next token", "Number of texts"
 MODEL, DEVICE, CHECKPOINTS, OUTPUT = "Model", "Device", "Checkpoints", "Output"
+ADDRESS, LIMITS = "Address and access", "Limits"
 GROUPS = (
     *(RUN, TEXT, VOCABULARY, SPLITS, NETWORK, REGULARIZATION, OPTIMIZER),
-    *(PRIME, LENGTH, CHOICE, TEXTS, MODEL, DEVICE, CHECKPOINTS, OUTPUT),
+    *(PRIME, LENGTH, CHOICE, TEXTS, ADDRESS, LIMITS, MODEL, DEVICE, CHECKPOINTS, OUTPUT),
 )
 
 
@@ -262,3 +264,33 @@ class SamplingSettings(Checked):
         for name in ("ban", "allow_only", "stop"):
             if "" in getattr(self, name):
                 raise UsageError(f"`{name}` must not contain an empty text.")
+
+
+@dataclass(frozen=True)
+class ServeSettings(Checked):
+    """Where a server listens, whom it answers, and what a request may ask for."""
+
+    host: str = setting("127.0.0.1", "Address to listen on. Others than this machine's own need a key.", ADDRESS)
+    port: int = setting(8000, "Port to listen on; 0 for any free one.", ADDRESS, "[0, 65535]")
+    cors: tuple[str, ...] = setting(
+        (),
+        "Let web pages of an origin, such as https://example.com, use the server. Repeatable.",
+        ADDRESS,
+        shown="none",
+    )
+    max_tokens: int = setting(100_000, "Maximum number of tokens of a text.", LIMITS, "[1, inf)")
+    max_texts: int = setting(128, "Maximum number of texts: prompts times `n` or `best_of`.", LIMITS, "[1, inf)")
+    max_body: float = setting(16, "Megabytes that the body of a request may have.", LIMITS, "(0, 1e6]")
+    max_streams: int = setting(4096, "Texts that may be written at once; more get status 429.", LIMITS, "[1, inf)")
+    cache: float = setting(900, "Megabytes for hidden states, so that prompts are not read again.", LIMITS, "[0, 1e9]")
+    unknown: Unknown = setting(
+        "error",
+        "What to do with parts of a prompt that the model does not know, unless the request says it: report them, skip "
+        "them, or use the closest known ones.",
+        PRIME,
+    )
+
+    def check(self) -> None:
+        for origin in self.cors:
+            if not re.fullmatch(r"https?://[^/\s]+|\*", origin):
+                raise UsageError(f"`cors` must be an origin such as https://example.com, or *, got {origin!r}.")
