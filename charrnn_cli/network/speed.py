@@ -9,7 +9,7 @@ from charrnn_cli.config import Level, ModelSettings
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.loss import MOST_LOGITS, cross_entropy
 from charrnn_cli.network.model import LanguageModel
-from charrnn_cli.network.precision import use_bfloat16
+from charrnn_cli.network.precision import number_format
 from charrnn_cli.threads import BUSY
 
 # Operations per second of training: on the machine of the tables of `auto`, and on a GPU that is not measured.
@@ -122,12 +122,13 @@ def measure(
 
 
 def _seconds_of_step(model: LanguageModel, x: Tensor) -> float:
-    bfloat16 = use_bfloat16("auto", x.device, model.settings.cell)
+    numbers = number_format("auto", x.device, model.settings.cell)
     started = time.perf_counter()
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-        logits, _ = model(x, model.zero_state(len(x)))  # (B, T, V)
-    loss = cross_entropy(logits, x)
-    loss.backward()  # type: ignore[no-untyped-call]
+    with numbers.step():
+        with numbers.forward():
+            logits, _ = model(x, model.zero_state(len(x)))  # (B, T, V)
+        loss = cross_entropy(logits, x)
+        loss.backward()  # type: ignore[no-untyped-call]
     loss.item()  # waits for a GPU
     return time.perf_counter() - started
 
