@@ -65,7 +65,7 @@ def begin(place: _Place, request: Request) -> Setup:
     """Starts a run that has no checkpoint. If it was stopped before the first one, it keeps its settings."""
     if file_exists(place.run.config) and request.empty:
         config = Config.load(place.run.config)
-        return _started(place, config, None, model_named(config.origin) if config.origin else None)
+        return _started(place, config, None, _origin(place.run, config))
     return restart(place, request)
 
 
@@ -105,9 +105,12 @@ def follow(run: Run, device: torch.device, ranks: Ranks, origin: Run | None = No
     if saved:
         setup.state.restore(saved[-1])
         return setup
-    if config.origin and origin is None:
-        origin = model_named(config.origin)
-    return _with_trained_weights(setup, origin)
+    return _with_trained_weights(setup, origin or _origin(run, config))
+
+
+def _origin(run: Run, config: Config) -> Run | None:
+    """The trained model that config.json names, beside the run or bundled. Raises RunError."""
+    return model_named(config.origin, run.folder.parent) if config.origin else None
 
 
 def _place(run: Run, device: torch.device, ranks: Ranks) -> _Place:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
 
 import pytest
+from support import TEXT, prepare_text
 
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.files import locked
@@ -94,6 +95,18 @@ def test_a_run_is_found_by_its_name_in_its_root(fox, folder, monkeypatch):
     assert (end.step, end.finished) == (2, True)
     with pytest.raises(RunError, match="wolf"):
         next(train("wolf", root=folder / "runs"))
+
+
+def test_the_model_that_training_started_from_is_found_in_the_same_root(fox, folder, monkeypatch):
+    list(train(fox, **SMALL, steps=2))
+    prepare_text(folder, TEXT, name="cub")
+    monkeypatch.chdir("/")
+    events = train("cub", origin="fox", cpu=True, steps=2, root=folder / "runs")
+    next(events)
+    events.close()  # before the first checkpoint
+    started, *_ = train("cub", cpu=True, root=folder / "runs")
+    assert started.setup.config.origin == "fox"
+    assert started.setup.matched is not None
 
 
 def test_restart_starts_over(fox):
