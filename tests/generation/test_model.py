@@ -179,6 +179,15 @@ def test_mistakes_are_errors_of_the_library(anna, call, error, message):
         call(anna)
 
 
+def test_texts_without_scores_are_the_same(anna):
+    plain = anna.generate_many("Far", 2, seed=1, length=10, scored=False)
+    scored = anna.generate_many("Far", 2, seed=1, length=10)
+    assert list(map(str, plain)) == list(map(str, scored))
+    assert [(text.scores, text.tokens, text.log_probability) for text in plain] == [
+        ((), 10, pytest.approx(np.nan, nan_ok=True))
+    ] * 2
+
+
 def test_a_random_seed_is_told(anna):
     text = anna.generate("Far", length=10)
     assert anna.generate("Far", length=10, seed=text.seed) == text
