@@ -5,7 +5,8 @@ in every event, and the text.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -24,7 +25,16 @@ EVENT_HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx would hold events back
 ]
+MANY_SCORED = 10_000  # tokens
 to_json = msgspec.json.Encoder().encode
+
+
+class Part(NamedTuple):
+    """A part of a text that is to be sent."""
+
+    text: str
+    scored: list[ScoredToken]  # empty if the client did not ask for them
+    finish_reason: FinishReason | None  # None: more will follow
 
 
 class Choice:
@@ -54,26 +64,23 @@ class Choice:
         if self._logprobs is not None:
             self._scored += event.tokens
 
-    def text(self) -> str:
-        """The text that was added since the last call."""
-        text = "".join(self._parts)
-        self._parts.clear()
-        return text
+    def pull(self) -> "Part":
+        """What was added since the last call."""
+        reason = None if self.ending is None else FINISH_REASONS.get(self.ending, "stop")
+        part = Part("".join(self._parts), self._scored, reason)
+        self._parts, self._scored = [], []
+        return part
 
-    def logprobs(self) -> Logprobs | None:
-        """The tokens that were added since the last call; None if the client did not ask for them."""
-        if self._logprobs is None:
-            return None
-        scored, self._scored = self._scored, []
-        return self._logprobs.add(scored)
-
-    @property
-    def finish_reason(self) -> FinishReason:
-        return FINISH_REASONS.get(self.ending or "", "stop")
+    def logprobs(self, part: "Part") -> Logprobs | None:
+        """The tokens of a part; None if the client did not ask for them."""
+        return None if self._logprobs is None else self._logprobs.add(part.scored)
 
     @property
     def mean_log_probability(self) -> float:
         return self.log_probability / max(self.tokens, 1)
+
+
+Parts = list[tuple[Choice, Part]]
 
 
 class Completion(Response):
@@ -144,7 +151,8 @@ class WholeCompletion(Completion):
         if self._error is not None:
             await self._error.response(scope, receive, send)
             return
-        body = to_json(self._response())
+        parts = [(choice, choice.pull()) for choice in self._chosen()]
+        body = await _computed(self._response, parts)
         await Response(body, 200, {"cache-control": "no-store"}, "application/json")(scope, receive, send)
 
     def take(self, request: TextRequest, event: TextEvent) -> None:
@@ -152,13 +160,13 @@ class WholeCompletion(Completion):
         if not self._writing:
             self.wake()
 
-    def _response(self) -> CompletionResponse:
+    def _response(self, parts: Parts) -> bytes:
         job = self._job
         records = [
-            ChoiceRecord(index, choice.text(), choice.logprobs(), choice.finish_reason)
-            for index, choice in enumerate(self._chosen())
+            ChoiceRecord(index, part.text, choice.logprobs(part), part.finish_reason or "stop")
+            for index, (choice, part) in enumerate(parts)
         ]
-        return CompletionResponse(job.id, job.created, job.served.name, job.seed, records, self._usage())
+        return to_json(CompletionResponse(job.id, job.created, job.served.name, job.seed, records, self._usage()))
 
     def _chosen(self) -> Iterator[Choice]:
         """The `n` texts of each prompt: all, or the likeliest per token, the likeliest first."""
@@ -195,7 +203,11 @@ class StreamedCompletion(Completion):
         while not self._client_left:
             self._woken.clear()
             ends = not self._writing or self._error is not None
-            body = b"".join(self._events(ends))
+            parts = [(choice, choice.pull()) for choice in self._changed]
+            self._changed.clear()
+            body = await _computed(self._events, parts)
+            if ends:
+                body += b"".join(self._last_events())
             await send({"type": "http.response.body", "body": body, "more_body": not ends})
             if ends:
                 return
@@ -213,20 +225,17 @@ class StreamedCompletion(Completion):
             self._text_sent = True
             self.wake()
 
-    def _events(self, ends: bool) -> Iterator[bytes]:
-        """What has been written since the last sending."""
-        for choice in self._changed:
-            yield self._before[choice]
-            yield to_json(choice.text())
-            if self._job.logprobs is None and choice.ending is None:
-                yield self._usual
+    def _events(self, parts: Parts) -> bytes:
+        """What has been written since the last sending, an event for each text."""
+        pieces = []
+        for choice, part in parts:
+            pieces += [self._before[choice], to_json(part.text)]
+            if self._job.logprobs is None and part.finish_reason is None:
+                pieces.append(self._usual)
             else:
-                reason = None if choice.ending is None else choice.finish_reason
-                yield b',"logprobs":%b,"finish_reason":%b' % (to_json(choice.logprobs()), to_json(reason))
-                yield self._after
-        self._changed.clear()
-        if ends:
-            yield from self._last_events()
+                logprobs, reason = to_json(choice.logprobs(part)), to_json(part.finish_reason)
+                pieces += [b',"logprobs":%b,"finish_reason":%b' % (logprobs, reason), self._after]
+        return b"".join(pieces)
 
     def _last_events(self) -> Iterator[bytes]:
         if self._error is not None:
@@ -234,3 +243,10 @@ class StreamedCompletion(Completion):
         elif self._job.include_usage:
             yield self._before_usage + to_json(self._usage()) + b"}\n\n"
         yield b"data: [DONE]\n\n"
+
+
+async def _computed(compute: Callable[[Parts], bytes], parts: Parts) -> bytes:
+    """What `compute` makes of parts; in a thread if they have so many scored tokens that other streams would wait."""
+    if sum(len(part.scored) for _, part in parts) > MANY_SCORED:
+        return await asyncio.to_thread(compute, parts)
+    return compute(parts)

@@ -5,6 +5,7 @@ from fake_engine import Client, ask, run, site, until
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.requests import Ended, Failed, Read, ScoredToken, Written
+from charrnn_cli.web import completions
 
 PATH = "/v1/completions"
 
@@ -46,7 +47,9 @@ def test_the_likeliest_of_several_texts_come_first():
     assert {choice["logprobs"] for choice in body["choices"]} == {None}
 
 
-def test_echo_with_logprobs_scores_the_prompt_in_a_stream_too():
+@pytest.mark.parametrize("many", [0, 10_000])  # with 0, parts are computed in a thread
+def test_echo_with_logprobs_scores_the_prompt_in_a_stream_too(many, monkeypatch):
+    monkeypatch.setattr(completions, "MANY_SCORED", many)
     asked = {"prompt": "ab", "max_tokens": 2, "echo": True, "logprobs": 1}
     (choice,) = complete(**asked).json["choices"]
     assert choice["text"] == "ababab"[:4]
