@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.errors import UsageError
 
-RECENT_TOKENS = 4096  # tokens at the end of a text that may influence how the text after it is joined
+RECENT_TOKENS = 4096  # at the end of a text: they decide how the text after it is joined, and count as repeated
 STATE_FORMAT = "charrnn state 1"  # the number grows with each change of the format
 NUMBERS = np.dtype("<f4")  # of the hidden state in bytes
 
