@@ -279,7 +279,7 @@ class ServeSettings(Checked):
         shown="none",
     )
     max_tokens: int = setting(100_000, "Maximum number of tokens of a text.", LIMITS, "[1, inf)")
-    max_texts: int = setting(128, "Maximum number of texts: prompts times `n` or `best_of`.", LIMITS, "[1, inf)")
+    max_texts: int = setting(128, "Maximum number of texts: prompts times n or best_of.", LIMITS, "[1, inf)")
     max_body: float = setting(16, "Megabytes that the body of a request may have.", LIMITS, "(0, 1e6]")
     max_streams: int = setting(4096, "Texts that may be written at once; more get status 429.", LIMITS, "[1, inf)")
     cache: float = setting(900, "Megabytes for hidden states, so that prompts are not read again.", LIMITS, "[0, 1e9]")
@@ -287,7 +287,7 @@ class ServeSettings(Checked):
         "error",
         "What to do with parts of a prompt that the model does not know, unless the request says it: report them, skip "
         "them, or use the closest known ones.",
-        PRIME,
+        MODEL,
     )
 
     def check(self) -> None:

@@ -14,7 +14,7 @@ def serve(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...",
+            metavar="MODEL",
             help="Runs, bundled models or folders.  [default: the run trained last, or anna]",
             autocompletion=complete_models,
         ),

@@ -65,3 +65,16 @@ def test_mistakes_are_found_before_the_server_starts(folder):
         result = charrnn("serve", *arguments)
         assert result.exit_code == code
         assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import charrnn_cli.web.server", ["torch", "rich"]),
+        ("import charrnn_cli.commands.serve", ["torch", "numpy", "starlette", "uvicorn", "msgspec"]),
+    ],
+)
+def test_serving_loads_what_it_needs_and_only_when_it_serves(code, absent):
+    command = f"import sys\n{code}\nprint([name for name in {absent} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
