@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections import UserDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli.commands.flags import as_flags
-from charrnn_cli.errors import CharrnnError, DiskError, disk_errors
+from charrnn_cli.errors import CharrnnError, CharrnnWarning, DiskError, disk_errors
+from charrnn_cli.launcher import launched
 from charrnn_cli.machine import choose_kernels, limit_spinning
 
 COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with a function of the same name for each
@@ -64,9 +66,13 @@ class Door(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _library_errors():
+            with _library_errors(), _warnings_as_messages():
                 return super().invoke(ctx)
         except CharrnnError as error:
+            if launched():
+                from charrnn_cli.network.ranks import report_once
+
+                report_once(error)
             _report(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
@@ -119,9 +125,13 @@ def charrnn(
 
 @contextmanager
 def _library_errors() -> Iterator[None]:
-    """Turns the failure to load a library of machine code, such as torch's, into a CharrnnError."""
+    """Turns a lack of memory, and the failure to load machine code such as torch's, into a CharrnnError."""
     try:
         yield
+    except MemoryError as error:
+        raise CharrnnError(
+            "the memory is full. Close other programs and check the limit of memory (ulimit -v)."
+        ) from error
     except ImportError as error:
         if not any(part in str(error) for part in LIBRARY_FAILURES):
             raise
@@ -130,6 +140,23 @@ def _library_errors() -> Iterator[None]:
             f"a library cannot be loaded: {reason}. Close other programs and check the limit of memory (ulimit -v), or "
             "install charrnn again."
         ) from error
+
+
+@contextmanager
+def _warnings_as_messages() -> Iterator[None]:
+    """Shows the warnings of the library as it shows errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CharrnnWarning)
+        show_other = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, CharrnnWarning):
+                typer.echo(f"charrnn: {as_flags(str(message))}", err=True)
+            else:
+                show_other(message, category, *rest)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 class _Stdout(io.FileIO):
@@ -162,7 +189,8 @@ def _utf8_stdout() -> io.TextIOWrapper:
 
 
 def _report(error: CharrnnError) -> None:
-    typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
+    if not error.silent:
+        typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
     _discard_stdout()
 
 

@@ -21,6 +21,7 @@ class CharrnnError(Exception):
     """An error that a user can fix."""
 
     exit_code = 1
+    silent: bool | None = None  # whether another process of the same training reports it; None: not known yet
 
 
 class UsageError(CharrnnError):
@@ -43,6 +44,10 @@ class DiskError(CharrnnError):
 
 class DeviceError(CharrnnError):
     """A device that was asked for but cannot be used, or that is out of memory."""
+
+
+class CharrnnWarning(UserWarning):
+    """What a user should know although the work goes on."""
 
 
 @contextmanager

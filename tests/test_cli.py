@@ -123,3 +123,24 @@ def test_a_library_that_cannot_be_loaded_is_a_clear_error(monkeypatch):
     monkeypatch.setattr("charrnn_cli.runs.describe.describe_all", failing("No module named charrnn_cli.nothing"))
     with pytest.raises(ImportError):
         charrnn("models")
+
+
+def test_a_lack_of_memory_is_a_clear_error(monkeypatch):
+    def fail(*_, **named):
+        raise MemoryError
+
+    monkeypatch.setattr("charrnn_cli.runs.describe.describe_all", fail)
+    result = charrnn("models")
+    assert result.exit_code == 1
+    assert (
+        result.stderr
+        == "charrnn: the memory is full. Close other programs and check the limit of memory (ulimit -v).\n"
+    )
+
+
+def test_a_warning_is_a_line_on_stderr_and_the_work_goes_on(fox, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("charrnn_cli.network.device._why_unusable", lambda device: "CUDA error: it is busy")
+    result = charrnn("train", "--steps", "1", "--batch-size", "2", "--hidden", "8", "--no-preview")
+    assert result.exit_code == 0
+    assert "charrnn: the GPU cannot be used: CUDA error: it is busy. The CPU computes instead.\n" in result.stderr

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -92,6 +93,14 @@ def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
     publish_best(run, setup.state.counters.best_step)
     _write(setup)
     return setup
+
+
+def contents(run: Run) -> list[Any]:
+    """What is in the folder of a run: the text, the settings and the steps of its checkpoints; None if missing."""
+    files = (run.corpus / "corpus.json", run.config)
+    with disk_errors("read", run.folder):
+        found = [file.read_bytes() if file_exists(file) else None for file in files]
+    return [*found, [checkpoint.step for checkpoint in checkpoints(run)]]
 
 
 def follow(run: Run, device: torch.device, ranks: Ranks, origin: Run | None = None) -> Setup:

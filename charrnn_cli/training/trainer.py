@@ -10,21 +10,22 @@ from typing import Any
 import torch
 
 from charrnn_cli.files import locked
-from charrnn_cli.network.device import pick_device
+from charrnn_cli.launcher import restarts
+from charrnn_cli.network.device import pick_device, share_cores
 from charrnn_cli.network.memory import memory_errors
-from charrnn_cli.network.ranks import Ranks, joined, started_again
+from charrnn_cli.network.ranks import Ranks, joined
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample, run_to_train
 from charrnn_cli.training.closing import closed_at_exit
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import Event, record
 from charrnn_cli.training.loop import train_steps
-from charrnn_cli.training.setup import Setup, follow, set_up
+from charrnn_cli.training.setup import Setup, contents, follow, set_up
 from charrnn_cli.training.signals import Signals
 from charrnn_cli.training.tensorboard import EventFiles, check_tensorboard
 
 LESS_MEMORY = (
-    "What was saved before is intact. To start over with less memory, pass `restart=True` and `accumulate=4`, or a "
-    "smaller `batch_size`, `seq_length`, `hidden` or `layers`."
+    "Everything saved before is intact. To resume with less memory, pass a larger `accumulate`. To start over with "
+    "less, pass `restart=True` and a smaller `batch_size`, `seq_length`, `hidden` or `layers`."
 )
 
 
@@ -81,6 +82,7 @@ def train(
         check_tensorboard()
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
+        share_cores(place)
         signals = stack.enter_context(Signals(patient=ranks.size > 1, before_exit=before_exit))
         stack.enter_context(memory_errors(LESS_MEMORY))
 
@@ -90,9 +92,11 @@ def train(
         def first() -> Setup:
             stack.enter_context(locked(chosen.folder))
             request = Request(settings, preset, trained_model())
-            return set_up(chosen, request, place, ranks, start_over=restart and not started_again())
+            return set_up(chosen, request, place, ranks, start_over=restart and not restarts())
 
-        setup = ranks.in_turn(first, lambda: follow(chosen, place, ranks, trained_model()))
+        first_setup = ranks.on_first(first)
+        ranks.check_same(contents(chosen), str(chosen.folder.resolve()))
+        setup = first_setup or follow(chosen, place, ranks, trained_model())
         step = setup.state.counters.step
         yield Started(setup, step, signals)
         with EventFiles(chosen, step) if tensorboard and ranks.first else nullcontext() as event_files:

@@ -6,17 +6,23 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from support import TEXT, charrnn, prepare_text
 
-from charrnn_cli.network.ranks import Ranks, launched, started_again
+from charrnn_cli.network import ranks as ranks_module
+from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.weights import load_tensors
 
 SMALL = "--cpu --no-preview --precision float32 --layers 2 --embedding 8 --batch-size 5 --seq-length 16 --reset 0.3"
+
+
+TINY = f"train fox {SMALL} --hidden 8 --steps 9 --checkpoint-every 3".split()
 
 
 def free_port():
@@ -69,17 +75,6 @@ def test_every_item_belongs_to_exactly_one_rank(count, size):
     assert [item for share in shares for item in range(count)[share]] == list(range(count))
     sizes = [share.stop - share.start for share in shares]
     assert max(sizes) - min(sizes) <= 1
-
-
-def test_a_process_is_alone_unless_a_launcher_started_several(monkeypatch):
-    assert not launched() and not started_again()
-    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
-        monkeypatch.setenv(name, value)
-    assert launched()
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert not launched()
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert started_again()
 
 
 def test_the_clock_of_several_ranks_stands_still_between_two_synchronizations(monkeypatch):
@@ -153,15 +148,67 @@ def test_ctrl_c_saves_and_two_machines_resume(fox):
     assert max(record["step"] for record in read_log(fox.log)) == step + 20
 
 
-def test_a_wrong_setting_is_reported_once_and_stops_all_ranks(fox):
-    for arguments, message in (
-        (["--steps", "1", "--batch-size", "1"], "--batch-size 1 is too small for 2 processes"),
-        (["--steps", "0"], "--steps"),
-    ):
-        processes = start_ranks(2, "fox", "--cpu", *arguments)
-        outputs = [process.communicate(timeout=60)[0] for process in processes]
-        assert message in outputs[0]
-        assert processes[0].returncode == 2
-        assert processes[1].returncode != 0
-        assert not any("Traceback" in output for output in outputs)
+def test_gloo_replaces_nccl_where_pytorch_lacks_it(monkeypatch):
+    assert ranks_module._backend() == ("gloo" if not torch.cuda.is_available() else ranks_module.CPU_AND_GPU)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    assert ranks_module._backend() == "cpu:gloo,cuda:nccl"
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)
+    assert ranks_module._backend() == "gloo"
+
+
+def one_message(processes):
+    """The only line by charrnn in the outputs of processes that fail."""
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert all(process.returncode not in (0, None) for process in processes)
+    lines = [line for output in outputs for line in output.splitlines()]
+    messages = [line for line in lines if line.startswith("charrnn: ")]
+    assert len(messages) == 1, "\n".join(outputs)
+    return messages[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train fox --steps 1 --batch-size 1", "--batch-size 1 is too small for 2 processes. Pass at least 2"),
+        ("train nothing", "nothing"),  # before the processes are connected
+    ],
+)
+def test_a_mistake_is_reported_once_and_stops_all_ranks(fox, arguments, message):
+    assert message in one_message([start(torchrun("--nproc-per-node=2", *arguments.split(), "--cpu"))])
     assert losses(fox) == []
+
+
+def test_a_rank_that_sees_another_folder_is_named_once(folder):
+    """As two machines do whose folders are not shared."""
+    port, launchers = free_port(), []
+    for name in ("here", "there"):
+        (folder / name).mkdir()
+        os.chdir(folder / name)
+        prepare_text(Path(), TEXT)
+        command = torchrun("--nproc-per-node=1", "--nnodes=2", f"--node-rank={len(launchers)}", *TINY, port=port)
+        launchers.append(start(command))
+    outputs = [launcher.communicate(timeout=120)[0] for launcher in launchers]
+    messages = [line for output in outputs for line in output.splitlines() if line.startswith("charrnn: ")]
+    assert messages
+    assert all("the processes see different runs: process 0 has" in message for message in messages)
+    assert len(messages) <= 2  # one on each machine
+
+
+def test_a_rank_that_dies_while_saving_is_reported_once_and_the_run_resumes(fox):
+    dying = (
+        "import os, signal, sys\nfrom charrnn_cli.training import bookkeeping\nwrite = bookkeeping.write_checkpoint\n"
+        "def die(run, settings, state, epoch):\n"
+        "    if state.counters.step == 6 and state.ranks.first:\n"
+        "        (run.checkpoints / '.unfinished').mkdir()\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    write(run, settings, state, epoch)\n"
+        "bookkeeping.write_checkpoint = die\nfrom charrnn_cli.cli import main\nmain()"
+    )
+    Path("dying.py").write_text(dying)
+    command = torchrun("--nproc-per-node=2", *TINY)
+    at = command.index("-m", 4)
+    message = one_message([start([*command[:at], "dying.py", *command[at + 2 :]])])
+    assert "another of the 2 processes is lost" in message
+    assert "the same command resumes" in message
+    assert "resuming from step 3" in charrnn(*TINY).stderr
+    assert checkpoints(fox)[-1].step == 9
