@@ -119,11 +119,12 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
     from charrnn_cli.terminal.reports import (
         describe_end,
         describe_epoch_time,
+        describe_full_memory,
         describe_recovery,
         describe_start,
         describe_thread_change,
     )
-    from charrnn_cli.training.events import End, Recovery, Report, ThreadChange, Validating, Validation
+    from charrnn_cli.training.events import End, MemoryFull, Recovery, Report, ThreadChange, Validating, Validation
 
     setup, training, reports = started.setup, started.setup.config.training, 0
     told_of_load = False
@@ -147,6 +148,8 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
                     if not told_of_load:
                         say(console, describe_thread_change(event))
                     told_of_load = True
+                case MemoryFull():
+                    say(console, describe_full_memory(event))
                 case End():
                     end = event
     say(console, describe_end(started, end))

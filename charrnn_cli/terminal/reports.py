@@ -7,7 +7,7 @@ from charrnn_cli.wording import duration, network_shape, quantity, rounded, trai
 
 if TYPE_CHECKING:
     from charrnn_cli.config import ModelSettings
-    from charrnn_cli.training.events import End, Recovery, Report, ThreadChange
+    from charrnn_cli.training.events import End, MemoryFull, Recovery, Report, ThreadChange
     from charrnn_cli.training.setup import Setup
     from charrnn_cli.training.trainer import Started
 
@@ -34,6 +34,14 @@ def describe_thread_change(change: "ThreadChange") -> str:
     return (
         f"the machine is busy: from step {change.step:,} on, the number of threads follows its load "
         f"(now {quantity(change.threads, 'threads')}; --threads fixes it)"
+    )
+
+
+def describe_full_memory(event: "MemoryFull") -> str:
+    """What training does with less memory."""
+    return (
+        f"the memory is full: from step {event.step + 1:,} on, each batch is computed in {event.accumulate} parts "
+        f"(--accumulate {event.accumulate}), for the same result up to rounding"
     )
 
 

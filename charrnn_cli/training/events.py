@@ -75,6 +75,15 @@ class ThreadChange:
 
 
 @dataclass(frozen=True)
+class MemoryFull:
+    """Memory was full. The step is taken again, and from it on each batch is computed in more parts."""
+
+    step: int
+    accumulate: int  # the new number of parts
+    seconds: float
+
+
+@dataclass(frozen=True)
 class End:
     """Training is over: `finished`, or asked to stop."""
 
@@ -83,7 +92,7 @@ class End:
     seconds: float
 
 
-Event = Report | Validating | Validation | Saved | Recovery | ThreadChange | End
+Event = Report | Validating | Validation | Saved | Recovery | ThreadChange | MemoryFull | End
 
 
 def record(event: Event) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.network.loss import cross_entropy
+from charrnn_cli.network.memory import memory_beside_training
 from charrnn_cli.runs.log import Log
 from charrnn_cli.training.bookkeeping import Bookkeeping
 from charrnn_cli.training.events import Event, Recovery, record
 from charrnn_cli.training.loss_scale import LossScale
 from charrnn_cli.training.noise import Resets, seed_dropout
+from charrnn_cli.training.parts import Splitting, joined, micro_batches
 from charrnn_cli.training.setup import Setup
-from charrnn_cli.training.windows import Windows, joined, micro_batches
+from charrnn_cli.training.windows import Windows
 
 
 def train_steps(setup: Setup, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -38,9 +40,11 @@ def train_steps(setup: Setup, stop: Callable[[], bool] = lambda: False) -> Itera
 def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     settings, state = setup.config.training, setup.state
     model, optimizer, ranks, numbers = state.model, state.optimizer, state.ranks, state.number_format
-    windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size)
+    memory = memory_beside_training(model, settings, state.device, ranks)
+    windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size, memory)
     bookkeeping = Bookkeeping(setup, len(windows), stop)
     resets = Resets(settings, ranks, state.device)
+    splitting = Splitting(setup)
     network = ranks.parallel(model)
     model.train()
     yield from bookkeeping.validate()  # what an interrupted run did not finish
@@ -50,15 +54,20 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
         x, y = windows[state.counters.window]  # (B, T): ids, and the ids that follow them
         seed_dropout(settings.seed, state.counters.step, ranks.rank)
         hidden = resets.apply(state.hidden, state.counters.step)  # zero for a few streams
-        parts = micro_batches(x, y, hidden, settings.accumulate)  # usually one
-        for part in parts:
-            sends = nullcontext() if part.last else ranks.local_gradients(network)  # the last one sends their sum
-            with sends, numbers.step():
-                with numbers.forward():
-                    logits, part.hidden = network(part.x, part.hidden)  # (B, T, V)
-                part.loss = cross_entropy(logits, part.y) * (len(part.x) / settings.batch_size)
-                factor = _gradient_factor(settings, y, ranks.size)
-                state.loss_scale.apply(part.loss * factor).backward()  # type: ignore[no-untyped-call]
+        parts = micro_batches(x, y, hidden, splitting.parts)  # usually one
+        with splitting.attempt():
+            for part in parts:
+                sends = nullcontext() if part.last else ranks.local_gradients(network)  # the last one sends their sum
+                with sends, numbers.step():
+                    with numbers.forward():
+                        logits, part.hidden = network(part.x, part.hidden)  # (B, T, V)
+                    part.loss = cross_entropy(logits, part.y) * (len(part.x) / settings.batch_size)
+                    del logits  # a variable that holds them also holds all that the backward pass needs
+                    factor = _gradient_factor(settings, y, ranks.size)
+                    state.loss_scale.apply(part.loss * factor).backward()  # type: ignore[no-untyped-call]
+        if splitting.failed:  # out of memory: the same step again, in more parts
+            yield splitting.split_further()
+            continue
         finite = _clip(model.parameters(), settings, state.loss_scale)  # (): whether all gradients are finite
         optimizer.step(learning_rate, skip=~finite)
         model.zero_grad()

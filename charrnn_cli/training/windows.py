@@ -1,6 +1,7 @@
 """The data of training: windows of many streams of text, on the device, in equal shares for all ranks."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,12 @@ from torch import Tensor
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import UsageError
-from charrnn_cli.network.device import free_memory
-from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.text.token_ids import TokenIds
 
-SHARE_FOR_IDS = 0.5  # of a GPU's free memory: if the ids of the text need more, they stay on disk
+UPLOADED_IDS = 1 << 24  # at once: the text may be larger than the memory of the CPU
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,22 @@ class Windows:
     """
 
     def __init__(
-        self, data: Data, settings: TrainingSettings, ranks: Ranks, device: torch.device, vocabulary_size: int
+        self,
+        data: Data,
+        settings: TrainingSettings,
+        ranks: Ranks,
+        device: torch.device,
+        vocabulary_size: int,
+        memory: float = math.inf,
     ) -> None:
+        """The ids of this rank go to a GPU if they fit into this `memory`, in bytes; else they stay on disk."""
         self._device = device
         self._vocabulary_size = vocabulary_size
         S = check_streams(data, settings, ranks)
         streams = ranks.share(settings.batch_size)
         ids: Any = data.train[streams.start * S : streams.stop * S + 1]
-        if device.type != "cpu" and ids.nbytes <= SHARE_FOR_IDS * free_memory(device):
-            ids = torch.from_numpy(ids.astype(np.uint8 if ids.dtype == np.uint8 else np.int32)).to(device)
-            check_ids(ids, vocabulary_size)
+        if device.type != "cpu" and len(ids) * _type_on_device(ids).itemsize <= memory:
+            ids = upload(ids, device, vocabulary_size)
         self._batches = Batches(ids, streams.stop - streams.start, settings.seq_length)
 
     def __len__(self) -> int:
@@ -59,6 +64,22 @@ class Windows:
             return ids.long()
         check_ids(ids, self._vocabulary_size)
         return torch.from_numpy(ids.astype(np.int64)).to(self._device)
+
+
+def upload(ids: TokenIds, device: torch.device, vocabulary_size: int) -> Tensor:
+    """A copy of ids (N,) on the device, slice by slice. Raises RunError for an id that is not in the vocabulary."""
+    dtype = _type_on_device(ids)
+    copy = torch.from_numpy(np.empty(0, dtype)).new_empty(len(ids), device=device)
+    for start in range(0, len(ids), UPLOADED_IDS):
+        part = ids[start : start + UPLOADED_IDS]
+        check_ids(part, vocabulary_size)
+        copy[start : start + len(part)] = torch.from_numpy(part.astype(dtype))
+    return copy
+
+
+def _type_on_device(ids: TokenIds) -> "np.dtype[Any]":
+    """The type of the ids on the device: PyTorch computes little with unsigned integers of more than 8 bits."""
+    return np.dtype(np.uint8 if ids.dtype == np.uint8 else np.int32)
 
 
 def check_streams(data: Data, settings: TrainingSettings, ranks: Ranks) -> int:
@@ -79,33 +100,3 @@ def check_streams(data: Data, settings: TrainingSettings, ranks: Ranks) -> int:
             f"`batch_size={settings.batch_size}` is too large for a text of {len(data.train)} tokens. Pass a smaller "
             "one."
         ) from error
-
-
-@dataclass
-class MicroBatch:
-    """Some of the streams of a window, which go through the network by themselves to save memory."""
-
-    x: Tensor  # (B, T)
-    y: Tensor  # (B, T)
-    hidden: HiddenState  # (L, B, H) each: before the window, then after it
-    last: bool  # whether it is the last one of its window
-    loss: Tensor = field(init=False)  # () its part of the mean loss of the window
-
-
-def micro_batches(x: Tensor, y: Tensor, hidden: HiddenState, count: int) -> list[MicroBatch]:
-    """Splits the streams of a window into `count` parts."""
-    states = zip(*(tensor.tensor_split(count, dim=1) for tensor in hidden), strict=True)
-    parts = zip(x.tensor_split(count), y.tensor_split(count), states, strict=True)
-    return [
-        MicroBatch(x_part, y_part, tuple(tensor.contiguous() for tensor in state), last=k == count - 1)
-        for k, (x_part, y_part, state) in enumerate(parts)
-    ]
-
-
-def joined(parts: list[MicroBatch]) -> tuple[Tensor, HiddenState]:
-    """The loss () of a window, and the hidden state of all streams after it."""
-    loss = torch.zeros_like(parts[0].loss)
-    for part in parts:
-        loss += part.loss.detach()
-    states = zip(*(part.hidden for part in parts), strict=True)
-    return loss, tuple(torch.cat(tensors, dim=1).detach().float() for tensors in states)

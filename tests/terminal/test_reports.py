@@ -8,9 +8,15 @@ from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.network.ranks import ALONE, Ranks
-from charrnn_cli.terminal.reports import describe_end, describe_epoch_time, describe_recovery, describe_start
+from charrnn_cli.terminal.reports import (
+    describe_end,
+    describe_epoch_time,
+    describe_full_memory,
+    describe_recovery,
+    describe_start,
+)
 from charrnn_cli.training.configuration import Request
-from charrnn_cli.training.events import End, Recovery
+from charrnn_cli.training.events import End, MemoryFull, Recovery
 from charrnn_cli.training.setup import set_up
 from charrnn_cli.training.signals import Signals
 from charrnn_cli.training.trainer import Started
@@ -69,6 +75,12 @@ def test_the_model_that_a_run_starts_from_is_named(folder, fox):
 def test_the_time_of_an_epoch_is_related_to_the_limit(fox, limit, text):
     report = SimpleNamespace(tokens_per_second=100.0)
     assert re.fullmatch(text, describe_epoch_time(started(fox, **limit).setup, report))
+
+
+def test_a_full_memory_says_how_training_goes_on():
+    assert describe_full_memory(MemoryFull(7, 4, 3.0)).startswith(
+        "the memory is full: from step 8 on, each batch is computed in 4 parts (--accumulate 4)"
+    )
 
 
 def test_a_recovery_says_where_training_continues():

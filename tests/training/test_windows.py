@@ -5,9 +5,9 @@ import torch
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.network.ranks import ALONE, Ranks
-from charrnn_cli.training.windows import Data, Windows, check_streams, joined, micro_batches
+from charrnn_cli.training.windows import Data, Windows, check_streams, upload
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DATA = Data(np.arange(41, dtype=np.uint8), None)
 SETTINGS = TrainingSettings(steps=1, batch_size=4, seq_length=3)
 
@@ -42,15 +42,28 @@ def test_a_batch_that_is_too_large_or_too_small_is_refused():
         check_streams(DATA, TrainingSettings(steps=1, batch_size=4, accumulate=2), Ranks(0, 3))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_micro_batches_join_to_the_whole(count):
-    x, y, hidden = torch.arange(10).view(5, 2), torch.arange(10, 20).view(5, 2), (torch.randn(3, 5, 7),)
-    parts = micro_batches(x, y, hidden, count)
-    assert [part.last for part in parts] == [False] * (count - 1) + [True]
-    assert torch.equal(torch.cat([part.x for part in parts]), x)
-    assert torch.equal(torch.cat([part.y for part in parts]), y)
-    for number, part in enumerate(parts):
-        part.loss = torch.tensor(float(number))
-    loss, (state,) = joined(parts)
-    assert loss == sum(range(count))
-    assert torch.equal(state, hidden[0])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_ids_are_uploaded_in_slices(monkeypatch, dtype):
+    monkeypatch.setattr("charrnn_cli.training.windows.UPLOADED_IDS", 16)
+    ids = np.random.default_rng(0).integers(0, 200, 41).astype(dtype)
+    uploaded = upload(ids, CPU, 200)
+    assert uploaded.dtype == (torch.uint8 if dtype == np.uint8 else torch.int32)
+    assert np.array_equal(uploaded.numpy(), ids)
+    with pytest.raises(RunError, match="the id 199"):
+        upload(np.append(ids, 199).astype(dtype), CPU, 199)
+
+
+@pytest.mark.parametrize(("dtype", "bytes_per_id"), [(np.uint8, 1), (np.uint16, 4), (np.uint32, 4)])
+def test_ids_go_to_a_gpu_only_if_they_fit_there(dtype, bytes_per_id):
+    data, elsewhere = Data(np.arange(41, dtype=dtype), None), torch.device("meta")
+    for memory, fits in ((41 * bytes_per_id, True), (41 * bytes_per_id - 1, False)):
+        windows = Windows(data, SETTINGS, ALONE, elsewhere, 41, memory)
+        assert (windows[0][0].device.type, isinstance(windows._batches.x, torch.Tensor)) == ("meta", fits)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("memory", [0.0, 1e9])
+def test_windows_on_a_gpu_are_those_on_the_cpu(memory):
+    expected, found = Windows(DATA, SETTINGS, ALONE, CPU, 41), Windows(DATA, SETTINGS, ALONE, GPU, 41, memory)
+    for k in range(len(expected)):
+        assert all(torch.equal(a, b.cpu()) for a, b in zip(expected[k], found[k], strict=True))
