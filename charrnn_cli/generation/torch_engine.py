@@ -48,6 +48,10 @@ class TorchEngine(Engine[HiddenState]):
         if threads is not None:
             torch.set_num_threads(threads)
 
+    def tokens_at_once(self, texts: int) -> int:
+        """A block, also of a single text on a GPU: the CPU would wait for every token there."""
+        return 1 if texts == 1 and self.device.type == "cpu" else self.block_tokens
+
     def start(self, streams: int) -> HiddenState:
         return self.model.zero_state(streams)
 

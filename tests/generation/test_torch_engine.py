@@ -98,3 +98,24 @@ def test_the_model_does_not_use_dropout():
     engine = TorchEngine(weights(), settings, CPU)
     ids = np.array([1])
     np.testing.assert_array_equal(engine.step(ids, engine.start(1))[0], engine.step(ids, engine.start(1))[0])
+
+
+def test_a_gpu_writes_a_single_text_in_blocks_too():
+    engine = TorchEngine(weights(), SETTINGS, CPU)
+    assert (engine.tokens_at_once(1), engine.tokens_at_once(2)) == (1, 32)
+    engine.device = torch.device("cuda")
+    assert (engine.tokens_at_once(1), engine.tokens_at_once(2)) == (32, 32)
+
+
+def test_a_text_does_not_depend_on_the_size_of_its_blocks():
+    engine, drawn = TorchEngine(weights(), SETTINGS, CPU), sampler(repetition_penalty=1.3)
+    uniforms = np.random.default_rng(0).random((1, 12))
+    recent = np.array([[-1, 2, 5]])
+    whole = engine.write(np.array([1]), engine.start(1), recent, uniforms, drawn).ids[0].tolist()
+    ids, state, written = np.array([1]), engine.start(1), []
+    for t in range(12):
+        block = engine.write(ids, state, recent, uniforms[:, t : t + 1], drawn)
+        ids, state = block.ids[:, -1], block.state
+        recent = np.concatenate([recent[:, 1:], block.ids], axis=1)
+        written += block.ids[0].tolist()
+    assert written == whole
