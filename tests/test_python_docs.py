@@ -1,5 +1,6 @@
 """The Python code of the documentation is run: sessions with `>>>` as doctests, other blocks as programs."""
 
+import code
 import doctest
 import re
 import shutil
@@ -56,10 +57,20 @@ def test_the_python_code_of_every_page_runs(path: Path, trained: Path, folder: P
             run_block(block, names, f"block {number} of {path.name}")
 
 
+class Interpreter(code.InteractiveInterpreter):
+    """Runs code whose errors are errors of the test."""
+
+    def showtraceback(self) -> None:
+        raise
+
+    def showsyntaxerror(self, *arguments: Any, **named: Any) -> None:
+        raise
+
+
 def run_block(block: str, names: dict[str, Any], title: str) -> None:
     """Runs a block with the names of earlier ones. Fails if a session shows something else."""
     if ">>> " not in block:
-        exec(compile(block, title, "exec"), names)
+        Interpreter(names).runsource(block, title, "exec")
         return
     test = doctest.DocTestParser().get_doctest(block, names, title, None, 0)
     messages: list[str] = []

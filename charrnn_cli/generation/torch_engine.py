@@ -102,7 +102,7 @@ class TorchEngine(Engine[HiddenState]):
             return TokenBlock(torch.stack(drawn, 1).cpu().numpy(), score_array, state)
 
     def _step(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
-        with exact_products():
+        with exact_products(self.device.type):
             logits, state = self.model(x[:, None], state)  # (B, 1, V)
         return logits[:, 0], state
 

@@ -160,7 +160,7 @@ def score_streams(
             if offset == 0 and streams.has_text_start:
                 _forget_warm_up(state)
             threads.start()
-            with torch.no_grad(), exact_products():
+            with torch.no_grad(), exact_products(device.type):
                 logits, state = model(x, state)  # (B, T, V)
                 for k, scale in enumerate(scales):
                     losses = cross_entropy(logits if scale == 1 else scale * logits, y, "none")  # (B, T)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import RLock
 
 import torch
 
@@ -16,6 +17,7 @@ SHORT_TYPES: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float1
 FASTEST: dict[str, tuple[Precision, ...]] = {"cuda": ("float16", "tf32"), "cpu": ("bfloat16",)}
 # The first GPUs with instructions for each format: Volta and Ampere.
 FIRST_GPU: dict[Precision, tuple[int, int]] = {"float16": (7, 0), "bfloat16": (8, 0), "tf32": (8, 0)}
+FLAGS = RLock()  # torch's flags for float32 belong to the whole process: one thread at a time computes with them
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class NumberFormat:
         """The context of the forward and the backward pass."""
         if self.device_type != "cuda" or self.name in SHORT_TYPES:
             return nullcontext()
-        return _tf32_products() if self.name == "tf32" else exact_products()
+        return _tf32_products() if self.name == "tf32" else exact_products(self.device_type)
 
 
 def number_format(precision: Precision, device: torch.device, cell: str) -> NumberFormat:
@@ -60,21 +62,27 @@ def number_format(precision: Precision, device: torch.device, cell: str) -> Numb
     return NumberFormat(precision, device.type)
 
 
-def exact_products() -> AbstractContextManager[None]:
+@contextmanager
+def exact_products(device_type: str) -> Iterator[None]:
     """Makes cuDNN multiply in full float32 instead of TF32, which has only 10 bits of mantissa."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # `enabled` is False unless it is passed
+    if device_type != "cuda":
+        yield
+        return
+    with FLAGS, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # `enabled` is False unless it is passed
+        yield
 
 
 @contextmanager
 def _tf32_products() -> Iterator[None]:
     """Rounds the factors of float32 products to 10 bits of mantissa, in cuDNN and in the output layer."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=True):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with FLAGS:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        try:
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=True):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def _is_faster(precision: Precision, device: torch.device, cell: CellSpec) -> bool:

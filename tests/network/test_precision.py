@@ -1,4 +1,6 @@
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -118,7 +120,7 @@ def test_the_forward_pass_on_a_cpu_computes_in_the_format():
 def test_exact_products_switch_tf32_off_but_leave_cudnn_on():
     torch.backends.cudnn.allow_tf32 = True
     before = torch.backends.cudnn.enabled
-    with exact_products():
+    with exact_products("cuda"):
         assert torch.backends.cudnn.enabled
         assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32
@@ -150,3 +152,25 @@ def test_on_a_gpu_tf32_rounds_and_float32_does_not(name):
 @needs_gpu
 def test_on_a_gpu_the_trial_finds_float16():
     assert precision_module._cudnn_computes(torch.float16, GPU, CELLS["lstm"])
+
+
+def test_several_threads_do_not_change_the_flags_of_each_other():
+    wrong = []
+
+    def compute(name, expected):
+        for _ in range(50):
+            with NumberFormat(name, "cuda").step():
+                time.sleep(0)
+                if flags() != expected:
+                    wrong.append((name, flags()))
+
+    threads = [
+        threading.Thread(target=compute, args=one)
+        for one in [("float32", (False, "highest")), ("tf32", (True, "high"))] * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert flags() == (True, "highest")
