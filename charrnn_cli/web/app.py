@@ -70,9 +70,10 @@ class Api:
         return _json(tokenizer_info(self._model(request.query_params.get("model"))))
 
     async def health(self, request: Request) -> Response:
-        """GET /health: status 503 if the engine has failed or the server is ending."""
+        """GET /health: how many texts are being written; status 503 if the engine has failed or the server is ending."""
         healthy = self._relay.healthy
-        return _json({"status": "ok" if healthy else "failed"}, 200 if healthy else 503)
+        record = {"status": "ok" if healthy else "failed", "streams": self._relay.batcher.streams}
+        return _json(record, 200 if healthy else 503)
 
     async def _body(self, request: Request, kind: type[Body]) -> tuple[Body, int]:
         """The body as a record, and its size in bytes."""
