@@ -160,6 +160,33 @@ def first_chunk() -> None:
     print(f"first chunk from a cached state: median {statistics.median(waits):.1f} ms, longest {max(waits):.1f} ms")
 
 
+def leave() -> None:
+    """How long the place of a client that leaves stays taken."""
+    times = []
+    with server(*CHARRNN) as (_, port, _):
+        body = json.dumps({"prompt": "Far", "max_tokens": 100_000, "stream": True}).encode()
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.sendall(head.encode() + body)
+                sock.recv(1000)
+                assert ask(port, "/health")["streams"] == 1
+            started = time.perf_counter()
+            while ask(port, "/health")["streams"]:
+                pass
+            times.append(1000 * (time.perf_counter() - started))
+    print(
+        f"the place of a client that left is free after {statistics.median(times):.1f} ms, at most {max(times):.1f} ms"
+    )
+
+
+def ask(port: int, path: str) -> Any:
+    """The JSON that the server answers."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        return json.loads(sock.makefile("rb").read().partition(b"\r\n\r\n")[2])
+
+
 def edit() -> None:
     """An edit at the end of a prompt of 2 MB, over HTTP."""
     book = "".join(f"It was the {k % 977}th of the letters, and nobody had read it. " for k in range(40_000))[
@@ -259,6 +286,7 @@ def main() -> None:
     measures: dict[str, Callable[[], None]] = {
         "ready": ready,
         "first chunk": first_chunk,
+        "leave": leave,
         "edit": edit,
         "cache": cache,
         "256 streams": lambda: streams(256, 1000, options.rounds),

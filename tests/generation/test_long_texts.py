@@ -47,7 +47,7 @@ def test_a_network_that_forgets_reads_only_the_end(monkeypatch, engine):
     monkeypatch.setattr(long_texts, "MAX_DIVERGENCE", 1.0)
     _, counted = read(small_engine(engine), IDS)
     assert counted < len(IDS) * 2
-    assert END_TOKENS <= counted
+    assert counted >= END_TOKENS
 
 
 def test_a_network_that_remembers_reads_all(monkeypatch):
