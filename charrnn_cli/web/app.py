@@ -70,7 +70,7 @@ class Api:
         return _json(tokenizer_info(self._model(request.query_params.get("model"))))
 
     async def health(self, request: Request) -> Response:
-        """GET /health: how many texts are being written; status 503 if the engine has failed or the server is ending."""
+        """GET /health: how many texts are written; status 503 if the engine has failed or the server is ending."""
         healthy = self._relay.healthy
         record = {"status": "ok" if healthy else "failed", "streams": self._relay.batcher.streams}
         return _json(record, 200 if healthy else 503)
