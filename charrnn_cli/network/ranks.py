@@ -7,6 +7,7 @@ DistributedDataParallel: Li et al., arXiv 2006.15704).
 
 import gc
 import os
+import re
 import signal
 import socket
 import sys
@@ -163,7 +164,7 @@ def joined() -> Iterator[Ranks]:
         if not _is_lost_rank(error):
             raise
         _ignore_termination()
-        reason = str(error).strip().splitlines()[0]
+        reason = re.sub(r"^\[.*?\] ", "", str(error).strip()).split(". ")[0].splitlines()[0]  # not gloo's source line
         lost = DeviceError(
             f"another of the {processes()} processes is lost ({reason}). Everything saved is intact, and the same "
             "command resumes from it. torchrun --max-restarts 3 does so automatically."
