@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import torch
 
 from charrnn_cli.config import ModelSettings, SamplingSettings
+from charrnn_cli.generation import long_texts, prefill, prompts, reading, state_cache
 from charrnn_cli.generation.batching import Batcher
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.onnx_engine import OnnxEngine
@@ -43,6 +44,17 @@ def alone(engine, one: TextRequest) -> tuple[str, str]:
     events = [event for event in found if event.sample == one.number]
     text = "".join(event.text for event in events if isinstance(event, Piece))
     return text, next(event.ending for event in events if isinstance(event, Sample))
+
+
+def shorten_blocks(monkeypatch, size: int = 64) -> None:
+    """Makes texts long that have 8 blocks of this many tokens, so that tests need not read thousands."""
+    for module in (long_texts, prefill, prompts, reading, state_cache):
+        monkeypatch.setattr(module, "BLOCK", size)
+    for module in (long_texts, prefill, reading):
+        monkeypatch.setattr(module, "LONG_TEXT", 8 * size)
+    monkeypatch.setattr(long_texts, "END_TOKENS", 4 * size)
+    monkeypatch.setattr(long_texts, "COMPARED_TOKENS", size // 4)
+    monkeypatch.setattr(prefill, "SAVED_BEFORE_END", (2, 8, size // 2))
 
 
 class Running:

@@ -22,6 +22,7 @@ def test_the_gpu_report_says_in_one_line_that_it_needs_a_gpu():
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.processes
 def test_on_a_cpu_its_sections_run_in_small():
     result = report("--cpu", "--sections", "versions")
     assert result.returncode == 0, result.stdout + result.stderr

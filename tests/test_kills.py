@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_few_of_the_kills_that_the_benchmark_makes():
     script = Path(__file__).parent / "benchmarks" / "kills.py"

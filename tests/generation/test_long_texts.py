@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
-from batcher import ABC, ENGINES, small_engine
+from batcher import ABC, ENGINES, shorten_blocks, small_engine
 
 from charrnn_cli.generation import long_texts
-from charrnn_cli.generation.long_texts import BLOCK, END_TOKENS, mean_divergence, read_blocks
+from charrnn_cli.generation.long_texts import mean_divergence, read_blocks
 
-IDS = np.random.default_rng(0).integers(len(ABC), size=END_TOKENS + 3 * BLOCK + 100)
+BLOCK = 64  # tokens in these tests
+END_TOKENS = 4 * BLOCK
+IDS = np.random.default_rng(0).integers(len(ABC), size=END_TOKENS + 3 * BLOCK + 40)
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch):
+    shorten_blocks(monkeypatch, BLOCK)
 
 
 def read(engine, ids):
@@ -36,10 +43,10 @@ def read(engine, ids):
 
 def test_the_state_depends_only_on_whole_blocks():
     other = IDS.copy()
-    other[-50:] = 0
+    other[-30:] = 0
     state, _ = read(small_engine(), IDS)
     np.testing.assert_array_equal(read(small_engine(), other)[0], state)
-    np.testing.assert_array_equal(read(small_engine(), IDS[:-100])[0], state)
+    np.testing.assert_array_equal(read(small_engine(), IDS[:-40])[0], state)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,15 +2,19 @@ import math
 
 import numpy as np
 import pytest
-from batcher import ABC, ENGINES, Running, alone, request, result, small_engine
+from batcher import ABC, ENGINES, Running, alone, request, result, shorten_blocks, small_engine
 
-from charrnn_cli.generation.long_texts import BLOCK, LONG_TEXT
 from charrnn_cli.generation.prefill import saved_positions
 from charrnn_cli.generation.prompts import Prompt
 from charrnn_cli.generation.sampling import log_probabilities
 
-LETTERS = np.random.default_rng(0).choice(list("abcdefgh \n"), LONG_TEXT + 3 * BLOCK)
-LONG = "".join(LETTERS)
+BLOCK = 64  # tokens in these tests
+LONG = "".join(np.random.default_rng(0).choice(list("abcdefgh \n"), 12 * BLOCK))
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch):
+    shorten_blocks(monkeypatch, BLOCK)
 
 
 def read(running, one):
@@ -27,10 +31,10 @@ def test_a_prompt_is_read_once():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("length", [BLOCK, 3 * BLOCK + 700, LONG_TEXT, LONG_TEXT + BLOCK + 30])
+@pytest.mark.parametrize("length", [BLOCK, 3 * BLOCK + 40, 8 * BLOCK, 9 * BLOCK + 30])
 def test_the_cache_does_not_change_a_text(engine, length):
     engine = small_engine(engine)
-    texts = [LONG[:length], LONG[:length] + "abc", LONG[: length - 10] + "x", LONG[: length - 600] + "xy"]
+    texts = [LONG[:length], LONG[:length] + "abc", LONG[: length - 10] + "x", LONG[: length - 40] + "xy"]
     expected = [alone(engine, request(text)) for text in texts]
     with Running(engine) as running:
         for _ in range(2):
@@ -40,12 +44,12 @@ def test_the_cache_does_not_change_a_text(engine, length):
 
 
 def test_an_edit_at_the_end_of_a_long_prompt_reads_little():
-    text = LONG[: LONG_TEXT + BLOCK // 2]
+    text = LONG[: 8 * BLOCK + BLOCK // 2]
     with Running() as running:
         assert read(running, request(text)).cached == 0
         assert read(running, request(text + "abc")).cached == len(text) - 1
         assert read(running, request(text[:-3] + "x")).cached >= len(text) - 9
-        assert read(running, request(text[:-100] + "x")).cached >= len(text) - 513
+        assert read(running, request(text[:-20] + "x")).cached >= len(text) - 33
 
 
 def test_positions_that_are_saved():
@@ -55,12 +59,7 @@ def test_positions_that_are_saved():
     assert positions(1) == []
     assert positions(4) == [3]
     assert positions(BLOCK) == [BLOCK - 1]
-    assert positions(2 * BLOCK + 101) == [
-        BLOCK,
-        2 * BLOCK + 100 - 512,
-        2 * BLOCK,
-        *(2 * BLOCK + n for n in (36, 92, 100)),
-    ]
+    assert positions(2 * BLOCK + 21) == [BLOCK, *(2 * BLOCK + place for place in (20 - 32, 0, 12, 18, 20))]
 
 
 def test_the_tokens_of_a_prompt_are_scored():

@@ -96,6 +96,7 @@ def test_the_clock_of_a_single_process_always_runs():
     assert not ranks.synchronize()
 
 
+@pytest.mark.processes
 def test_several_ranks_take_the_same_steps_as_one_and_any_number_can_resume(folder):
     text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 9000)))
     alone, together = prepare_text(folder, text, name="alone"), prepare_text(folder, text, name="together")
@@ -111,6 +112,7 @@ def test_several_ranks_take_the_same_steps_as_one_and_any_number_can_resume(fold
         np.testing.assert_allclose(weights[name], expected[name], atol=2e-3, err_msg=name)
 
 
+@pytest.mark.processes
 def test_killing_a_rank_loses_nothing(folder):
     runs = [prepare_text(folder, TEXT * 3, name=name) for name in ("whole", "killed")]
     flags = f"{SMALL} --hidden 64 --dropout 0.2 --steps 400 --checkpoint-every 20 --restart".split()
@@ -128,6 +130,7 @@ def test_killing_a_rank_loses_nothing(folder):
     assert all(np.array_equal(whole[name], killed[name]) for name in whole)
 
 
+@pytest.mark.processes
 def test_ctrl_c_saves_and_two_machines_resume(fox):
     flags = f"{SMALL} --hidden 16 --minutes 30".split()
     processes = start_ranks(2, "fox", *flags)
@@ -167,6 +170,7 @@ def one_message(processes):
     return messages[0]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -179,6 +183,7 @@ def test_a_mistake_is_reported_once_and_stops_all_ranks(fox, arguments, message)
     assert losses(fox) == []
 
 
+@pytest.mark.processes
 def test_a_rank_that_sees_another_folder_is_named_once(folder):
     """As two machines do whose folders are not shared."""
     port, launchers = free_port(), []
@@ -195,6 +200,7 @@ def test_a_rank_that_sees_another_folder_is_named_once(folder):
     assert len(messages) <= 2  # one on each machine
 
 
+@pytest.mark.processes
 def test_a_rank_that_dies_while_saving_is_reported_once_and_the_run_resumes(fox):
     dying = (
         "import os, signal, sys\nfrom charrnn_cli.training import bookkeeping\nwrite = bookkeeping.write_checkpoint\n"

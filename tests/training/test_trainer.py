@@ -129,6 +129,7 @@ def test_unknown_settings_are_refused(fox):
         list(train(fox, hiden=8))
 
 
+@pytest.mark.processes
 def test_two_processes_report_and_save_on_neighboring_steps(fox):
     """Their clock stands still between two steps, and a report right after a checkpoint must not divide by zero."""
     flags = "--cpu --no-preview --hidden 8 --layers 1 --batch-size 2 --seq-length 8 --steps 12 --checkpoint-every 3"
