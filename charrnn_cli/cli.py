@@ -19,6 +19,7 @@ from charrnn_cli.commands.flags import as_flags
 from charrnn_cli.errors import CharrnnError, CharrnnWarning, DiskError, disk_errors
 from charrnn_cli.launcher import launched
 from charrnn_cli.machine import choose_kernels, limit_spinning
+from charrnn_cli.wording import visible
 
 COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with a function of the same name for each
     "prepare",
@@ -151,7 +152,7 @@ def _warnings_as_messages() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
             if issubclass(category, CharrnnWarning):
-                typer.echo(f"charrnn: {as_flags(str(message))}", err=True)
+                _say(str(message))
             else:
                 show_other(message, category, *rest)
 
@@ -190,8 +191,13 @@ def _utf8_stdout() -> io.TextIOWrapper:
 
 def _report(error: CharrnnError) -> None:
     if not error.silent:
-        typer.echo(f"charrnn: {as_flags(str(error))}", err=True)
+        _say(str(error))
     _discard_stdout()
+
+
+def _say(message: str) -> None:
+    """Prints a message of the library, with control characters made visible."""
+    typer.echo(visible(f"charrnn: {as_flags(message)}"), err=True)
 
 
 def _terminate(number: int, frame: object) -> None:

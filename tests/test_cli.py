@@ -9,6 +9,7 @@ import typer.main
 from support import charrnn
 
 from charrnn_cli.cli import app
+from charrnn_cli.errors import CharrnnError
 from charrnn_cli.runs.checkpoints import checkpoints
 
 COMMANDS = ["prepare", "train", "sample", "serve", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
@@ -144,3 +145,11 @@ def test_a_warning_is_a_line_on_stderr_and_the_work_goes_on(fox, monkeypatch):
     result = charrnn("train", "--steps", "1", "--batch-size", "2", "--hidden", "8", "--no-preview")
     assert result.exit_code == 0
     assert "charrnn: the GPU cannot be used: CUDA error: it is busy. The CPU computes instead.\n" in result.stderr
+
+
+def test_control_characters_in_messages_are_visible(monkeypatch):
+    def fail(*_, **named):
+        raise CharrnnError("damaged: \x9b1m\u202e")
+
+    monkeypatch.setattr("charrnn_cli.runs.describe.describe_all", fail)
+    assert charrnn("models").stderr == "charrnn: damaged: \\x9b1m\\u202e\n"
