@@ -61,6 +61,8 @@ class CorpusInfo:
         if info.dtype not in ID_TYPES or any(info.tokens.get(name, -1) < 0 for name in SPLIT_NAMES):
             splits = ", ".join(SPLIT_NAMES)
             raise RunError(f"{path} is damaged (it lacks the tokens of {splits} in {info.dtype}). {PREPARE_AGAIN}")
+        if info.characters and set(info.characters) != set(SPLIT_NAMES):
+            raise RunError(f"{path} is damaged (it counts the characters of other splits). {PREPARE_AGAIN}")
         for digest in (info.sha256, *info.grown_from, *info.split_sha256.values()):
             if not SHA256.fullmatch(digest):
                 raise RunError(f"{path} is damaged ({digest!r} is not a SHA-256 hash). {PREPARE_AGAIN}")

@@ -35,7 +35,9 @@ def test_an_invalid_hash_is_noticed(corpus, change):
         CorpusInfo.load(path)
 
 
-@pytest.mark.parametrize("change", [{"dtype": "float32"}, {"tokens": {"train": 4}}, {"tokens": 5}])
+@pytest.mark.parametrize(
+    "change", [{"dtype": "float32"}, {"tokens": {"train": 4}}, {"tokens": 5}, {"characters": {"odd": 3}}]
+)
 def test_an_invalid_field_is_noticed(corpus, change):
     path = corpus.folder / "corpus.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
