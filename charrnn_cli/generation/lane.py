@@ -15,7 +15,7 @@ from charrnn_cli.generation.state_cache import StateCache
 from charrnn_cli.text.vocabulary import Vocabulary
 
 BLOCK_SECONDS = 0.03  # that a block may take: after it, requests can join
-MAX_BLOCK_TOKENS = 16  # of each text
+MIN_BLOCK_TOKENS, MAX_BLOCK_TOKENS = 2, 16  # of each text; the work for a block is less for each of two tokens
 PROMPTS_AT_ONCE = 256
 
 
@@ -26,7 +26,8 @@ class BlockSize:
         self._clock, self._seconds = clock, 1e-4  # of one token of one text
 
     def tokens(self, texts: int) -> int:
-        return int(min(max(BLOCK_SECONDS / (self._seconds * max(texts, 1)), 1), MAX_BLOCK_TOKENS))
+        fitting = BLOCK_SECONDS / (self._seconds * max(texts, 1))
+        return int(min(max(fitting, MIN_BLOCK_TOKENS), MAX_BLOCK_TOKENS))
 
     def measure(self, work: Callable[[], Events], tokens: int) -> Events:
         """Does the work of this many tokens of all texts together, and notes the time."""

@@ -1,6 +1,6 @@
 from batcher import ABC, request, small_engine
 
-from charrnn_cli.generation.lane import BLOCK_SECONDS, MAX_BLOCK_TOKENS, BlockSize, Lane
+from charrnn_cli.generation.lane import BLOCK_SECONDS, MAX_BLOCK_TOKENS, MIN_BLOCK_TOKENS, BlockSize, Lane
 from charrnn_cli.generation.requests import Ended
 from charrnn_cli.generation.state_cache import StateCache
 
@@ -20,7 +20,7 @@ def test_blocks_are_shorter_if_there_are_more_texts():
         size.measure(work(50), 50)
     assert size.tokens(1) == MAX_BLOCK_TOKENS
     assert size.tokens(22) == int(BLOCK_SECONDS / 22e-4)
-    assert size.tokens(10_000) == 1
+    assert size.tokens(10_000) == MIN_BLOCK_TOKENS
 
 
 def test_a_lane_counts_what_it_reads_and_writes():
