@@ -9,8 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,11 +64,21 @@ def check_regular(path: Path) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path` atomically. Raises DiskError."""
-    with disk_errors("write", path), temporary_beside(path) as temporary:
-        with temporary.open("wb") as file:
-            file.write(data)
-            flush(file)
-        temporary.replace(path)
+    write_files({path: data})
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Writes several files, each atomically, and none before all of them are on the disk. Raises DiskError."""
+    with ExitStack() as stack:
+        temporaries = {}
+        for path, data in contents.items():
+            stack.enter_context(disk_errors("write", path))
+            temporaries[path] = stack.enter_context(temporary_beside(path))
+            with temporaries[path].open("wb") as file:
+                file.write(data)
+                flush(file)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
 
 
 def write_json(path: Path, record: Any) -> None:

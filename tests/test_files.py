@@ -19,6 +19,7 @@ from charrnn_cli.files import (
     remove_leftovers,
     temporary_beside,
     write_bytes,
+    write_files,
     write_json,
 )
 
@@ -70,6 +71,22 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeyp
         write_bytes(folder / "a", b"new")
     assert [path.name for path in folder.iterdir()] == ["a"]
     assert (folder / "a").read_bytes() == b"old"
+
+
+def test_of_several_files_none_is_replaced_if_one_cannot_be_written(folder, monkeypatch):
+    write_files({folder / "a": b"old a", folder / "b": b"old b"})
+    flush, flushed = files.flush, []
+
+    def full(file):
+        flushed.append(file)
+        if len(flushed) == 2:
+            raise OSError(28, "No space left on device")
+        flush(file)
+
+    monkeypatch.setattr(files, "flush", full)
+    with pytest.raises(DiskError, match=r"cannot write .*b: No space left"):
+        write_files({folder / "a": b"new", folder / "b": b"new"})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"old a", "b": b"old b"}
 
 
 def test_a_folder_appears_complete_or_not_at_all(folder):
