@@ -19,7 +19,7 @@ READING = [
 ]
 CASES = {
     ("runs", 0): READING,
-    ("runs", 0o555): ["export fox runs/new"],
+    ("runs", 0o555): ["export fox runs/new", "export fox --onnx runs/fox.onnx", "export fox --onnx runs/new/fox.onnx"],
     ("runs/fox", 0): READING,
     ("runs/fox", 0o555): [f"train fox --restart {SMALL}"],
     ("runs/fox/checkpoints", 0): ["info fox"],

@@ -2,18 +2,23 @@
 
 import code
 import doctest
+import os
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import TEXT, prepare_text, train_small
+from support import TEXT, charrnn, prepare_text, train_small
 from test_docs import ROOT, RUN_PAGES, blocks, documentation_hooks
 
 import charrnn_cli
 
-PAGES = [path for path in RUN_PAGES if any(language == "python" for language, _ in blocks(path))]
+ONNX = ROOT / "docs" / "onnx.md"  # its program runs in a process of its own
+PAGES = [path for path in RUN_PAGES if path != ONNX and any(language == "python" for language, _ in blocks(path))]
 SMALL = {"cpu": True, "hidden": 8, "layers": 1, "embedding": 8, "batch_size": 4, "seq_length": 16, "steps": 3}
 KNOWN = TEXT + "Far, Anna: Oblonskys' Everything xylophone.\n" * 20
 OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -86,6 +91,28 @@ def test_a_session_that_shows_something_else_fails() -> None:
     assert names["a"] == 1
     with pytest.raises(AssertionError, match="Expected:"):
         run_block(">>> a\n2\n", names, "bad")
+
+
+HIDE = """\
+import sys
+sys.modules.update(dict.fromkeys(("charrnn_cli", "onnx", "torch")))
+try:
+    import charrnn_cli
+except ImportError:
+    print("hidden", file=sys.stderr)
+"""
+
+
+def test_the_program_for_onnx_files_needs_no_charrnn_and_writes_its_text(folder: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (program,) = [block for language, block in blocks(ONNX) if language == "python"]
+    assert len([line for line in program.splitlines() if line]) <= 20
+    assert charrnn("export", "anna", "--onnx", "anna.onnx").exit_code == 0
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run([sys.executable, "-c", HIDE + program], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "hidden\n")
+    (command,) = re.findall(r"`charrnn (sample .*?)`", ONNX.read_text("utf-8"))
+    assert done.stdout == charrnn(*shlex.split(command), "--engine", "onnx").stdout
 
 
 def test_the_reference_has_every_public_name_once() -> None:

@@ -5,7 +5,7 @@ Weights are rounded to 127 levels per output column, and their other factor to 2
 depend on the number of texts beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,8 +96,10 @@ def tensor_info(name: str, kind: int, *shape: int | str) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def model_bytes(graph: Any) -> bytes:
+def model_bytes(graph: Any, metadata: Mapping[str, str] | None = None) -> bytes:
     """A graph as the content of an ONNX file."""
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME["domain"], 1)]
-    model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT).SerializeToString()
-    return model
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT, producer_name="charrnn")
+    helper.set_model_props(model, dict(metadata or {}))
+    content: bytes = model.SerializeToString()
+    return content

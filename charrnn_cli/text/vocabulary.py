@@ -65,8 +65,8 @@ class Vocabulary:
         """The positions of the `tokens` that the vocabulary does not have."""
         return [position for position, token in enumerate(tokens) if token not in self.ids]
 
-    def save(self, path: Path) -> None:
-        """Writes vocabulary.json. Raises DiskError."""
+    def record(self) -> dict[str, Any]:
+        """The content of vocabulary.json."""
         record: dict[str, Any] = {
             "level": self.level,
             "special": {name: id for name, id in (("unknown", self.unknown), ("end", self.end)) if id is not None},
@@ -74,7 +74,11 @@ class Vocabulary:
         }
         if self.level == "word":
             record |= {"split_on": self.split_on, "punctuation": dict(self.marks)}
-        write_json(path, {**record, "tokens": list(self.tokens)})
+        return {**record, "tokens": list(self.tokens)}
+
+    def save(self, path: Path) -> None:
+        """Writes vocabulary.json. Raises DiskError."""
+        write_json(path, self.record())
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":

@@ -1,3 +1,4 @@
+import pytest
 from support import charrnn
 
 from charrnn_cli.runs.folders import Run
@@ -40,3 +41,29 @@ def test_an_untrained_run_is_an_error(fox):
     result = charrnn("export", "fox", "kept")
     assert result.exit_code == 1
     assert "charrnn train fox" in result.stderr
+
+
+def test_onnx_files_are_written_beside_each_other(folder, fox):
+    charrnn("train", *SMALL, "--steps", "5")
+    written = charrnn("export", "fox", "--onnx", "new/fox.onnx")
+    assert written.exit_code == 0
+    assert [line.split(":")[0] for line in written.stderr.splitlines()] == ["new/fox.onnx", "new/fox-loop.onnx"]
+    refused = charrnn("export", "fox", "--onnx", "new/fox.onnx")
+    assert (refused.exit_code, "--force" in refused.stderr) == (1, True)
+    assert charrnn("export", "fox", "--onnx", "new/fox.onnx", "--force").exit_code == 0
+    assert {path.name for path in (folder / "new").iterdir()} == {"fox.onnx", "fox-loop.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "either a FOLDER, or --onnx FILE"),
+        (["kept", "--onnx", "a.onnx"], "either a FOLDER, or --onnx FILE"),
+        (["--onnx", "a.onnx", "--float32"], "Leave out --float32"),
+        (["--onnx", "."], "Pass the name of a file, such as --onnx model.onnx"),
+    ],
+)
+def test_wrong_arguments_are_explained(folder, arguments, message):
+    result = charrnn("export", "anna", *arguments)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+    assert list(folder.iterdir()) == []
