@@ -12,7 +12,7 @@ from charrnn_cli.generation.batching import Batcher
 from charrnn_cli.generation.requests import Ended, Events, Failed, TextEvent, TextRequest
 from charrnn_cli.web.api_errors import ApiError
 
-FLUSH_SECONDS = (0.016, 0.050)  # between two sendings: with few texts, and with STREAMS_FOR_LONGEST or more
+FLUSH_SECONDS = (0.016, 0.1)  # between two sendings: with few texts, and with STREAMS_FOR_LONGEST or more
 STREAMS_FOR_LONGEST = 1000
 
 
