@@ -21,8 +21,8 @@ def export(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write two ONNX files with 8-bit weights instead, for programs without charrnn. The name of the second "
-            "one ends with -loop.onnx.",
+            help="Write two ONNX files with 8-bit weights instead, for programs without charrnn. The name of the "
+            "second one ends with -loop.onnx.",
         ),
     ] = None,
     float16: Annotated[
