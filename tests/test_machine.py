@@ -88,7 +88,7 @@ def test_importing_the_module_changes_nothing():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, "1000"), ("7", "7")])
+@pytest.mark.parametrize(("before", "after"), [(None, "10000"), ("7", "7")])
 def test_threads_spin_for_a_short_time_unless_the_user_decides(monkeypatch, before, after):
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if before is not None:

@@ -27,6 +27,7 @@ from charrnn_cli.machine import available_cores
 
 LARGEST_GROUP = 256  # texts that are written side by side
 TEXTS_PER_CORE = 4  # at least; fewer are not worth another core
+MOST_TEXTS_AT_ONCE = 64  # more go in several parts: a core that is also used by others computes fewer of them
 LARGEST_RATE = np.float32(1e30)  # limit of one over the temperature
 BELOW_ONE = np.float32(1 - 2**-24)  # the largest number below 1
 ALL_TOKENS = 2.0  # a `top_p` that no rounding can reach
@@ -175,8 +176,8 @@ class OnnxEngine(IndependentEngine[StepState]):
     def _run(self, graph: str, by_text: Arrays, of_all: Arrays) -> list[Any]:
         """The outputs of a graph. The inputs `by_text` (B, ...) are divided among the cores; all cores get `of_all`."""
         session, texts = self._session(graph), len(next(iter(by_text.values())))
-        parts = min(self._threads, texts // TEXTS_PER_CORE)
-        if parts < 2:
+        parts = max(min(self._threads, texts // TEXTS_PER_CORE), texts // MOST_TEXTS_AT_ONCE)
+        if parts < 2 or self._threads == 1:
             outputs: list[Any] = session.run(None, {**by_text, **of_all})
             return outputs
         shares = ({**dict(zip(by_text, rows, strict=True)), **of_all} for rows in _divided(by_text.values(), parts))
