@@ -13,8 +13,7 @@ from typing import Any
 from charrnn_cli.machine import available_cores
 
 BUSY = 0.8  # share of the elapsed time that the main thread computes; below it, the machine is busy
-WINDOW_SECONDS = 0.5  # how long the share and the speed are measured
-WINDOW_STEPS = 3
+WINDOW_SECONDS = 0.5  # how long the share and the speed are measured, or one step if that takes longer
 FIRST_RETRY, LONGEST_RETRY = 10.0, 120.0  # seconds until all threads are tried again
 GAIN = 1.1  # how much faster all threads must be to stay
 
@@ -60,7 +59,7 @@ class Threads:
         self._steps += 1
         self._seconds += now - self._started
         self._computing_seconds += self._computing() - self._computed
-        if self._seconds < WINDOW_SECONDS or self._steps < WINDOW_STEPS:
+        if self._seconds < WINDOW_SECONDS:
             return False
         before = self.number
         self._choose(now, self._steps / self._seconds, self._computing_seconds / self._seconds)

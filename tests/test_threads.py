@@ -1,7 +1,7 @@
 import pytest
 
 from charrnn_cli import threads as module
-from charrnn_cli.threads import FIRST_RETRY, WINDOW_STEPS, Threads, blas_threads, steady_threads
+from charrnn_cli.threads import FIRST_RETRY, Threads, blas_threads, steady_threads
 
 
 class Machine:
@@ -76,14 +76,14 @@ def test_a_single_core_changes_nothing():
     assert machine.changes == []
 
 
-@pytest.mark.parametrize("seconds", [0.001, 20.0])
-def test_a_change_needs_several_steps(seconds):
+@pytest.mark.parametrize(("seconds", "steps"), [(0.001, 500), (0.1, 5), (20.0, 1)])
+def test_a_change_needs_half_a_second_or_one_step(seconds, steps):
     machine = Machine()
     for count in range(1, 2000):  # noqa: B007
         machine.run(seconds, step={2: seconds, 1: seconds}, share={2: 0.1, 1: 0.1})
         if machine.changes:
             break
-    assert WINDOW_STEPS <= count < 2000
+    assert count == pytest.approx(steps, abs=1)
 
 
 def test_reset_goes_back_to_all_threads():
