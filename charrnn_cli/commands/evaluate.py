@@ -1,6 +1,6 @@
 """charrnn evaluate: how well a model predicts a text."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from charrnn_cli.commands.options import (
     ThreadsOption,
 )
 from charrnn_cli.config import MODEL, OUTPUT, TEXT, Documents, EngineName
+from charrnn_cli.errors import UsageError
 
 LIKE_TRAINING = "[default: as for the model's own text]"
 
@@ -78,6 +79,18 @@ def evaluate(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    per_token: Annotated[
+        bool,
+        typer.Option(
+            "--per-token",
+            help="Print surprisal, entropy and rank of each token, the first one too, as tab-separated values.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    per_word: Annotated[
+        bool,
+        typer.Option("--per-word", help="The same for each word, with its end.", rich_help_panel=OUTPUT),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score a text with a model: loss, bits per character, perplexity.
@@ -88,30 +101,36 @@ def evaluate(
     charrnn evaluate
     charrnn evaluate --model anna chapter.txt
     charrnn evaluate --model anna --per-line letter.txt | sort -rn | head
+    charrnn evaluate --model anna --per-word letter.txt > words.tsv
     """
+    asked = [name for name, given in (("line", per_line), ("token", per_token), ("word", per_word)) if given]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(f'`per_{name}`' for name in asked)} are different outputs. Choose one.")
     from charrnn_cli.generation.evaluation import evaluate as score
+    from charrnn_cli.generation.evaluation import surprisals
     from charrnn_cli.generation.model import load
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console
     from charrnn_cli.terminal.scores import print_json, print_score
+    from charrnn_cli.terminal.surprisals import print_json_rows, print_table
 
     loaded = load(model, checkpoint=checkpoint, engine=engine)
+    settings: dict[str, Any] = {
+        **{"split": split, "encoding": encoding, "documents": documents, "field": field, "unknown": unknown},
+        **{"gpu": gpu, "cpu": cpu, "device": device, "threads": threads},
+    }
+    if per_token or per_word:
+        rows = surprisals(loaded, files or (), per_word=per_word, **settings)
+        (print_json_rows if as_json else print_table)(rows)
+        return
     with WorkBar(new_console()) as bar:
         scored = score(
             loaded,
             files or (),
-            split=split,
-            encoding=encoding,
-            documents=documents,
-            field=field,
-            unknown=unknown,
             exact=exact,
-            gpu=gpu,
-            cpu=cpu,
-            device=device,
-            threads=threads,
             per_line=per_line,
             progress=lambda share: bar.show("scoring", share, 1.0),
+            **settings,
         )
     text = ", ".join(files) if files else f"{split or 'test'} split of {loaded.run.folder}"
     if as_json:

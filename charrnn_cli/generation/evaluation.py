@@ -1,6 +1,6 @@
 """How well a model predicts files, a split of its own text, or a text in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,13 +9,22 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.model import Model, load
 from charrnn_cli.generation.reading import ReadProgress, ignore_progress
 from charrnn_cli.generation.results import TextScore
-from charrnn_cli.generation.scoring_input import Split, read_files, read_split_of, read_string
+from charrnn_cli.generation.scoring_input import (
+    Split,
+    file_parts,
+    parts_of_split,
+    read_files,
+    read_split_of,
+    read_string,
+)
 from charrnn_cli.runs.folders import RUNS, Run
 from charrnn_cli.setting import check_choice
 
 if TYPE_CHECKING:
     import torch
 
+    from charrnn_cli.generation.surprisal import TokenSurprisal
+    from charrnn_cli.generation.word_surprisal import WordSurprisal
     from charrnn_cli.text.scorable import ScorableText
 
 Unscorable = Literal["error", "skip"]  # what to do with tokens that the model does not know, if it has no <unk>
@@ -67,6 +76,46 @@ def evaluate(
         else:
             text = read_split_of(model.run, split or "test", model.vocabulary, per_line)
         return _score(model, text, place, exact, engine, threads or model.threads, progress=progress)
+
+
+def surprisals(
+    model: Model,
+    files: Sequence[str] = (),
+    *,
+    per_word: bool = False,
+    split: Split | None = None,
+    encoding: str | None = None,
+    documents: Documents | None = None,
+    field: str | None = None,
+    unknown: Unscorable = "error",
+    gpu: bool = False,
+    cpu: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Iterator["TokenSurprisal | WordSurprisal"]:
+    """The surprisal of each token, or of each word, of files or of a `split`; the arguments are those of `evaluate`.
+
+    The text is read as the surprisals are taken, in one pass, and each document starts from the initial state. Raises
+    the same as `evaluate`.
+    """
+    _check(files, split, documents, field, unknown)
+    from charrnn_cli.generation.scoring import scoring_device, scoring_network  # loads torch
+    from charrnn_cli.generation.surprisal import Predictor, surprisal_steps, token_surprisals
+    from charrnn_cli.generation.word_surprisal import word_surprisals
+    from charrnn_cli.network.memory import memory_errors
+
+    place = scoring_device(model.engine_name, gpu or model.gpu, cpu, device or model.device)
+    network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads)
+    marks = dict(model.vocabulary.marks)
+    if files:
+        given = {"encoding": encoding, "documents": documents, "field": field}
+        changes = {name: value for name, value in given.items() if value is not None}
+        parts = file_parts(files, model.stored, marks, unknown, **changes)
+    else:
+        parts = parts_of_split(model.run, split or "test", model.vocabulary)
+    with memory_errors("Pass `cpu`."):
+        text = surprisal_steps(Predictor(network, model.vocabulary, place, watched), parts, model.vocabulary)
+        yield from word_surprisals(text, model.vocabulary, marks) if per_word else token_surprisals(text)
 
 
 def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> TextScore:

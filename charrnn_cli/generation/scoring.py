@@ -23,7 +23,7 @@ from charrnn_cli.network.model import HiddenState, trained_model
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.text.scorable import ScorableText
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.threads import blas_threads, steady_threads
+from charrnn_cli.threads import Threads, blas_threads, steady_threads
 
 
 class EngineNetwork:
@@ -80,8 +80,7 @@ def score_text(
     RunError if the weights are corrupt.
     """
     started = time.perf_counter()
-    network, name = _network(model, device, engine, threads)
-    watched = watched_threads(device, threads) if name == "torch" else steady_threads()
+    network, name, watched = scoring_network(model, device, engine, threads)
     token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines or each_token else None
     warm_up = None if exact else LONG_WARM_UP
     result = yield from score_streams(network, text.ids, device, warm_up, token_losses, threads=watched)
@@ -102,14 +101,16 @@ def score_text(
     )
 
 
-def _network(model: StoredModel, device: torch.device, engine: EngineName, threads: int | None) -> tuple[Network, str]:
-    """What computes the logits, and its name."""
+def scoring_network(
+    model: StoredModel, device: torch.device, engine: EngineName, threads: int | None
+) -> tuple[Network, str, Threads]:
+    """What computes the logits, its name, and the threads that it is told to use."""
     if engine in ("auto", "torch"):
-        return trained_model(model.settings, model.weights, device), "torch"
+        return trained_model(model.settings, model.weights, device), "torch", watched_threads(device, threads)
     stepping = load_engine(model, engine, threads=threads)
     if isinstance(stepping, NumpyEngine):
         stepping.threads = blas_threads(threads)
-    return EngineNetwork(stepping, len(model.vocabulary)), stepping.name
+    return EngineNetwork(stepping, len(model.vocabulary)), stepping.name, steady_threads()
 
 
 def _token_scores(

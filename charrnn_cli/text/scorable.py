@@ -1,8 +1,9 @@
 """A text in the form that scoring needs: ids, the number of characters, lines, and the number of unknown tokens."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,15 @@ from charrnn_cli.text.vocabulary import EOD, Vocabulary
 
 DECODED_TOKENS = 1 << 16  # number of ids that are decoded in one piece
 NAMED_TOKENS = 5  # number of unknown tokens that a message names
+NO_TOKEN = -1  # the id of the end of a document if the vocabulary has no token for it
+
+
+class TokenPart(NamedTuple):
+    """A part of a text: its tokens in the form of the vocabulary, their ids, and the number of tokens left out."""
+
+    tokens: list[str]
+    ids: NDArray[np.int32]
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,8 @@ def read_split(ids: TokenIds, vocabulary: Vocabulary, by_line: bool, characters:
     """
     joiner = tokenizer_of(vocabulary).joiner()
     collector = _Collector(vocabulary, joiner, by_line)
-    for start in range(0, len(ids), DECODED_TOKENS):
-        piece = ids[start : start + DECODED_TOKENS]
-        collector.add(vocabulary.decode(piece.tolist()), piece.astype(np.int32))
+    for part in split_parts(ids, vocabulary):
+        collector.add(part.tokens, part.ids)
     text = collector.finish()
     if characters is None:
         return text
@@ -65,37 +74,59 @@ def read_text(
     by_line: bool,
     needs_records: bool = False,
 ) -> ScorableText:
-    """Files in the tokens of `vocabulary`, for a model whose own text was read with `settings`.
-
-    A model that learned from records also reads plain text, unless `needs_records` is set. A token that the vocabulary
-    does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is set, and an error otherwise.
-    Raises TextError, DiskError.
-    """
+    """Files in the tokens of `vocabulary`, as `text_parts` reads them. Raises TextError, DiskError."""
     marks = dict(vocabulary.marks)  # grows by the marks that only this text has
     joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
     collector = _Collector(vocabulary, joiner, by_line)
     skipped = 0
-    with other_advice("Choose its encoding, for example `encoding=cp1252` or `encoding=utf-16`."):
-        read = partial(document_chunks if needs_records else chunks_for_model, settings=settings)
-        for tokens in _tokens(sources, vocabulary, read, marks):
-            known = tokens if vocabulary.unknown is not None else _known(tokens, vocabulary, skip_unknown)
-            ids = [vocabulary.ids.get(token, vocabulary.unknown or 0) for token in known]
-            collector.add(known, np.array(ids, np.int32))
-            skipped += len(tokens) - len(known)
+    for part in text_parts(sources, vocabulary, settings, skip_unknown, marks, needs_records):
+        collector.add(part.tokens, part.ids)
+        skipped += part.skipped
     text = collector.finish()
     return replace(text, unknown=text.unknown + skipped)
 
 
-def _known(tokens: list[str], vocabulary: Vocabulary, skip_unknown: bool) -> list[str]:
-    """The tokens that the vocabulary has. Raises TextError if it lacks some and they are not skipped."""
-    positions = vocabulary.lacks(tokens)
-    if positions and not skip_unknown:
-        unknown = list(dict.fromkeys(tokens[position] for position in positions))
+def split_parts(ids: TokenIds, vocabulary: Vocabulary) -> Iterator[TokenPart]:
+    """A split of a prepared text, part by part. Raises RunError."""
+    for start in range(0, len(ids), DECODED_TOKENS):
+        part = ids[start : start + DECODED_TOKENS]
+        yield TokenPart(vocabulary.decode(part.tolist()), part.astype(np.int32))
+
+
+def text_parts(
+    sources: Iterable[Source],
+    vocabulary: Vocabulary,
+    settings: PrepareSettings,
+    skip_unknown: bool,
+    marks: dict[str, str],
+    needs_records: bool = False,
+    all_ends: bool = False,
+) -> Iterator[TokenPart]:
+    """Files as one text, part by part, for a model whose own text was read with `settings`.
+
+    A model that learned from records also reads plain text, unless `needs_records` is set. A token that the vocabulary
+    does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is set, and an error otherwise;
+    with `all_ends`, the end of a document is kept in any case. Adds to `marks` what punctuation tokens stand for.
+    Raises TextError, DiskError.
+    """
+    ids = vocabulary.ids | {EOD: NO_TOKEN} if all_ends and vocabulary.end is None else vocabulary.ids
+    with other_advice("Choose its encoding, for example `encoding=cp1252` or `encoding=utf-16`."):
+        read = partial(document_chunks if needs_records else chunks_for_model, settings=settings)
+        for tokens in _tokens(sources, vocabulary, read, marks):
+            known = tokens if vocabulary.unknown is not None else _known(tokens, ids, skip_unknown)
+            known_ids = np.array([ids.get(token, vocabulary.unknown or 0) for token in known], np.int32)
+            yield TokenPart(known, known_ids, len(tokens) - len(known))
+
+
+def _known(tokens: list[str], ids: Mapping[str, int], skip_unknown: bool) -> list[str]:
+    """The tokens that have an id. Raises TextError if some have none and they are not skipped."""
+    unknown = list(dict.fromkeys(token for token in tokens if token not in ids))
+    if unknown and not skip_unknown:
         raise TextError(
             f"the model does not know these parts of the text: {', '.join(map(repr, unknown[:NAMED_TOKENS]))}. To "
             "score the text without them, pass `unknown=skip`."
         )
-    return [token for token in tokens if token in vocabulary.ids] if positions else tokens
+    return [token for token in tokens if token in ids] if unknown else tokens
 
 
 def _tokens(

@@ -194,6 +194,13 @@ def word_tokenizer(
     return WhitespaceTokenizer(lowercase) if split_on == "whitespace" else WordTokenizer(lowercase, marks)
 
 
+def is_space(token: str, level: Level) -> bool:
+    """Whether a token is white space between words; at level "byte" only that of ASCII is, as it is one byte."""
+    if level == "byte":
+        return bytes.fromhex(token).isspace()
+    return level == "char" and token.isspace()
+
+
 def line_end(vocabulary: Vocabulary) -> str:
     """The token that ends a line. The vocabulary may not have it."""
     if vocabulary.level == "word":

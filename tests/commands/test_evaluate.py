@@ -206,3 +206,23 @@ def test_scoring_shows_a_progress_bar_on_a_terminal(trained, monkeypatch, engine
     screen.file = io.StringIO()
     charrnn("evaluate", "fox.txt", "--engine", engine)
     assert screen.file.getvalue() == ""
+
+
+def test_surprisals_are_a_table_or_json_from_a_file_standard_input_or_a_split(trained, folder):
+    (folder / "end.txt").write_text(TEXT[-86:])
+    table = charrnn("evaluate", "end.txt", "--per-token")
+    assert (table.exit_code, table.stderr) == (0, "")
+    header, *rows = [line.split("\t") for line in table.stdout.splitlines()]
+    assert header == ["line", "position", "token", "surprisal", "entropy", "rank", "unknown"]
+    assert len(rows) == 86
+    assert charrnn("evaluate", "-", "--per-token", stdin=TEXT[-86:].encode()).stdout == table.stdout
+    assert charrnn("evaluate", "--per-token").stdout == table.stdout
+    words = [json.loads(line) for line in charrnn("evaluate", "end.txt", "--per-word", "--json").stdout.splitlines()]
+    assert [word["word"] for word in words] == TEXT[-86:].split()
+    assert [word["line"] for word in words if word["position"] == 1] == list(range(1, len(TEXT[-86:].splitlines()) + 1))
+
+
+def test_only_one_kind_of_rows_is_printed(trained):
+    refused = charrnn("evaluate", "fox.txt", "--per-token", "--per-word")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--per-token and --per-word" in refused.stderr

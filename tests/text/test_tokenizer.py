@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn_cli.text.tokenizer import Tokenizer, WhitespaceTokenizer, tokenizer
+from charrnn_cli.text.tokenizer import Tokenizer, WhitespaceTokenizer, is_space, tokenizer
 
 
 def join(how: Tokenizer, tokens: list[str]) -> str:
@@ -68,3 +68,9 @@ def test_a_character_appears_with_its_last_byte():
 def test_the_end_of_a_document_is_a_token_without_text(how, tokens):
     assert how.split("a\0b", unfinished=True) == tokens
     assert join(how, tokens) == "ab"
+
+
+def test_white_space_is_a_token_of_characters_and_bytes():
+    assert [is_space(token, "char") for token in (" ", "\n", "\xa0", "a", "<eod>")] == [True, True, True, False, False]
+    assert [is_space(token, "byte") for token in ("20", "0a", "a0", "61")] == [True, True, False, False]
+    assert not is_space("||Return||", "word")

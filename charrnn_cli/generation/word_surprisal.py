@@ -1,0 +1,71 @@
+"""How unexpected each word of a text is, whatever the tokens of the model are.
+
+A word is what stands between white space. Its surprisal is the sum over its characters, bytes or tokens, and that of
+its end: that any white space follows. Without its end it would be the surprisal of all words that begin with it, such
+as "fell", "fellow" and "felled". The space belongs to the word before it, not to the one after it:
+
+- Oh and Schuler, Leading Whitespaces of Language Models' Subword Vocabulary Pose a Confound for Calculating Word
+  Probabilities, EMNLP 2024, arXiv 2406.10851.
+- Pimentel and Meister, How to Compute the Probability of a Word, EMNLP 2024, arXiv 2406.14561.
+
+Which white space follows, and how much of it, is layout and belongs to no word. At the end of a document white space is
+expected as anywhere else, so that the last word has an end too. The tokens of a model of words contain their end.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from charrnn_cli.generation.surprisal import SurprisalStep, TokenSurprisal
+from charrnn_cli.text.tokenizer import is_space, tokenizer
+from charrnn_cli.text.vocabulary import EOD, Vocabulary
+
+
+class WordSurprisal(NamedTuple):
+    """A word, and how unexpected it was."""
+
+    line: int  # from 1
+    position: int  # of the word in its line, from 1
+    word: str
+    surprisal: float  # of its tokens and its end, in bits
+    entropy: float  # of the prediction of its first token, in bits
+    rank: int  # the highest rank of its tokens; 1: no token was likelier anywhere in it
+    unknown: bool  # whether the model read <unk> in the place of any of its tokens
+
+
+def word_surprisals(
+    text: Iterable[SurprisalStep], vocabulary: Vocabulary, marks: Mapping[str, str]
+) -> Iterator[WordSurprisal]:
+    """The words of a text. `marks` maps punctuation tokens to their text; it may grow while the text is read."""
+    line = position = 0
+    for tokens, word, end in _words(text, vocabulary, marks):
+        first = tokens[0]
+        line, position = first.line, position + 1 if first.line == line else 1
+        surprisal = sum(token.surprisal for token in tokens) + end
+        rank = max(token.rank for token in tokens)
+        unknown = any(token.unknown for token in tokens)
+        yield WordSurprisal(line, position, word, surprisal, first.entropy, rank, unknown)
+
+
+def _words(
+    text: Iterable[SurprisalStep], vocabulary: Vocabulary, marks: Mapping[str, str]
+) -> Iterator[tuple[list[TokenSurprisal], str, float]]:
+    """The tokens of each word, the word, and the surprisal of its end."""
+    new_joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner
+    joiner, tokens, word = new_joiner(), list[TokenSurprisal](), ""
+    for token, end in text:
+        piece = joiner.end() if token is None else joiner.add(token.token)
+        ends_word = token is None or _is_space(token.token, piece, vocabulary)
+        if ends_word or piece.startswith(" "):
+            if tokens:
+                yield tokens, word + (piece.strip() if ends_word else ""), end
+            tokens, word = [], ""
+        if token is None:
+            joiner = new_joiner()
+        elif not ends_word:
+            tokens.append(token)
+            word += piece.removeprefix(" ")
+
+
+def _is_space(token: str, text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a token only separates words; `text` is what it stands for."""
+    return token == EOD or is_space(token, vocabulary.level) or (vocabulary.level == "word" and text.isspace())
