@@ -1,4 +1,4 @@
-"""What a model remembers of a text: it can be continued any number of times, and stored."""
+"""What a model remembers of a text: a state that can be stored, and continued any number of times."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 
 from charrnn_cli.errors import UsageError
 
-RECENT_TOKENS = 4096  # at the end of a text: they decide how the text after it is joined, and count as repeated
+RECENT_TOKENS = 4096  # at the end of a text: the next text is joined to them, and the repetition penalty sees them
 STATE_FORMAT = "charrnn state 1"  # the number grows with each change of the format
 NUMBERS = np.dtype("<f4")  # of the hidden state in bytes
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a model remembers of a text that it has read. Nothing changes it, so many texts can continue it.
+    """What a model remembers of a text that it has read. It never changes, so any number of texts can start from it.
 
-    It belongs to one model, and to every engine of that model. It does not contain the text.
+    It works with every engine, but only with the model that made it. It contains the last 4,096 tokens, but not the
+    text before them.
     """
 
     hidden: NDArray[np.float32] = field(repr=False)  # (N,), before the last token; N numbers for all layers
-    last: int  # the id of the last token, which the model reads next; for no text the token that comes before a text
-    recent: tuple[int, ...] = field(repr=False)  # the ids of the last tokens, at most `RECENT_TOKENS`
+    last: int  # the id of the last token, which the model reads next; for an empty text, that of `first_token`
+    recent: tuple[int, ...] = field(repr=False)  # the ids of the last tokens, up to `RECENT_TOKENS`
     model: str  # SHA-256 of the weights; empty for a model that was never stored
 
     def __post_init__(self) -> None:
@@ -36,21 +37,21 @@ class State:
         return hash(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The state as bytes: 4 for each number of the hidden state, and 1 to 5 for each of the last tokens."""
+        """The state as bytes: 4 bytes for each number of the hidden state, and 1 to 5 for each of the last tokens."""
         content = (self.model, self.last, self.recent, self.hidden.astype(NUMBERS).tobytes())
         packed = msgspec.msgpack.encode(content)
         return msgspec.msgpack.encode((STATE_FORMAT, hashlib.sha256(packed).digest(), packed))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "State":
-        """The state that `to_bytes` turned into bytes. Nothing in them is run.
+        """The state from the bytes that `to_bytes` returned. They contain no code, so a stranger's are safe to read.
 
-        Raises UsageError for other bytes, damaged ones, and those of another version.
+        Raises UsageError for bytes that are damaged, of another version, or not a state.
         """
         try:
             format, checksum, packed = msgspec.msgpack.decode(data, type=tuple[str, bytes, bytes])
-        except msgspec.DecodeError as error:
-            raise UsageError("these bytes are not a state. Pass what `State.to_bytes` returned.") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError("these bytes are not a state. Pass the bytes that `State.to_bytes` returned.") from error
         if format != STATE_FORMAT:
             raise UsageError(f"these bytes have the format {format!r}; this version reads only {STATE_FORMAT!r}.")
         if checksum != hashlib.sha256(packed).digest():

@@ -3,7 +3,7 @@ import dataclasses
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn_cli.errors import UsageError
@@ -53,6 +53,7 @@ def test_other_bytes_are_an_error(data):
         State.from_bytes(data)
 
 
+@example(position=2, change=128)  # not UTF-8
 @given(st.integers(0, len(STATE.to_bytes()) - 1), st.integers(1, 255))
 def test_each_damaged_byte_is_an_error(position, change):
     data = bytearray(STATE.to_bytes())
