@@ -27,7 +27,8 @@ else:
         return True
 
 
-MARK = b"charrnn"  # the content of our lock files; others may have the same name
+# The content of our lock files; others may have the same name. A process killed before it wrote it left an empty file.
+MARK = b"charrnn"
 FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
 
 
@@ -69,7 +70,7 @@ def take_over(path: Path) -> int | None:
     except OSError:  # the file of another user, or not a file
         return None
     try:
-        if try_lock(descriptor) and os.read(descriptor, len(MARK) + 1) == MARK:
+        if try_lock(descriptor) and os.read(descriptor, len(MARK) + 1) in (MARK, b""):
             return descriptor
     except OSError:  # the file system has no locks
         pass

@@ -80,3 +80,10 @@ def test_a_folder_is_locked_once(folder, monkeypatch, folders_can_be_locked):
 def test_the_lock_file_of_another_program_is_left_alone(folder):
     (folder / "a.lock").write_bytes(b"charrnn 4711")
     assert take_over(folder / "a.lock") is None
+
+
+def test_the_empty_file_of_a_process_that_was_killed_as_it_made_a_lock_is_taken_over(folder):
+    (folder / "a.lock").touch()
+    descriptor = take_over(folder / "a.lock")
+    assert descriptor is not None
+    os.close(descriptor)
