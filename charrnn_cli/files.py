@@ -177,8 +177,9 @@ def _leftovers(folder: Path, name: str | None, *endings: str) -> list[tuple[Path
 def _owner_ended(leftover: Path) -> Iterator[bool]:
     """Whether the process that made `leftover` has ended. Then its lock is held for the block, and removed after it."""
     lock = leftover.with_suffix(LOCK)
+    guards_nothing = not any(lock.with_suffix(ending).exists() for ending in (TEMPORARY, REPLACED))
     try:
-        descriptor = take_over(lock)
+        descriptor = take_over(lock, may_be_empty=guards_nothing)
     except FileNotFoundError:  # made by release 0.1, or its owner just removed it
         yield True
         return

@@ -27,8 +27,7 @@ else:
         return True
 
 
-# The content of our lock files; others may have the same name. A process killed before it wrote it left an empty file.
-MARK = b"charrnn"
+MARK = b"charrnn"  # the content of our lock files; others may have the same name
 FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
 
 
@@ -58,11 +57,13 @@ def new_lock(path: Path) -> int | None:
     return None
 
 
-def take_over(path: Path) -> int | None:
+def take_over(path: Path, may_be_empty: bool = False) -> int | None:
     """Locks the lock file that a process left. None if that process still runs, or if the file is not ours.
 
-    Raises FileNotFoundError if there is no such file.
+    A process that was killed just after it made the file left it empty. Raises FileNotFoundError if there is no such
+    file.
     """
+    marks = (MARK, b"") if may_be_empty else (MARK,)
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -70,7 +71,7 @@ def take_over(path: Path) -> int | None:
     except OSError:  # the file of another user, or not a file
         return None
     try:
-        if try_lock(descriptor) and os.read(descriptor, len(MARK) + 1) in (MARK, b""):
+        if try_lock(descriptor) and os.read(descriptor, len(MARK) + 1) in marks:
             return descriptor
     except OSError:  # the file system has no locks
         pass

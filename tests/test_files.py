@@ -191,6 +191,12 @@ def test_writing_a_file_removes_what_killed_processes_left_beside_it(folder):
     assert names(folder) == {"a", *not_ours}
 
 
+def test_an_empty_lock_file_that_guards_nothing_is_removed(folder):
+    (folder / ".a.00c0ffee.lock").touch()
+    remove_leftovers(folder)
+    assert names(folder) == set()
+
+
 def test_a_temporary_name_is_locked_for_its_block_only(folder):
     with temporary_beside(folder / "a") as temporary:
         temporary.touch()

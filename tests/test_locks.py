@@ -84,6 +84,7 @@ def test_the_lock_file_of_another_program_is_left_alone(folder):
 
 def test_the_empty_file_of_a_process_that_was_killed_as_it_made_a_lock_is_taken_over(folder):
     (folder / "a.lock").touch()
-    descriptor = take_over(folder / "a.lock")
+    assert take_over(folder / "a.lock") is None
+    descriptor = take_over(folder / "a.lock", may_be_empty=True)
     assert descriptor is not None
     os.close(descriptor)
