@@ -11,8 +11,22 @@ Importing it loads nothing else. Each public name is imported when it is first u
 TYPE_CHECKING = False  # as typing has it, whose import would take most of the time
 
 if TYPE_CHECKING:
-    from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings
-    from charrnn_cli.errors import CharrnnError, DeviceError, DiskError, RunError, TextError, UsageError
+    from charrnn_cli.config import (
+        ModelSettings,
+        PrepareSettings,
+        SamplingSettings,
+        SelectionSettings,
+        TrainingSettings,
+    )
+    from charrnn_cli.errors import (
+        CharrnnError,
+        DeviceError,
+        DiskError,
+        RunError,
+        SelectionError,
+        TextError,
+        UsageError,
+    )
     from charrnn_cli.generation.evaluation import evaluate
     from charrnn_cli.generation.model import Model, load
     from charrnn_cli.generation.results import LineScore, Prediction, Text, TextScore, TokenScore
@@ -24,8 +38,8 @@ if TYPE_CHECKING:
     from charrnn_cli.training.trainer import Started, train
 
 MODULES = {
-    "config": ("ModelSettings", "PrepareSettings", "SamplingSettings", "TrainingSettings"),
-    "errors": ("CharrnnError", "DeviceError", "DiskError", "RunError", "TextError", "UsageError"),
+    "config": ("ModelSettings", "PrepareSettings", "SamplingSettings", "SelectionSettings", "TrainingSettings"),
+    "errors": ("CharrnnError", "DeviceError", "DiskError", "RunError", "SelectionError", "TextError", "UsageError"),
     "generation.evaluation": ("evaluate",),
     "generation.model": ("Model", "load"),
     "generation.results": ("LineScore", "Prediction", "Text", "TextScore", "TokenScore"),
@@ -56,6 +70,8 @@ __all__ = [
     "RunError",
     "SamplingSettings",
     "Saved",
+    "SelectionError",
+    "SelectionSettings",
     "Started",
     "State",
     "Text",

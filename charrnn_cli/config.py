@@ -34,12 +34,13 @@ BY_PRESET = "set by the preset"  # the default of settings that presets choose
 # The groups of options in the help, in the order in which the help shows them.
 RUN, TEXT, VOCABULARY, SPLITS = "Run and time", "Text", "Vocabulary", "Splits"
 NETWORK, REGULARIZATION, OPTIMIZER = "Network", "Regularization", "Optimizer and schedule"
-PRIME, LENGTH, CHOICE, TEXTS = "Prime", "Length and end", "Choice of the next token", "Number of texts"
+PRIME, LENGTH, CHOICE = "Prime", "Length and end", "Choice of the next token"
+TEXTS, SELECTION = "Number of texts", "Texts to keep"
 MODEL, DEVICE, CHECKPOINTS, OUTPUT = "Model", "Device", "Checkpoints", "Output"
 ADDRESS, LIMITS = "Address and access", "Limits"
 GROUPS = (
     *(RUN, TEXT, VOCABULARY, SPLITS, NETWORK, REGULARIZATION, OPTIMIZER),
-    *(PRIME, LENGTH, CHOICE, TEXTS, ADDRESS, LIMITS, MODEL, DEVICE, CHECKPOINTS, OUTPUT),
+    *(PRIME, LENGTH, CHOICE, TEXTS, SELECTION, ADDRESS, LIMITS, MODEL, DEVICE, CHECKPOINTS, OUTPUT),
 )
 
 
@@ -264,6 +265,35 @@ class SamplingSettings(Checked):
         for name in ("ban", "allow_only", "stop"):
             if "" in getattr(self, name):
                 raise UsageError(f"`{name}` must not contain an empty text.")
+
+
+@dataclass(frozen=True)
+class SelectionSettings(Checked):
+    """Which texts are kept. A text is judged with its prime; for each that is refused, another one is written."""
+
+    novel: bool = setting(False, "Keep no text that is a line or document of the training text.", SELECTION)
+    unique: bool = setting(False, "Keep no text twice.", SELECTION)
+    starts_with: str | None = setting(None, "Keep only texts that start with this.", SELECTION, shown="any")
+    contains: tuple[str, ...] = setting(
+        (), "Keep only texts that contain this. Repeatable; a text must contain all.", SELECTION, shown="any"
+    )
+    max_length: int | None = setting(
+        None, "Keep only texts of at most this many characters.", SELECTION, "[1, inf)", "no limit"
+    )
+    validate: str | None = setting(
+        None,
+        "Keep only texts that this command accepts: it reads one on standard input and ends with exit code 0.",
+        SELECTION,
+        shown="none",
+    )
+    tries: int = setting(100, "Write at most this many texts for each that is kept.", SELECTION, "[1, inf)")
+
+    def check(self) -> None:
+        for name in ("starts_with", "validate"):
+            if getattr(self, name) == "":
+                raise UsageError(f"`{name}` must not be empty. Leave it out to keep all texts.")
+        if "" in self.contains:
+            raise UsageError("`contains` must not contain an empty text.")
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ CharrnnError            exit code 1
 ├── TextError           a text that is unreadable or too short
 ├── RunError            a run, model or checkpoint that is missing or damaged, or that would be overwritten
 ├── DiskError           a file that the operating system did not let us read or write
-└── DeviceError         a GPU that was asked for but cannot be used, or is out of memory
+├── DeviceError         a GPU that was asked for but cannot be used, or is out of memory
+└── SelectionError      too few texts that meet the conditions
 
 The library raises them; the command line catches them once. Any other exception is a bug and keeps its traceback.
 A message names settings in backticks (`top_p`, `restart=True`); the command line turns those into flags.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,14 @@ class DiskError(CharrnnError):
 
 class DeviceError(CharrnnError):
     """A device that was asked for but cannot be used, or that is out of memory."""
+
+
+class SelectionError(CharrnnError):
+    """Too few of the written texts met the conditions. `texts` has those that did."""
+
+    def __init__(self, message: str, texts: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.texts = tuple(texts)
 
 
 class CharrnnWarning(UserWarning):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings
+from charrnn_cli.config import ModelSettings, PrepareSettings, SamplingSettings, SelectionSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.setting import settings_from
 
@@ -39,6 +39,10 @@ from charrnn_cli.setting import settings_from
         (SamplingSettings, {"temperature": math.nan}, "nan"),
         (SamplingSettings, {"length": -1}, "`length"),
         (SamplingSettings, {"top_n": -1}, "`top_n"),
+        (SelectionSettings, {"max_length": 0}, "`max_length"),
+        (SelectionSettings, {"contains": ("a", "")}, "`contains"),
+        (SelectionSettings, {"validate": ""}, "`validate"),
+        (SelectionSettings, {"tries": 0}, "`tries"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(kind, bad, named):
@@ -46,7 +50,9 @@ def test_a_value_that_cannot_be_is_named(kind, bad, named):
         kind(**bad)
 
 
-@pytest.mark.parametrize("kind", [PrepareSettings, ModelSettings, TrainingSettings, SamplingSettings])
+@pytest.mark.parametrize(
+    "kind", [PrepareSettings, ModelSettings, TrainingSettings, SamplingSettings, SelectionSettings]
+)
 def test_every_setting_has_a_help_text_and_a_group(kind):
     for one in dataclasses.fields(kind):
         assert one.metadata["help"].endswith("."), one.name

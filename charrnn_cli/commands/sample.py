@@ -1,11 +1,12 @@
 """charrnn sample: writes new text with a model."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from charrnn_cli.commands.flags import flag
+from charrnn_cli.commands.flags import as_flags, flag
 from charrnn_cli.commands.options import (
     CheckpointOption,
     DeviceOption,
@@ -15,13 +16,22 @@ from charrnn_cli.commands.options import (
     ThreadsOption,
     with_settings,
 )
-from charrnn_cli.config import OUTPUT, PRIME, TEXTS, SamplingSettings, Unknown
+from charrnn_cli.config import OUTPUT, PRIME, TEXTS, SamplingSettings, SelectionSettings, Unknown
+from charrnn_cli.setting import defaults
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+IN_TURNS = (
+    "--interactive writes one text in turns, in a terminal. Leave out --num, --best-of, --json, --output, --prime -, "
+    "--check-copies, --copies-from, --temperatures, and the options that refuse texts."
+)
+NO_RECORDS = "--logprobs adds to the records of --json. Add --json, or leave out --logprobs."
+TWO_PRIMES = "--prime and --prime-file both give a prime. Leave one of them out."
+TWO_TEMPERATURES = "--temperature and --temperatures both give temperatures. Leave one of them out."
 
-@with_settings(SamplingSettings)
+
+@with_settings(SamplingSettings, SelectionSettings)
 def sample(
     prime: Annotated[
         str | None,
@@ -45,7 +55,8 @@ def sample(
         bool,
         typer.Option(
             "--escapes",
-            help=r"Read escapes such as \n, \x41 and \u00e9 in --prime, --separator, --stop, --ban and --allow-only.",
+            help=r"Read escapes such as \n, \x41 and \u00e9 in --prime, --separator, --stop, --ban, --allow-only, "
+            "--starts-with and --contains.",
             rich_help_panel=PRIME,
         ),
     ] = False,
@@ -58,6 +69,14 @@ def sample(
         typer.Option(
             metavar="N",
             help="Write N texts and print only the likeliest per token, as many as --num says.  [default: --num]",
+            rich_help_panel=TEXTS,
+        ),
+    ] = None,
+    temperatures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Write --num texts with each of several temperatures, such as 0.5,0.8,1.1, and label them.",
             rich_help_panel=TEXTS,
         ),
     ] = None,
@@ -108,7 +127,8 @@ def sample(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Look for copied passages in this text instead, for a model without its training text. Repeatable.",
+            help="Look in this text instead, for a model without its training text: for the texts of --novel, else for "
+            "copied passages. Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -135,28 +155,29 @@ def sample(
     charrnn sample --model anna --length 2000 --temperature 0.8 --min-p 0.05 > chapter.txt
     charrnn sample --model shakespeare --prime "ROMEO:" --lines 8 --num 3
     charrnn sample --prime-file letter.txt --stop "Yours" --best-of 10
+    charrnn sample --model names --num 50 --novel --unique --max-length 12
     charrnn sample --interactive
     """
-    from charrnn_cli.errors import UsageError
     from charrnn_cli.generation.escapes import unescape
     from charrnn_cli.generation.model import check_texts, random_seed, sampling_settings
+    from charrnn_cli.generation.selection import split_settings
 
-    if interactive and (num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from):
-        raise UsageError(
-            "--interactive writes one text in turns, in a terminal. Leave out --num, --best-of, --json, --output, "
-            "--prime -, --check-copies and --copies-from."
-        )
-    if logprobs and not as_json:
-        raise UsageError("--logprobs adds to the records of --json. Add --json, or leave out --logprobs.")
-    if prime is not None and prime_file is not None:
-        raise UsageError("--prime and --prime-file both give a prime. Leave one of them out.")
+    lists_texts = num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from or temperatures
+    conflicts: dict[str, object] = {
+        IN_TURNS: interactive and (lists_texts or any(map(settings.get, defaults(SelectionSettings)))),
+        NO_RECORDS: logprobs and not as_json,
+        TWO_PRIMES: prime is not None and prime_file is not None,
+        TWO_TEMPERATURES: temperatures is not None and "temperature" in settings,
+    }
+    _check(conflicts)
     file = "-" if prime == "-" else prime_file
     if escapes:
         prime = prime and unescape("prime", prime)
         separator = separator and unescape("separator", separator)
-        for name in ("ban", "allow_only", "stop"):
-            settings[name] = [unescape(name, text) for text in settings.get(name, ())]
-    sampling = sampling_settings(settings)
+        settings.update(_unescaped(settings))
+    writing, conditions = split_settings(settings)
+    sampling = sampling_settings(writing)
+    steps = [sampling] if temperatures is None else _steps(sampling, temperatures)
     check_texts(num, best_of, seed)
     seed = random_seed() if seed is None else seed
     if output is not None:
@@ -166,7 +187,7 @@ def sample(
 
     from charrnn_cli.generation.model import load
     from charrnn_cli.machine import keep_freed_memory
-    from charrnn_cli.terminal.samples import JsonOutput, TextOutput, out_stream, print_texts, reading_bar
+    from charrnn_cli.terminal.samples import JsonOutput, Output, TextOutput, out_stream, print_texts, reading_bar
 
     keep_freed_memory()
     loaded = load(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
@@ -175,9 +196,7 @@ def sample(
     for name, tokens in loaded.check(sampling).items():
         unknown_names = ", ".join(map(repr, tokens))
         typer.echo(f"{flag(name)}: the model does not know {unknown_names} and never writes it", err=True)
-    colors = None if color == "none" or output is not None or as_json else _color_console()
-    if color == "surprise" and colors is None:
-        typer.echo("--color surprise: the output is not a terminal with colors, so the text stays plain", err=True)
+    colors = None if color == "none" else _color_console(plain=output is not None or as_json)
     typer.echo(f"{loaded.description}; --seed {seed}", err=True)
     if interactive:
         from charrnn_cli.generation.conversation import Conversation
@@ -185,22 +204,64 @@ def sample(
 
         converse(Conversation(loaded, sampling, seed, unknown), text, colors)
         return
-    original = loaded.original(copies_from) if check_copies or copies_from else None
+    selection = loaded.selection(conditions, copies_from)
+    original = loaded.original(copies_from) if check_copies or (copies_from and not conditions.novel) else None
     with reading_bar(len(encoded.ids)) as progress:
         state = loaded.read_prime(encoded, progress=progress)
     if separator is None and not loaded.writes_lines:
         separator = "---"
-    scored = as_json or colors is not None
-    shown = loaded.shown_prime(encoded, sampling)
-    texts = loaded.write(state, sampling, seed=seed, num=num, best_of=best_of, scored=scored, prime=shown)
+    scored, shown = as_json or colors is not None, loaded.shown_prime(encoded, sampling)
+    write = partial(loaded.write, state, seed=seed, num=num, best_of=best_of, scored=scored, prime=shown)
     with out_stream(output) as stream:
+        out: Output = TextOutput(stream, separator, not no_echo, raw, colors, original)
         if as_json:
-            print_texts(texts, JsonOutput(stream, loaded.run.name, seed, original, logprobs))
-        else:
-            print_texts(texts, TextOutput(stream, separator, not no_echo, raw, colors, original))
+            out = JsonOutput(stream, loaded.run.name, seed, original, logprobs)
+        labels = [step.temperature if temperatures else None for step in steps]
+        print_texts(zip(labels, (write(step, selection) for step in steps), strict=True), out)
+    if selection is not None:
+        selection.check()
+        typer.echo(as_flags(selection.summary), err=True)
 
 
-def _color_console() -> "Console | None":
+def _check(conflicts: dict[str, object]) -> None:
+    """Raises UsageError with the first message that applies."""
+    from charrnn_cli.errors import UsageError
+
+    for message, applies in conflicts.items():
+        if applies:
+            raise UsageError(message)
+
+
+def _unescaped(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that may have escapes, with the characters in their place. Raises UsageError."""
+    from charrnn_cli.generation.escapes import unescape
+
+    lists = {name: settings[name] for name in ("ban", "allow_only", "stop", "contains") if name in settings}
+    found: dict[str, Any] = {name: [unescape(name, text) for text in texts] for name, texts in lists.items()}
+    if "starts_with" in settings:
+        found["starts_with"] = unescape("starts_with", settings["starts_with"])
+    return found
+
+
+def _steps(sampling: SamplingSettings, temperatures: str) -> list[SamplingSettings]:
+    """The settings for each of several temperatures. Raises UsageError."""
+    from charrnn_cli.errors import UsageError
+    from charrnn_cli.generation.sampling import ladder
+
+    try:
+        numbers = [float(number) for number in temperatures.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"--temperatures must be numbers with commas between them, such as 0.5,0.8,1.1, got {temperatures!r}."
+        ) from error
+    return ladder(sampling, numbers)
+
+
+def _color_console(plain: bool) -> "Console | None":
+    """A terminal with colors. If the output is `plain`, or no such terminal, says so."""
     from charrnn_cli.terminal.colors import color_console
 
-    return color_console()
+    colors = None if plain else color_console()
+    if colors is None:
+        typer.echo("--color surprise: the output is not a terminal with colors, so the text stays plain", err=True)
+    return colors

@@ -91,6 +91,10 @@ class Engine(ABC, Generic[EngineState]):
             groups.append(self.group_sizes[index])
         return groups
 
+    def filled(self, texts: int) -> int:
+        """The number of texts, at least `texts`, that fill their groups: the others of the last group cost nothing."""
+        return sum(self.groups(texts))
+
     @abstractmethod
     def start(self, streams: int) -> EngineState:
         """The state before any token."""

@@ -3,21 +3,22 @@
 import dataclasses
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 
-from charrnn_cli.config import EngineName, SamplingSettings, Unknown
+from charrnn_cli.config import EngineName, SamplingSettings, SelectionSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.prime import EncodedPrime, encode_prime, prime_text
 from charrnn_cli.generation.reading import ReadProgress, ignore_progress, read_tokens
 from charrnn_cli.generation.results import Prediction, Text, TextScore, whole_texts
-from charrnn_cli.generation.sampling import BROKEN, allowed_tokens, probabilities, unknown_tokens
+from charrnn_cli.generation.sampling import BROKEN, allowed_tokens, ladder, probabilities, unknown_tokens
+from charrnn_cli.generation.selection import Selection, has_conditions, split_settings
 from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.network.weights import load_checked_model
@@ -25,7 +26,8 @@ from charrnn_cli.runs.folders import RUNS, Run, run_to_sample
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.setting import check_choice, defaults
 from charrnn_cli.text.copies import Original
-from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
+from charrnn_cli.text.entries import Entries
 from charrnn_cli.text.reader import read_whole_text
 from charrnn_cli.wording import check_names, network_shape
 
@@ -112,6 +114,8 @@ class Model:
         *,
         seed: int | None = None,
         best_of: int | None = None,
+        temperatures: Sequence[float] | None = None,
+        copies_from: Sequence[str] | None = None,
         scored: bool = True,
         unknown: Unknown = "error",
         **settings: Any,
@@ -120,14 +124,23 @@ class Model:
 
         With `best_of`, writes that many and gives the `num` likeliest per token, the likeliest first. Without `scored`,
         the log-probabilities are left out, which takes less time and memory. If each text is a line of a list, gives
-        `num` times `lines` texts. Raises the same as `generate`.
+        `num` times `lines` texts; with `temperatures`, that many for each. The settings of `SelectionSettings` refuse
+        texts; for `novel`, files in `copies_from` replace the training text. Raises SelectionError if too few are left,
+        and the same as `generate`.
         """
-        sampling = sampling_settings(settings)
+        writing, conditions = split_settings(settings)
+        sampling = sampling_settings(writing)
         seed = random_seed() if seed is None else seed
         check_texts(num, best_of, seed)
+        selection = self.selection(conditions, copies_from)
         state, text = self._start(prime, unknown, sampling)
-        events = self.write(state, sampling, seed=seed, num=num, best_of=best_of, scored=scored, prime=text)
-        return list(whole_texts(events, seed))
+        texts: list[Text] = []
+        for step in ladder(sampling, temperatures):
+            events = self.write(state, step, selection, seed=seed, num=num, best_of=best_of, scored=scored, prime=text)
+            texts += whole_texts(events, seed, step.temperature)
+        if selection is not None:
+            selection.check(texts)
+        return texts
 
     def best_of(
         self,
@@ -224,6 +237,7 @@ class Model:
         self,
         state: State,
         settings: SamplingSettings,
+        selection: Selection | None = None,
         *,
         seed: int,
         num: int = 1,
@@ -235,15 +249,17 @@ class Model:
 
         With `best_of`, writes that many texts and yields the `num` likeliest per token, the likeliest first. `scored`
         adds log-probabilities. Text k of a seed is the same for every `num`. If each text is a line, writes `num` times
-        the `lines` of the settings. The first piece of a text is `prime`. Raises UsageError, RunError.
+        the `lines` of the settings. The first piece of a text is `prime`. Texts that `selection` refuses are left out.
+        Raises UsageError, RunError.
         """
         if self.writes_lines and settings.lines:
             num, settings = num * settings.lines, dataclasses.replace(settings, lines=0)
         check_texts(num, best_of, seed)
         self._own(state)
         texts, scored = (num, scored) if best_of is None else (best_of, True)
-        events = write_texts(self.engine, self.vocabulary, state, settings, seed, texts, scored, prime)
-        return in_order(events) if best_of is None else likeliest(events, num)
+        write = partial(write_texts, self.engine, self.vocabulary, state, settings, seed, scored=scored, prime=prime)
+        events = in_order(write(texts)) if selection is None else selection.select(write, texts, self.engine.filled)
+        return events if best_of is None else likeliest(events, num)
 
     def check(self, settings: SamplingSettings) -> dict[str, list[str]]:
         """The tokens of `ban` and `allow_only` that the model does not know, by setting.
@@ -265,6 +281,12 @@ class Model:
             raise RunError(f"{self.run.name} comes without its training text. Pass a text: `copies_from=FILE.txt`.")
         return Original.from_split(Corpus(self.run.corpus).split("train"), self.vocabulary)
 
+    def selection(self, settings: SelectionSettings, files: Sequence[str] | None = None) -> Selection | None:
+        """What keeps texts; None if it would keep all. Raises UsageError and, if `novel`, the same as `original`."""
+        if not has_conditions(settings):
+            return None
+        return Selection(settings, Entries(self._originals(files) if settings.novel else ()))
+
     @cached_property
     def _engine(self) -> Engine[Any]:
         return load_engine(self.stored, self.engine_name, self.gpu, self.device, self.threads)
@@ -276,11 +298,17 @@ class Model:
         encoded = self.encode(prime, unknown)
         return self.read_prime(encoded), self.shown_prime(encoded, settings)
 
+    def _originals(self, files: Sequence[str] | None) -> Iterator[Original]:
+        """The texts that are not novel: those of `files`, or the one that the model was trained on, with all splits."""
+        if files or not self.run.prepared:
+            return iter([self.original(files)])
+        return (Original.from_split(Corpus(self.run.corpus).split(name), self.vocabulary) for name in SPLIT_NAMES)
+
     def _check_single(self, settings: Mapping[str, Any]) -> None:
-        """Raises UsageError if the settings ask a model of a list for several lines, each of which is a text."""
-        if self.writes_lines and sampling_settings(settings).lines > 1:
+        """Raises UsageError if each text of the model is a line, and the settings ask for several lines."""
+        if self.writes_lines and isinstance(lines := settings.get("lines"), int) and lines > 1:
             raise UsageError(
-                f"`lines={settings['lines']}` asks {self.run.name} for several texts, because each of its texts is a "
+                f"`lines={lines}` asks {self.run.name} for several texts, because each of its texts is a "
                 "line. Leave it out, or call `generate_many`."
             )
 

@@ -37,6 +37,7 @@ class Text:
     tokens: int  # number of tokens that the model wrote
     log_probability: float  # of those tokens, in nats; NaN if not scored
     scores: tuple[TokenScore, ...] = field(repr=False)  # of each of them; empty if not scored
+    temperature: float  # with which it was written
 
     def __str__(self) -> str:
         return self.prime + self.text
@@ -104,14 +105,14 @@ class Prediction(Mapping[str, float]):
         return {token: id for id, token in enumerate(self.tokens)}
 
 
-def whole_texts(events: Iterable[Piece | Sample], seed: int) -> Iterator[Text]:
-    """The texts whose events come one text after the other."""
+def whole_texts(events: Iterable[Piece | Sample], seed: int, temperature: float) -> Iterator[Text]:
+    """Makes texts from events that come one text after the other."""
     prime, pieces = "", list[str]()
     for event in events:
         if isinstance(event, Sample):
             scores = tuple(TokenScore(*score) for score in event.scores)
-            text = "".join(pieces)
-            yield Text(prime, text, event.ending, seed, event.sample, event.tokens, event.log_probability, scores)
+            text = (prime, "".join(pieces), event.ending, seed, event.sample)
+            yield Text(*text, event.tokens, event.log_probability, scores, temperature)
         elif event.prime:
             prime, pieces = event.text, []
         else:

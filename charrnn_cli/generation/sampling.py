@@ -5,8 +5,8 @@ vocabulary, W recent tokens.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -68,6 +68,15 @@ FILTERS: tuple[LogitsFilter, ...] = (
         lambda settings, allowed, logits, recent: min_p(logits, settings.min_p),
     ),
 )
+
+
+def ladder(settings: SamplingSettings, temperatures: Sequence[float] | None) -> list[SamplingSettings]:
+    """The settings with each of the temperatures; unchanged if there are none. Raises UsageError."""
+    if temperatures is None:
+        return [settings]
+    if not isinstance(temperatures, Sequence) or isinstance(temperatures, str) or not temperatures:
+        raise UsageError(f"`temperatures` must be a list of numbers, such as [0.5, 0.8, 1.1], got {temperatures!r}.")
+    return [replace(settings, temperature=temperature) for temperature in temperatures]
 
 
 def active_filters(settings: SamplingSettings, allowed: Allowed) -> list[LogitsFilter]:

@@ -49,31 +49,34 @@ def write_texts(
     samples: int = 1,
     scored: bool = False,
     prime: str = "",
+    first: int = 0,
 ) -> Iterator[Piece | Sample]:
-    """Writes several texts after a state: yields pieces of each, and a `Sample` at the end of each.
+    """Writes texts `first` to `samples` - 1 after a state: yields pieces of each, and a `Sample` at the end of each.
 
     The first piece of each text is `prime`, the text that was read. Every text has its own random numbers, which depend
     only on the seed and the number of the text. Raises UsageError if no token may be drawn, RunError if the weights are
     corrupt.
     """
     sampler = Sampler(settings, allowed_tokens(settings, vocabulary), scored)
-    first = 0
+    start = 0
     for size in engine.groups(samples):
-        numbers = range(first, min(first + size, samples))  # the last group may have fewer texts than streams
+        group, start = range(start, start + size), start + size
+        numbers = range(max(group.start, first), min(group.stop, samples))  # may be fewer than the streams of the group
+        if not numbers:
+            continue
         writers = {number: Writer(vocabulary, settings, state.recent) for number in numbers}
         for number, writer in writers.items():
             yield Piece(number, prime, prime=True)
             if writer.ending:
                 yield Sample(number, writer.ending, 0, 0.0)
-        randoms = [random_numbers(seed, number) for number in range(first, first + size)]
+        randoms = {number: random_numbers(seed, number) for number in group}
         yield from _write_group(engine, state, sampler, writers, randoms)
-        first += size
 
 
-def in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
-    """The events of the first text, then those of the second, and so on, each as early as this order allows."""
+def in_order(events: Iterable[Piece | Sample], first: int = 0) -> Iterator[Piece | Sample]:
+    """The events of text `first`, then those of the next, and so on, each as early as this order allows."""
     waiting: dict[int, list[Piece | Sample]] = {}
-    current = 0
+    current = first
     for event in events:
         waiting.setdefault(event.sample, []).append(event)
         while ready := waiting.pop(current, []):
@@ -99,11 +102,11 @@ def _write_group(
     before: State,
     sampler: Sampler,
     writers: dict[int, Writer],
-    randoms: list[np.random.Generator],
+    randoms: dict[int, np.random.Generator],
 ) -> Iterator[Piece | Sample]:
-    """Writes a group of B texts, T tokens at a time."""
+    """Writes a group of B texts, T tokens at a time. `randoms` has all numbers of the group, `writers` those needed."""
     writing = {number: writer for number, writer in writers.items() if not writer.ending}
-    first, B = min(writers), len(randoms)
+    first, B = min(randoms), len(randoms)
     T = engine.tokens_at_once(B)
     W = sampler.settings.repetition_window if sampler.settings.repetition_penalty != 1 else 0
     state = engine.repeat(engine.from_array(before.hidden[None]), B)
@@ -113,7 +116,7 @@ def _write_group(
     uniforms = np.empty((B, 0))  # (B, random numbers that are left)
     while writing:
         if uniforms.shape[1] < T:
-            uniforms = np.stack([random.random(RANDOMS_AHEAD) for random in randoms])
+            uniforms = np.stack([random.random(RANDOMS_AHEAD) for random in randoms.values()])
         block = engine.write(ids, state, recent, uniforms[:, :T], sampler)
         uniforms, state, ids = uniforms[:, T:], block.state, block.ids[:, -1]
         if W:

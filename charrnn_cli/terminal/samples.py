@@ -34,6 +34,9 @@ LONG_PRIME = 4096  # tokens from which reading shows a progress bar
 class Output(Protocol):
     """Takes the events of texts that come one after the other."""
 
+    def label(self, temperature: float) -> None:
+        """Starts the texts of one of several temperatures."""
+
     def add(self, event: Piece | Sample) -> None:
         """Shows a piece, or ends a text."""
 
@@ -41,10 +44,13 @@ class Output(Protocol):
         """Is called after the last text."""
 
 
-def print_texts(events: Iterable[Piece | Sample], output: Output) -> None:
-    """Sends all events to an output."""
-    for event in events:
-        output.add(event)
+def print_texts(steps: Iterable[tuple[float | None, Iterable[Piece | Sample]]], output: Output) -> None:
+    """Sends the events of each temperature to an output, which labels them unless the temperature is None."""
+    for temperature, events in steps:
+        if temperature is not None:
+            output.label(temperature)
+        for event in events:
+            output.add(event)
     output.end()
 
 
@@ -108,17 +114,30 @@ class TextOutput:
         self._shown = visible if stream.isatty() and not raw else str
         self._stream, self._separator, self._echo = stream, separator, echo
         self._colors, self._original = colors, original
-        self._samples: list[tuple[Sample, str]] = []  # with their texts after the prime
+        self._samples: list[tuple[str, Sample, str]] = []  # with their temperatures, and their texts after the prime
+        self._temperature = ""  # in words, if there are several
+        self._needs_separator = False
         self._prime = ""
         self._pieces: list[str] = []  # after the prime, of the text that is being written
         self._last_character = "\n"
 
+    def label(self, temperature: float) -> None:
+        self._end_line()
+        self._temperature = f"temperature {temperature:g}"
+        self._needs_separator = False
+        if self._stream.isatty():
+            line = f"\u2500\u2500 {self._temperature} ".ljust(shutil.get_terminal_size().columns, "\u2500")
+        else:
+            line = f"--- {self._temperature} ---"
+        self._stream.write(f"{line}\n")
+
     def add(self, event: Piece | Sample) -> None:
         if isinstance(event, Sample):
-            self._samples.append((event, "".join(self._pieces)))
+            self._samples.append((self._temperature, event, "".join(self._pieces)))
             self._pieces = []
+            self._needs_separator = True
             return
-        if event.prime and self._samples:
+        if event.prime and self._needs_separator:
             self._separate()
         if event.prime:
             self._prime = event.text
@@ -132,10 +151,10 @@ class TextOutput:
         if self._colors:
             self._explain_colors()
         if self._original:
-            for sample, text in self._samples:
-                number = f"sample {sample.sample + 1}: " if len(self._samples) > 1 else ""
-                copies = find_copies(text, self._original, self._prime)
-                typer.echo(number + copies_in_words(copies), err=True)
+            for temperature, sample, text in self._samples:
+                name = ", ".join(filter(None, [temperature, f"sample {sample.sample + 1}"]))
+                copies = copies_in_words(find_copies(text, self._original, self._prime))
+                typer.echo(f"{name}: {copies}" if len(self._samples) > 1 else copies, err=True)
 
     def _show(self, piece: Piece) -> None:
         self._last_character = piece.text[-1]
@@ -164,8 +183,8 @@ class TextOutput:
         from charrnn_cli.terminal.colors import legend
         from charrnn_cli.terminal.console import new_console
 
-        nats = -sum(sample.log_probability for sample, _ in self._samples)
-        tokens = sum(sample.tokens for sample, _ in self._samples)
+        nats = -sum(sample.log_probability for _, sample, _ in self._samples)
+        tokens = sum(sample.tokens for _, sample, _ in self._samples)
         new_console().print(legend(nats / max(1, tokens)))
 
 
@@ -177,8 +196,12 @@ class JsonOutput:
     ) -> None:
         self._stream, self._model, self._seed, self._original = stream, model, seed, original
         self._logprobs = logprobs
+        self._temperature: float | None = None  # of several
         self._prime = ""
         self._pieces: list[str] = []
+
+    def label(self, temperature: float) -> None:
+        self._temperature = temperature
 
     def add(self, event: Piece | Sample) -> None:
         if isinstance(event, Sample):
@@ -198,6 +221,7 @@ class JsonOutput:
             "model": self._model,
             "seed": self._seed,
             "sample": sample.sample,
+            **({} if self._temperature is None else {"temperature": self._temperature}),
             "prime": self._prime,
             "text": text,
             "tokens": sample.tokens,

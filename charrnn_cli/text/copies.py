@@ -99,6 +99,10 @@ class Original:
         weakref.finalize(original, spool.cleanup)  # the files are read again if the text is long
         return original
 
+    def texts(self) -> Iterable[str]:
+        """The text in pieces, with `END` where a document ends."""
+        return self._read()
+
     def pieces(self) -> Iterator[CodePoints]:
         """The text as code points, piece by piece, without marks between its documents."""
         for piece in self.marked_pieces():

@@ -8,7 +8,14 @@ from typer.testing import CliRunner
 
 from charrnn_cli.cli import app
 from charrnn_cli.commands.options import GroupedCommand, with_settings
-from charrnn_cli.config import GROUPS, ModelSettings, PrepareSettings, SamplingSettings, TrainingSettings
+from charrnn_cli.config import (
+    GROUPS,
+    ModelSettings,
+    PrepareSettings,
+    SamplingSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.setting import Checked, defaults, setting
 
@@ -69,7 +76,11 @@ def test_help_shows_groups_in_order_and_defaults():
 
 @pytest.mark.parametrize(
     ("command", "kinds"),
-    [("prepare", (PrepareSettings,)), ("train", (ModelSettings, TrainingSettings)), ("sample", (SamplingSettings,))],
+    [
+        ("prepare", (PrepareSettings,)),
+        ("train", (ModelSettings, TrainingSettings)),
+        ("sample", (SamplingSettings, SelectionSettings)),
+    ],
 )
 def test_every_setting_has_its_flag(command, kinds):
     names = {parameter.name for parameter in COMMANDS[command].params}

@@ -124,6 +124,15 @@ def test_an_earlier_checkpoint_writes_another_text(fox):
         (["--logprobs"], 2, "Add --json"),
         (["--check-copies"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),
         (["--copies-from", "nowhere.txt"], 1, "nowhere.txt"),
+        (["--novel"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),
+        (["--validate", "no-such-command"], 2, "--validate 'no-such-command': the command was not found"),
+        (["--max-length", "0"], 2, "--max-length must be at least 1, got 0"),
+        (["--starts-with", ""], 2, "--starts-with must not be empty"),
+        (["--temperatures", "0.5;0.8"], 2, "--temperatures must be numbers with commas"),
+        (["--temperatures", "0.5,-1"], 2, "--temperature must be at least 0, got -1"),
+        (["--temperatures", "0.5", "--temperature", "1"], 2, "both give temperatures"),
+        (["--interactive", "--unique"], 2, "the options that refuse texts"),
+        (["--interactive", "--temperatures", "0.5"], 2, "--temperatures"),
     ],
 )
 def test_bad_input_is_named(arguments, code, message):
@@ -307,3 +316,45 @@ def test_a_model_of_a_list_writes_a_list(names):
     assert len(charrnn(*typed, "--num", "2", "--json").stdout.splitlines()) == 10
     best = charrnn(*typed, "--best-of", "4")
     assert (best.exit_code, best.stdout) == (2, "")
+
+
+def test_texts_that_are_refused_do_not_appear(names):
+    typed = ["sample", "--seed", "1", "--lines", "4", "--temperature", "1.2", "--novel", "--unique"]
+    shown = charrnn(*typed)
+    lines = shown.stdout.splitlines()
+    assert shown.exit_code == 0
+    assert len(set(lines)) == len(lines) == 4
+    assert set(lines).isdisjoint(["Anna", "John", "Maria", ""])
+    assert [json.loads(line)["text"] for line in charrnn(*typed, "--json").stdout.splitlines()] == lines
+    Path("known.txt").write_text(lines[0])
+    other = charrnn(*typed, "--copies-from", "known.txt")
+    assert lines[0] not in other.stdout.splitlines()
+    assert "copied" not in other.stderr
+    assert "refused" in other.stderr
+    assert "by --novel" in other.stderr
+
+
+def test_conditions_look_at_the_whole_text_of_any_model():
+    typed = ["sample", *PRIME, "--seed", "1", "--num", "2", "--starts-with", "Far", "--contains", "\\x2c", "--escapes"]
+    texts = charrnn(*typed, "--max-length", "43", "--validate", "grep -q ,").stdout.split("\n---\n")
+    assert len(texts) == 2
+    assert all(text.startswith("Far") and "," in text for text in texts)
+
+
+def test_too_few_texts_end_with_1_and_those_that_were_found(folder):
+    typed = ["sample", "--prime", "Far", "--length", "0", "--num", "3", "--tries", "2", "--unique"]
+    result = charrnn(*typed)
+    assert (result.exit_code, result.stdout) == (1, "Far\n")
+    assert "found only 1 of 3 texts after writing 6; refused 5 by --unique. Raise --temperature" in result.stderr
+    assert "more than --tries 2." in result.stderr
+    assert charrnn(*typed, "--output", "found.txt").exit_code == 1
+    assert (folder / "found.txt").read_text() == "Far\n"
+
+
+def test_a_ladder_writes_what_each_temperature_writes():
+    typed = ["sample", *PRIME, "--seed", "1", "--num", "2"]
+    alone = [charrnn(*typed, "--temperature", temperature).stdout for temperature in ("0.5", "1")]
+    ladder = charrnn(*typed, "--temperatures", "0.5,1")
+    assert ladder.stdout == f"--- temperature 0.5 ---\n{alone[0]}--- temperature 1 ---\n{alone[1]}"
+    records = charrnn(*typed, "--temperatures", "0.5,1", "--json").stdout.splitlines()
+    assert [json.loads(record)["temperature"] for record in records] == [0.5, 0.5, 1.0, 1.0]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from support import TEXT, charrnn, prepare_text, train_small
 
-from charrnn_cli.config import PrepareSettings, SamplingSettings
-from charrnn_cli.errors import RunError, TextError, UsageError
+from charrnn_cli.config import PrepareSettings, SamplingSettings, SelectionSettings
+from charrnn_cli.errors import RunError, SelectionError, TextError, UsageError
 from charrnn_cli.generation import model as module
 from charrnn_cli.generation.model import MAX_TEXTS, Model, check_texts, load, random_seed, sampling_settings
 from charrnn_cli.generation.results import Text
@@ -123,6 +123,44 @@ def test_a_model_of_a_list_writes_as_many_lines_as_the_command(runs):
     assert str(model.generate(seed=3, lines=1)) == lines[0]
     with pytest.raises(UsageError, match="`lines=2` asks list for several texts"):
         model.generate(lines=2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_texts_that_are_refused_are_replaced_by_later_ones_of_the_seed(runs, engine):
+    model = load("chars", engine=engine)
+    every = model.generate_many("The", 80, seed=3, length=12, temperature=1.5)
+    expected = [text for text in every if "x" in text.text]
+    for count in (1, 3):
+        chosen = model.generate_many("The", count, seed=3, length=12, temperature=1.5, contains=["x"])
+        assert chosen == expected[:count]
+    best = model.generate_many("The", 1, seed=3, best_of=3, length=12, temperature=1.5, contains=["x"])
+    assert best == [max(expected[:3], key=lambda text: text.log_probability)]
+
+
+def test_novel_texts_are_in_no_split_of_the_training_text(folder, anna):
+    numbers = [str(number) for number in range(100, 140)]
+    run = prepare_text(folder, "\n".join(numbers), PrepareSettings(documents="line"))
+    train_small(run, steps=1)
+    selection = load(run).selection(SelectionSettings(novel=True))
+    assert not any(map(selection.keeps, numbers))
+    assert selection.keeps("140")
+    with pytest.raises(RunError, match="anna comes without its training text"):
+        anna.generate_many(novel=True)
+    assert not anna.selection(SelectionSettings(novel=True), ["fox.txt"]).keeps("100")
+    assert anna.selection(SelectionSettings(tries=3)) is None
+
+
+def test_a_ladder_writes_as_many_texts_with_each_temperature(anna):
+    texts = anna.generate_many("Far", seed=1, length=8, temperatures=[1.1, 0.5])
+    assert [text.temperature for text in texts] == [1.1, 0.5]
+    assert texts[1] == anna.generate("Far", seed=1, length=8, temperature=0.5)
+
+
+def test_too_few_texts_are_an_error_with_those_that_were_found(anna):
+    with pytest.raises(SelectionError, match="found only 1 of 2 texts after writing 4; refused 3 by") as caught:
+        anna.generate_many("Far", 2, length=0, unique=True, tries=2)
+    assert list(map(str, caught.value.texts)) == ["Far"]
+    assert str(anna.generate("Far", length=0, unique=True)) == "Far"
 
 
 def test_load_finds_a_bundled_model_a_run_or_the_last_one(fox):

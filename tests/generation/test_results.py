@@ -10,9 +10,9 @@ PREDICTION = Prediction(("a", "b", "<unk>"), np.array([0.25, 0.5, 0.25]))
 
 
 def test_the_text_is_the_prime_and_what_was_written():
-    text = Text("Far", "away", "length", 1, 0, 4, -2.0, ())
+    text = Text("Far", "away", "length", 1, 0, 4, -2.0, (), 0.8)
     assert str(text) == "Faraway"
-    assert text == Text("Far", "away", "length", 1, 0, 4, -2.0, ())
+    assert text == Text("Far", "away", "length", 1, 0, 4, -2.0, (), 0.8)
 
 
 def test_surprisal_is_in_bits():
@@ -48,7 +48,7 @@ def test_texts_are_put_together_from_their_events():
         Piece(1, "Fa", prime=True),
         Sample(1, "length", 0, 0.0),
     ]
-    assert list(whole_texts(events, 9)) == [
-        Text("Fa", "r!", "stop", 9, 3, 2, -1.5, (TokenScore("r", -1.0), TokenScore("!", -0.5))),
-        Text("Fa", "", "length", 9, 1, 0, 0.0, ()),
+    assert list(whole_texts(events, 9, 0.8)) == [
+        Text("Fa", "r!", "stop", 9, 3, 2, -1.5, (TokenScore("r", -1.0), TokenScore("!", -0.5)), 0.8),
+        Text("Fa", "", "length", 9, 1, 0, 0.0, (), 0.8),
     ]

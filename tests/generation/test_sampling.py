@@ -23,6 +23,7 @@ from charrnn_cli.generation.sampling import (
     allowed_tokens,
     draw,
     filters,
+    ladder,
     log_probabilities,
     min_p,
     penalize,
@@ -208,6 +209,15 @@ def test_the_filters_are_active_only_if_their_settings_say_so():
         "allow_only",
         "allow_unknown",
     )
+
+
+def test_a_ladder_has_the_settings_with_each_temperature():
+    settings = SamplingSettings(top_n=3)
+    assert ladder(settings, None) == [settings]
+    assert ladder(settings, (0.5, 1)) == [dataclasses.replace(settings, temperature=t) for t in (0.5, 1)]
+    for wrong in ([], "0.5", 0.5, [-1]):
+        with pytest.raises(UsageError, match=r"`temperatures?` must be"):
+            ladder(settings, wrong)
 
 
 def test_filters_read_settings_that_exist():

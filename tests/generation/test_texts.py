@@ -153,6 +153,19 @@ def test_each_text_ends_for_its_own_reason(engine):
     assert len({end.tokens for end in ends.values()}) > 2
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_writing_may_start_with_any_text(engine):
+    def some(**numbers):
+        made = ENGINES[engine](weights(len(ABC)), SETTINGS)
+        state = read_tokens(made, ABC, encode_prime("a", ABC).ids)
+        return texts(write_texts(made, ABC, state, SamplingSettings(length=6, temperature=1.5), 0, **numbers))
+
+    every = some(samples=70)
+    assert ENGINES[engine](weights(len(ABC)), SETTINGS).filled(70) >= 70
+    for first in (1, 2, 66):
+        assert some(samples=70, first=first) == {k: text for k, text in every.items() if k >= first}
+
+
 def test_in_order_gives_one_text_after_the_other():
     found = list(in_order(events("a", samples=5, length=20, stop=("e",), temperature=1.5)))
     assert [event.sample for event in found] == sorted(event.sample for event in found)

@@ -38,10 +38,8 @@ def test_without_a_separator_each_text_is_a_line():
 @pytest.mark.parametrize(("text", "shown"), [("a", "a\n"), ("a\n", "a\n"), ("a\n\n", "a\n\n"), ("", "")])
 def test_a_text_ends_with_one_line_break(text, shown):
     for stream in (io.StringIO(), Terminal()):
-        print_texts(
-            [Piece(0, text, prime=True), Sample(0, "length", 0, 0.0)],
-            TextOutput(stream, "---", True, False, None, None),
-        )
+        events = [Piece(0, text, prime=True), Sample(0, "length", 0, 0.0)]
+        print_texts([(None, events)], TextOutput(stream, "---", True, False, None, None))
         assert stream.getvalue() == shown
 
 
@@ -61,7 +59,7 @@ def test_control_characters_become_escapes(text, seen):
 def test_a_json_record_has_a_whole_text():
     stream = io.StringIO()
     events = [Piece(0, "Far", prime=True), Piece(0, " a"), Piece(0, "way"), Sample(0, "length", 5, -1.5)]
-    print_texts(events, JsonOutput(stream, "anna", 7, Original(lambda: ["so far away"])))
+    print_texts([(None, events)], JsonOutput(stream, "anna", 7, Original(lambda: ["so far away"])))
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line) == {
         "model": "anna",
@@ -74,6 +72,40 @@ def test_a_json_record_has_a_whole_text():
         "stop_reason": "length",
         "copies": {"longest": " away", "share": 0.0, "whole_document": False},
     }
+
+
+LADDER = [
+    (temperature, [event for k in range(2) for event in (Piece(k, f"a{k}", prime=True), Sample(k, "length", 0, 0.0))])
+    for temperature in (0.5, 1.5)
+]
+
+
+@pytest.mark.parametrize(
+    ("stream", "label", "between"),
+    [
+        (io.StringIO(), "--- temperature {} ---", "---"),
+        (Terminal(), "\u2500\u2500 temperature {} \u2500\u2500", "\u2500" * 21),
+    ],
+)
+def test_the_texts_of_several_temperatures_are_labeled(monkeypatch, stream, label, between):
+    monkeypatch.setenv("COLUMNS", "21")
+    print_texts(LADDER, TextOutput(stream, "---", True, False, None, None))
+    groups = [[label.format(temperature), "a0", between, "a1"] for temperature in ("0.5", "1.5")]
+    assert stream.getvalue().splitlines() == [line for group in groups for line in group]
+
+
+def test_a_json_record_has_the_temperature_if_there_are_several():
+    stream = io.StringIO()
+    print_texts(LADDER, JsonOutput(stream, "anna", 7, None))
+    records = map(json.loads, stream.getvalue().splitlines())
+    assert [(record["temperature"], record["sample"]) for record in records] == [(0.5, 0), (0.5, 1), (1.5, 0), (1.5, 1)]
+
+
+def test_copies_are_named_by_temperature_and_number(capsys):
+    print_texts(LADDER, TextOutput(io.StringIO(), "---", True, False, None, Original(lambda: ["b"])))
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "temperature 0.5, sample 1: copied: nothing"
+    assert last == "temperature 1.5, sample 2: copied: nothing"
 
 
 def test_copies_in_words_shorten_the_passage():
