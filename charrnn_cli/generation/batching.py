@@ -85,8 +85,6 @@ class Batcher:
         try:
             while not self._closing:
                 events = self._take_requests()
-                if self._cancelled:
-                    events += self._cancel()
                 for lane in self._lanes.values():
                     events += lane.advance()
                 self._send(events)
@@ -96,22 +94,26 @@ class Batcher:
             raise
 
     def _take_requests(self) -> Events:
-        """Adds the requests that have come; waits for one if there is nothing to do."""
+        """Adds the requests that have come, and ends cancelled ones. Waits if there is nothing else to do."""
         events: Events = []
-        while not self._inbox.empty() or not self.streams:
-            item = self._inbox.get()
-            if item is None:
-                break
-            name, request = item
-            try:
-                self._lanes[name].add(request)
-            except Exception as error:
-                events.append((request, Failed(error)))
+        if not self.streams:
+            self._start(self._inbox.get(), events)
+        cancelled = {self._cancelled.pop() for _ in range(len(self._cancelled))}
+        while not self._inbox.empty():  # after `_cancelled`: what was cancelled had been submitted before
+            self._start(self._inbox.get(), events)
+        if cancelled:
+            events += [event for lane in self._lanes.values() for event in lane.cancel(cancelled)]
         return events
 
-    def _cancel(self) -> Events:
-        cancelled = {self._cancelled.pop() for _ in range(len(self._cancelled))}
-        return [event for lane in self._lanes.values() for event in lane.cancel(cancelled)]
+    def _start(self, item: tuple[str, TextRequest] | None, events: Events) -> None:
+        """Adds what was in the inbox to its lane."""
+        if item is None:
+            return
+        name, request = item
+        try:
+            self._lanes[name].add(request)
+        except Exception as error:
+            events.append((request, Failed(error)))
 
     def _send(self, events: Events) -> None:
         if events:

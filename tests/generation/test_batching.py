@@ -52,6 +52,17 @@ def test_texts_stay_the_same_while_others_are_cancelled():
         assert (running.batcher.streams, running.batcher.waiting) == (0, 0)
 
 
+def test_requests_are_cancelled_before_the_thread_has_looked_at_them():
+    running = Running()
+    some = [request(seed=seed, length=1_000_000) for seed in range(5)]
+    for one in some:
+        running.submit(one)
+        running.batcher.cancel([one])
+    with running:
+        running.wait_for(lambda: all(map(running.ended, some)))
+        assert [running.events[one][-1].ending for one in some] == ["cancelled"] * 5
+
+
 def test_each_request_ends_once_and_starts_with_its_prompt():
     with Running() as running:
         for events in running.run(*requests(3)):
