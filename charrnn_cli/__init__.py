@@ -5,10 +5,10 @@
     model = charrnn.load("anna")
     print(model.generate("Far", length=300, seed=1))
 
-Importing it loads nothing else. Each public name is imported when it is first used.
+The import loads nothing else: each public name is imported when it is first used.
 """
 
-TYPE_CHECKING = False  # as typing has it, whose import would take most of the time
+TYPE_CHECKING = False  # like that of typing, which takes too long to import
 
 if TYPE_CHECKING:
     from charrnn_cli.config import (
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from charrnn_cli.generation.texts import Piece
     from charrnn_cli.runs.folders import Run
     from charrnn_cli.runs.preparation import Prepared, prepare
-    from charrnn_cli.training.events import End, Recovery, Report, Saved, ThreadChange, Validating, Validation
+    from charrnn_cli.training.events import (
+        End,
+        MemoryFull,
+        Recovery,
+        Report,
+        Saved,
+        ThreadChange,
+        Validating,
+        Validation,
+    )
     from charrnn_cli.training.trainer import Started, train
 
 MODULES = {
@@ -47,7 +56,7 @@ MODULES = {
     "generation.texts": ("Piece",),
     "runs.folders": ("Run",),
     "runs.preparation": ("Prepared", "prepare"),
-    "training.events": ("End", "Recovery", "Report", "Saved", "ThreadChange", "Validating", "Validation"),
+    "training.events": ("End", "MemoryFull", "Recovery", "Report", "Saved", "ThreadChange", "Validating", "Validation"),
     "training.trainer": ("Started", "train"),
 }
 PLACES = {name: module for module, names in MODULES.items() for name in names}
@@ -58,6 +67,7 @@ __all__ = [
     "DiskError",
     "End",
     "LineScore",
+    "MemoryFull",
     "Model",
     "ModelSettings",
     "Piece",

@@ -300,23 +300,29 @@ class SelectionSettings(Checked):
 class ServeSettings(Checked):
     """Where a server listens, whom it answers, and what a request may ask for."""
 
-    host: str = setting("127.0.0.1", "Address to listen on. Others than this machine's own need a key.", ADDRESS)
+    host: str = setting("127.0.0.1", "Address to listen on. If other machines can reach it, a key is needed.", ADDRESS)
     port: int = setting(8000, "Port to listen on; 0 for any free one.", ADDRESS, "[0, 65535]")
     cors: tuple[str, ...] = setting(
         (),
-        "Let web pages of an origin, such as https://example.com, use the server. Repeatable.",
+        "Let web pages of this origin, such as https://example.com, use the server. Repeatable.",
         ADDRESS,
         shown="none",
     )
-    max_tokens: int = setting(100_000, "Maximum number of tokens of a text.", LIMITS, "[1, inf)")
-    max_texts: int = setting(128, "Maximum number of texts: prompts times n or best_of.", LIMITS, "[1, inf)")
-    max_body: float = setting(16, "Megabytes that the body of a request may have.", LIMITS, "(0, 1e6]")
-    max_streams: int = setting(4096, "Texts that may be written at once; more get status 429.", LIMITS, "[1, inf)")
-    cache: float = setting(900, "Megabytes for hidden states, so that prompts are not read again.", LIMITS, "[0, 1e9]")
+    max_tokens: int = setting(100_000, "Maximum number of tokens in a text.", LIMITS, "[1, inf)")
+    max_texts: int = setting(
+        128, "Maximum number of texts in a request: prompts times n or best_of.", LIMITS, "[1, inf)"
+    )
+    max_body: float = setting(16, "Maximum size of a request, in megabytes.", LIMITS, "(0, 1e6]")
+    max_streams: int = setting(
+        4096, "Maximum number of texts written at once; requests for more get status 429.", LIMITS, "[1, inf)"
+    )
+    cache: float = setting(
+        900, "Memory for cached hidden states, in megabytes, so that no prompt is read twice.", LIMITS, "[0, 1e9]"
+    )
     unknown: Unknown = setting(
         "error",
-        "What to do with parts of a prompt that the model does not know, unless the request says it: report them, skip "
-        "them, or use the closest known ones.",
+        "What to do with parts of a prompt that the model does not know, if the request does not say: report them, "
+        "skip them, or use the closest known ones.",
         MODEL,
     )
 

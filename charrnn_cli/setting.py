@@ -72,6 +72,12 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
         raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
 
 
+def check_whole(name: str, value: Any) -> None:
+    """Raises UsageError for a value that is not a whole number."""
+    if not _is_a(value, int):
+        raise UsageError(f"`{name}` must be a whole number, got {value!r}.")
+
+
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
     """A dataclass of `kind` from a JSON object; unknown keys, of another version, are ignored.
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.setting import Checked, check_choice, check_value, defaults, setting, with_names
+from charrnn_cli.setting import Checked, check_choice, check_value, check_whole, defaults, setting, with_names
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,10 @@ def test_names_in_a_text_can_be_written_another_way():
 def test_defaults_are_those_of_the_fields():
     first = {"heat": 180.0, "pies": 1, "timer": None, "mode": "fan", "offset": 0.0}
     assert defaults(Oven) == {**first, "light": False, "name": "oven", "fillings": ()}
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "1", None])
+def test_whole_numbers_are_of_no_other_type(value):
+    check_whole("num", 1)
+    with pytest.raises(UsageError, match=f"`num` must be a whole number, got {value!r}"):
+        check_whole("num", value)

@@ -15,7 +15,7 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="MODEL",
-            help="Runs, bundled models or folders.  [default: the run trained last, or anna]",
+            help="Names of runs or bundled models, or folders.  [default: the run trained last, or anna]",
             autocompletion=complete_models,
         ),
     ] = None,
@@ -24,8 +24,8 @@ def serve(
         typer.Option(
             metavar="KEY",
             envvar="CHARRNN_API_KEY",
-            help="Answer only requests with this key. Other users of the machine can see it here, but not in the "
-            "environment.",
+            help="Answer only requests with this key. Other users of the machine can see it on the command line, but "
+            "not in the environment.",
             rich_help_panel=ADDRESS,
         ),
     ] = None,
@@ -34,7 +34,7 @@ def serve(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Serve models over HTTP, with OpenAI's interface for completions. Ctrl-C ends it.
+    """Serve models over HTTP, with the interface of OpenAI's completions. Ctrl-C stops the server.
 
     \b
     charrnn serve
@@ -60,5 +60,5 @@ def serve(
             server = new_server(served, checked, api_key, sock, line.show)
             for one in served:
                 say(console, one.model.description)
-            say(console, f"Serving at {address_of(sock)}. Ctrl-C ends it.")
+            say(console, f"Serving at {address_of(sock)}. Ctrl-C stops it.")
             server.run(sockets=[sock])

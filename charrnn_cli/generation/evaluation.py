@@ -1,4 +1,4 @@
-"""How well a model predicts files, a split of its own text, or a text in memory."""
+"""Measures how well a model predicts files, a split of its own text, or a text in memory."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,12 +50,12 @@ def evaluate(
     root: Path | str = RUNS,
     progress: ReadProgress = ignore_progress,
 ) -> TextScore:
-    """Scores files, or a `split` of the model's own text (default "test"), as one text from start to end.
+    """Scores files as one text, or a `split` of the run's own text, by default "test".
 
-    `model` is what `load` takes, or a loaded model, which keeps its engine. `encoding`, `documents` and `field` say how
-    to read files; None reads them as the model's own text. The engine is torch unless another one is named. `exact`
-    reads a long text in one pass instead of several streams, which changes the result by less than 0.001. `per_line`
-    scores each line too. `progress` is called with the share that is done.
+    `model` is anything that `load` takes, or a loaded model, which keeps its engine. Otherwise the engine is torch
+    unless `engine` names another. `encoding`, `documents` and `field` say how to read the files; by default, as the
+    run's own text was read. `exact` reads a long text in one pass instead of several streams, which changes the result
+    by less than 0.001. `per_line` also scores each line. `progress` is called with the share that is done, 0 to 1.
 
     Raises UsageError, RunError, TextError, DiskError, DeviceError.
     """

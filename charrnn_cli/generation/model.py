@@ -1,4 +1,4 @@
-"""A trained model that writes, reads and scores texts. Every way to use a model, such as a command, goes through it."""
+"""A trained model that writes, reads and scores texts. Commands, the server and Python programs all use it."""
 
 import dataclasses
 import secrets
@@ -24,7 +24,7 @@ from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, wri
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample
 from charrnn_cli.runs.models import StoredModel
-from charrnn_cli.setting import check_choice, defaults
+from charrnn_cli.setting import check_choice, check_whole, defaults
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.entries import Entries
@@ -45,13 +45,14 @@ def load(
     threads: int | None = None,
     root: Path | str = RUNS,
 ) -> "Model":
-    """Loads a model: a run in `root`, a bundled model or a model's folder. None is the run that was trained last.
+    """Loads a model: a run in the folder `root`, a bundled model, or the folder of a model.
 
-    `checkpoint` is a step, "first", "last" or "best"; None takes the weights with the lowest validation loss. `engine`
-    is "numpy", "onnx", "torch" or "auto", which takes ONNX Runtime if it is installed, else NumPy. `gpu` requires a
-    CUDA GPU, and `device` is any device of PyTorch. `threads` is the number of CPU threads.
+    Without `model`, loads the run trained last, or the bundled model `anna` if there is none. `checkpoint` is a step,
+    "first", "last" or "best"; by default it is the one with the lowest validation loss. `engine` is "numpy", "onnx",
+    "torch" or "auto", which is ONNX Runtime if it is installed, else NumPy. `gpu` requires a CUDA GPU, and `device` is
+    the name of any PyTorch device. `threads` is the number of CPU threads.
 
-    Raises RunError if there is no such model or if it is damaged, UsageError for other values.
+    Raises RunError if the model does not exist or is damaged, and UsageError for other wrong arguments.
     """
     check_choice("engine", engine, EngineName)
     run = model if isinstance(model, Run) else run_to_sample(None if model is None else str(model), Path(root))
@@ -59,15 +60,13 @@ def load(
 
 
 class Model:
-    """A trained model in memory. `load` makes one. It may be used by several threads at once.
+    """A trained model in memory, as `load` returns it. Several threads can use it at the same time.
 
-    Programs use `generate`, `stream`, `generate_many`, `best_of`, `read`, `next` and `score`. `prime` is the text that
-    the model continues, or a `State`. The keyword arguments `settings` have the names, ranges and defaults of
-    `SamplingSettings`, such as `length=300`. The same seed gives the same text, by `charrnn sample` too; None takes a
-    random seed. `unknown` says what happens with parts of a text that the model does not know: "error" reports them,
-    "skip" leaves them out, "replace" takes the closest known ones.
-
-    The other methods are the parts from which commands are made.
+    `prime` is the text that the model continues, or a `State`. The keyword arguments `settings` are those of
+    `SamplingSettings`, such as `length=300`. The same seed gives the same text, also in `charrnn sample`; without one,
+    the seed is random. `unknown` says what to do with parts of a text that the model does not know: "error" reports
+    them, "skip" leaves them out, and "replace" uses the closest known ones. Programs use the methods from `generate`
+    to `score`; the commands are made of those below.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Model:
     def generate(
         self, prime: str | State = "", *, seed: int | None = None, unknown: Unknown = "error", **settings: Any
     ) -> Text:
-        """Writes one text. `str()` of the result is what `charrnn sample` prints.
+        """Writes a text. `str()` of the result is what `charrnn sample` prints.
 
         Raises UsageError for wrong settings and unknown characters, RunError if the weights are corrupt, DeviceError.
         """
@@ -100,7 +99,7 @@ class Model:
     def stream(
         self, prime: str | State = "", *, seed: int | None = None, unknown: Unknown = "error", **settings: Any
     ) -> Iterator[Piece]:
-        """Writes one text, and yields its pieces as they come, the prime first. Raises the same as `generate`."""
+        """Writes a text and yields its pieces as they are written, first the prime. Raises the same as `generate`."""
         self._check_single(settings)
         sampling = sampling_settings(settings)
         state, text = self._start(prime, unknown, sampling)
@@ -151,22 +150,22 @@ class Model:
         unknown: Unknown = "error",
         **settings: Any,
     ) -> Text:
-        """Writes `count` texts, and gives the one that is likeliest per token. Raises the same as `generate`."""
+        """Writes `count` texts and returns the likeliest one, per token. Raises the same as `generate`."""
         self._check_single(settings)
         return self.generate_many(prime, 1, seed=seed, best_of=count, unknown=unknown, **settings)[0]
 
     def read(self, text: str, *, after: State | None = None, unknown: Unknown = "error") -> State:
-        """Reads a text of any length, or more of it: `after` is the state before `text`.
+        """Reads a text of any length, and returns the state after it. With `after`, continues from that state.
 
-        A text can be cut between any two characters; for a model of words, between two words. Raises UsageError for
-        unknown characters and for the state of another model.
+        A text can be read in parts, cut between any two characters, or between two words for a model of words. Raises
+        UsageError for unknown characters and for the state of another model.
         """
         if after is not None and after.recent and self.vocabulary.level == "word":
             text = text.removeprefix(" ")  # the space between two words is no token
         return self.read_prime(self.encode(text, unknown), after=after)
 
     def next(self, prime: str | State = "", *, unknown: Unknown = "error") -> Prediction:
-        """The probability of each of the V tokens to come next, by the model itself, without any filter.
+        """The probability that each of the V tokens comes next, according to the model and without filters.
 
         Raises UsageError for unknown characters and for the state of another model, RunError if the weights are
         corrupt.
@@ -180,8 +179,8 @@ class Model:
     def score(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> TextScore:
         """How well the model predicts a text: bits per token and per character, and the log-probability of each token.
 
-        It is what `charrnn evaluate` computes for a file with this text. The first token is given. With the engine
-        "auto", torch computes. Raises TextError for a text that is too short or has unknown characters.
+        The result is that of `charrnn evaluate` for a file with this text. The first token is context and not scored.
+        With the engine "auto", torch computes. Raises TextError for a text that is too short or has unknown characters.
         """
         from charrnn_cli.generation.evaluation import evaluate_text
 
@@ -189,13 +188,13 @@ class Model:
 
     @property
     def engine(self) -> Engine[Any]:
-        """What computes the model. It is loaded at the first use. Raises UsageError, DeviceError."""
+        """What computes the model. It is loaded when it is first used. Raises UsageError, DeviceError."""
         with self._loading:
             return self._engine
 
     @property
     def writes_lines(self) -> bool:
-        """Whether each text is a line, such as a name of a list, because the model learned from such documents."""
+        """Whether each text is one line, such as a name in a list. It is for models of `documents="line"`."""
         return self.stored.text.documents == "line"
 
     @property
@@ -208,11 +207,10 @@ class Model:
         return f"{self.run.name} ({where}): {shape}, step {summary.step:,}{loss}; {self.engine.name}"
 
     def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
-        """The ids of the prime `before` + `text`. Raises UsageError for tokens of `text` that the model does not know.
-
-        Loads no engine, so mistakes show early.
-        """
+        """The ids of `before` + `text`, without loading the engine. Raises UsageError for unknown tokens of `text`."""
         check_choice("unknown", unknown, Unknown)
+        if not isinstance(text, str):
+            raise UsageError(f"a model continues a text or a `State`, got {text!r}.")
         return encode_prime(text, self.vocabulary, unknown, before)
 
     def text_of(self, file: Path | str) -> str:
@@ -230,7 +228,7 @@ class Model:
         return read_tokens(self.engine, self.vocabulary, prime.ids, before, progress, self.stored.checksum)
 
     def shown_prime(self, prime: EncodedPrime, settings: SamplingSettings) -> str:
-        """The text of a prime, as texts that are written with `settings` start with it."""
+        """The prime as text: the start of a text that is written with `settings`."""
         return prime_text(prime, self.vocabulary, finished=settings.length == 0)
 
     def write(
@@ -292,7 +290,7 @@ class Model:
         return load_engine(self.stored, self.engine_name, self.gpu, self.device, self.threads)
 
     def _start(self, prime: str | State, unknown: Unknown, settings: SamplingSettings) -> tuple[State, str]:
-        """The state from which texts are written, and the text with which they start."""
+        """The state from which texts are written, and the text that they start with."""
         if isinstance(prime, State):
             return prime, ""
         encoded = self.encode(prime, unknown)
@@ -323,7 +321,7 @@ class Model:
 
 
 def sampling_settings(settings: Mapping[str, Any]) -> SamplingSettings:
-    """Settings by name. With `lines` but without `length`, the length is enough for all lines. Raises UsageError."""
+    """Settings from keyword arguments. `lines` without `length` makes the length large enough. Raises UsageError."""
     check_names(settings, defaults(SamplingSettings), "writing")
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
@@ -340,7 +338,10 @@ def random_seed() -> int:
 
 
 def check_texts(num: int, best_of: int | None, seed: int | None) -> None:
-    """Raises UsageError for a number of texts or a seed that is out of range."""
+    """Raises UsageError for a number of texts or a seed that is not a whole number, or is out of range."""
+    for name, value in (("num", num), ("best_of", best_of), ("seed", seed)):
+        if value is not None or name == "num":
+            check_whole(name, value)
     if seed is not None and seed < 0:
         raise UsageError(f"`seed` must be at least 0, got {seed}.")
     if not 1 <= num <= MAX_TEXTS:

@@ -1,4 +1,4 @@
-"""What a model gives back: written texts, scores, and predictions of the next token."""
+"""What a model returns: written texts, scores, and predictions of the next token."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +14,9 @@ from charrnn_cli.generation.writer import Ending
 
 
 class TokenScore(NamedTuple):
-    """A token, and how likely the model found it."""
+    """A token and its probability according to the model."""
 
-    token: str  # as the vocabulary has it
+    token: str  # its name in the vocabulary
     log_probability: float  # in nats, before any filter
 
     @property
@@ -27,13 +27,13 @@ class TokenScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """A text that a model wrote. `str()` gives all of it, as `charrnn sample` prints it."""
+    """A text that a model wrote. `str()` returns the prime and the text, as `charrnn sample` prints them."""
 
     prime: str  # the text before it; empty if the model continued a state, which does not contain its text
     text: str  # what the model wrote
     ending: Ending  # why it ends
     seed: int
-    number: int  # of the texts with this seed, from 0
+    number: int  # of this text among those with the same seed, from 0
     tokens: int  # number of tokens that the model wrote
     log_probability: float  # of those tokens, in nats; NaN if not scored
     scores: tuple[TokenScore, ...] = field(repr=False)  # of each of them; empty if not scored
@@ -45,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True)
 class LineScore:
-    """How well a line is predicted after all lines before it."""
+    """How well a model predicts a line after all lines before it."""
 
     line: int  # from 1
     loss: float  # nats per token
@@ -57,19 +57,19 @@ class LineScore:
 
 @dataclass(frozen=True)
 class TextScore:
-    """How well a text is predicted. Its first token is given; every other token counts once."""
+    """How well a model predicts a text. The first token is context; every other token counts once."""
 
     loss: float  # nats per token
     bits_per_character: float
     perplexity: float  # per token
-    tokens: int  # predicted
+    tokens: int  # that were scored
     characters: int  # of those tokens
-    unknown: int
-    engine: str  # name of what computed it
-    device: str  # where, in words
+    unknown: int  # number of tokens that the model does not know
+    engine: str  # that computed it
+    device: str  # on which it ran, in words
     seconds: float
     lines: list[LineScore] = field(default_factory=list, repr=False)  # empty if not asked for
-    scores: tuple[TokenScore, ...] = field(default=(), repr=False)  # of each predicted token; empty if not asked for
+    scores: tuple[TokenScore, ...] = field(default=(), repr=False)  # of each scored token; empty if not asked for
 
     @property
     def bits_per_token(self) -> float:
@@ -78,7 +78,7 @@ class TextScore:
 
 @dataclass(frozen=True, eq=False)
 class Prediction(Mapping[str, float]):
-    """The probability of each of the V tokens of the vocabulary to be the next one, by the model without filters."""
+    """The probability that each of the V tokens of the vocabulary comes next, by the model and without filters."""
 
     tokens: tuple[str, ...] = field(repr=False)  # V, in the order of their ids
     probabilities: NDArray[np.float64] = field(repr=False)  # (V,), read-only
@@ -96,7 +96,7 @@ class Prediction(Mapping[str, float]):
         return len(self.tokens)
 
     def likeliest(self, count: int = 10) -> list[tuple[str, float]]:
-        """The `count` likeliest tokens and their probabilities, the likeliest first."""
+        """The `count` likeliest tokens with their probabilities, the likeliest first."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.tokens[id], float(self.probabilities[id])) for id in order]
 

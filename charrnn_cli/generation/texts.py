@@ -18,10 +18,10 @@ RANDOMS_AHEAD = 256  # random numbers that are drawn for a text at once
 
 
 class Piece(NamedTuple):
-    """Text that is added to one of the texts."""
+    """A piece that is added to one of the texts."""
 
     sample: int  # number of the text, from 0
-    text: str
+    text: str  # of the piece
     log_probability: float = float("nan")  # of its token, in nats; NaN if not scored
     prime: bool = False  # whether this is the prime
 

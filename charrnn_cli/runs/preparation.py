@@ -62,13 +62,13 @@ def prepare(
     report: Callable[[PassProgress | Prepared], None] = lambda event: None,
     **settings: Any,
 ) -> Run:
-    """Prepares texts: counts their tokens, numbers them, and splits them. Returns the run, which can be trained.
+    """Prepares texts: turns them into token ids and splits them. Returns the run, which can then be trained.
 
-    `files` are files or folders; with `valid_file` and `test_file` they are the training text. The run is called
-    `name`, or like the first file. `append` is the name of a run to add them to. `force` replaces a run and its model.
-    Folders give their texts, and the files that match a pattern of `include`. `workers` is the number of processes.
-    The run is in the folder `root`. `report` is called with the progress, and last with what was prepared. The
-    `settings` are those of `PrepareSettings`, such as `level="word"`.
+    `files` are files or folders; with `valid_file` and `test_file` they are the training text only. Of a folder, all
+    texts are read, and the files that match a pattern of `include`. The run is a folder in `root`, called `name` or
+    like the first file. `append` is the name of a run to add the texts to. `force` replaces an existing run and its
+    model. `workers` is the number of processes. `report` is called with the progress, and finally with a `Prepared`.
+    The `settings` are those of `PrepareSettings`, such as `level="word"`.
 
     Raises UsageError, TextError, RunError, DiskError.
     """

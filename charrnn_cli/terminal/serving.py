@@ -1,4 +1,4 @@
-"""What `charrnn serve` shows: the models and the address, and what the server does at the moment."""
+"""What `charrnn serve` shows about its work: one line, which changes."""
 
 import time
 from types import TracebackType
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ServingLine:
-    """One line about the work of a server; without a terminal, a plain line now and then while it writes."""
+    """A live line about the work of a server. Without a terminal, a plain line at intervals while it writes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -41,13 +41,13 @@ class Validation:
     valid_bits: float  # bits per token; at char level, bits per character
     valid_perplexity: float  # per token
     best: bool  # whether it is the lowest so far
-    best_step: int  # the step of the lowest loss so far; 0: no loss was finite yet
+    best_step: int  # the step of the lowest loss so far; 0: there was no finite loss yet
     seconds: float
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on disk."""
+    """A checkpoint was saved."""
 
     step: int
     best: bool  # whether it has the lowest validation loss so far
@@ -57,17 +57,17 @@ class Saved:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Training diverged. It continues from an earlier checkpoint with half the learning rate."""
+    """Training diverged, and continues from an earlier checkpoint with half the learning rate."""
 
-    step: int  # where it continues; 0: it started over
-    exploded: int  # the step at which it had diverged
-    recoveries: int  # of the run so far
+    step: int  # from which it continues; 0: it starts over
+    exploded: int  # the step at which it diverged
+    recoveries: int  # number in this run so far
     seconds: float
 
 
 @dataclass(frozen=True)
 class ThreadChange:
-    """The number of threads follows the load of the machine. It changes the last bits of the result."""
+    """The number of threads changed with the load of the machine, which changes the last bits of the result."""
 
     step: int
     threads: int
@@ -76,7 +76,7 @@ class ThreadChange:
 
 @dataclass(frozen=True)
 class MemoryFull:
-    """Memory was full. The step is taken again, and from it on each batch is computed in more parts."""
+    """Memory ran out. The step is repeated, and from this step on each batch is computed in more parts."""
 
     step: int
     accumulate: int  # the new number of parts
@@ -85,7 +85,7 @@ class MemoryFull:
 
 @dataclass(frozen=True)
 class End:
-    """Training is over: `finished`, or asked to stop."""
+    """Training is over. It has `finished`, or it was asked to stop."""
 
     step: int
     finished: bool

@@ -1,4 +1,4 @@
-"""Trains a run from start to end: everything that the command line, a program or a notebook needs."""
+"""Trains a run from start to end, for the command line, programs and notebooks."""
 
 from collections import deque
 from collections.abc import Callable, Generator
@@ -31,7 +31,7 @@ LESS_MEMORY = (
 
 @dataclass(frozen=True)
 class Started:
-    """A run is set up, and its first step comes next."""
+    """Training is set up, and its first step comes next."""
 
     setup: Setup
     step: int  # 0, or where the run resumes
@@ -61,18 +61,18 @@ def train(
     root: Path | str = RUNS,
     **settings: Any,
 ) -> Generator[Started | Event, None, None]:
-    """Trains a prepared run, or resumes it: yields `Started`, then an event for each report, and last `End`.
+    """Trains a prepared run, or resumes it. Yields `Started`, then events such as `Report`, and finally `End`.
 
-    `run` is a run or its name in the folder `root`; None is the one that was prepared last. `preset` is a name that
+    `run` is a run or its name in the folder `root`; by default it is the run prepared last. `preset` is a name that
     `charrnn presets` lists, or "auto". `origin` is the name or folder of a trained model to start from. `restart`
-    starts over, and the trained model is lost. `gpu` requires a CUDA GPU, `cpu` uses the CPU, and `device` is any
-    device of PyTorch. `tensorboard` also writes event files. The `settings` are those of `ModelSettings` and
+    discards the trained model and starts over. `gpu` requires a CUDA GPU, `cpu` uses the CPU, and `device` is the name
+    of any PyTorch device. `tensorboard` also writes event files. The `settings` are those of `ModelSettings` and
     `TrainingSettings`, such as `minutes=1`.
 
-    Ctrl-C (an interrupt in Jupyter), SIGTERM and SIGHUP end the training after the next step, and it is saved. So does
-    closing the generator, which Python does when a loop over `train(...)` is left. A second signal does what it does
-    without training; with `before_exit`, it calls that and ends the process at once. Outside of the main thread,
-    signals are left as they are.
+    Ctrl-C (an interrupt in Jupyter), SIGTERM and SIGHUP stop the training after the current step and save it. So does
+    closing the generator, which happens when a program leaves its loop over `train(...)`. A second signal does what it
+    does without charrnn; with `before_exit`, it calls that function and ends the process at once. Signals are handled
+    only in the main thread.
 
     Raises UsageError, RunError, DiskError, DeviceError, and CharrnnError if training keeps diverging.
     """

@@ -1,4 +1,4 @@
-"""Errors as clients of the HTTP interface see them: a status, and a JSON object in OpenAI's shape."""
+"""Errors as HTTP clients see them: a status, and a JSON object in OpenAI's shape."""
 
 import logging
 import re
@@ -12,15 +12,15 @@ from charrnn_cli.errors import CharrnnError, TextError, UsageError
 from charrnn_cli.generation.prime import UnknownTokensError
 from charrnn_cli.setting import with_names
 
-API_NAMES = {"length": "max_tokens", "num": "n"}  # settings that OpenAI's interface calls otherwise
+API_NAMES = {"length": "max_tokens", "num": "n"}  # settings that have another name in OpenAI's interface
 FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")  # how msgspec names the field in its messages
-BUG = "the server failed because of a bug. Its terminal shows the details."
+BUG = "the request failed because of a bug in the server, whose terminal shows the details."
 
 logger = logging.getLogger(__name__)
 
 
 class ApiError(CharrnnError):
-    """A request that is refused, or that failed. `code` is a word for programs, `param` the field that is wrong."""
+    """A request that is refused or failed. `code` names the error for programs, `param` the wrong field."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ApiError(CharrnnError):
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """Any error as one for clients, which never see a traceback. Bugs are logged."""
+    """Turns any error into one for clients, who never see a traceback. Bugs are logged."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, UsageError | TextError):
@@ -70,12 +70,10 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def invalid_json(error: Exception) -> ApiError:
-    """The error for a body that msgspec refuses."""
+    """The error for a body that msgspec rejects."""
     message = str(error)
     found = FIELD.search(message)
     param = (found[1] or found[2]) if found else None
     if "unknown field" in message:
-        return ApiError(
-            f"`{param}` is not a field of this request, or is not supported.", param=param, code="unknown_field"
-        )
+        return ApiError(f"`{param}` is not a supported field of this request.", param=param, code="unknown_field")
     return ApiError(f"the body is not a valid request: {message}.", param=param, code="invalid_value")

@@ -29,7 +29,7 @@ BODY_SECONDS = 60.0  # for a client to send its body
 
 
 class Api:
-    """What the server answers. The first model is the one for requests that name none."""
+    """The handlers of the routes. The first model answers requests that name none."""
 
     def __init__(self, models: Sequence[ServedModel], relay: Relay, settings: ServeSettings) -> None:
         self._models = {served.name: served for served in models}
@@ -70,7 +70,7 @@ class Api:
         return _json(tokenizer_info(self._model(request.query_params.get("model"))))
 
     async def health(self, request: Request) -> Response:
-        """GET /health: how many texts are written; status 503 if the engine has failed or the server is ending."""
+        """GET /health: the number of texts being written; status 503 if the engine failed or the server is stopping."""
         healthy = self._relay.healthy
         record = {"status": "ok" if healthy else "failed", "streams": self._relay.batcher.streams}
         return _json(record, 200 if healthy else 503)
@@ -82,7 +82,10 @@ class Api:
             body = await asyncio.wait_for(read_body(request.receive, limit), BODY_SECONDS)
         except asyncio.TimeoutError:
             raise ApiError(
-                "the body did not arrive in time.", 408, code="timeout", headers={"connection": "close"}
+                f"the body did not arrive within {BODY_SECONDS:.0f} seconds.",
+                408,
+                code="timeout",
+                headers={"connection": "close"},
             ) from None
         return decode(body, kind), len(body)
 
@@ -92,7 +95,10 @@ class Api:
         if name not in self._models:
             known = ", ".join(self._models)
             raise ApiError(
-                f"this server has no model {name!r}. It has: {known}.", 404, param="model", code="model_not_found"
+                f"this server has no model {name!r}. Its models are: {known}.",
+                404,
+                param="model",
+                code="model_not_found",
             )
         return self._models[name]
 
@@ -104,7 +110,7 @@ class Api:
 def create_app(
     models: Sequence[ServedModel], relay: Relay, settings: ServeSettings, access: Access, address: str
 ) -> Starlette:
-    """The ASGI application. `address` is how the page at / calls the server."""
+    """The ASGI application. `address` is the URL of the server, for the page at /."""
     api = Api(models, relay, settings)
 
     async def home(request: Request) -> Response:
@@ -139,7 +145,7 @@ async def _error(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    """A bug. Starlette raises its exception again, and uvicorn logs it."""
+    """Answers after a bug. Starlette raises the exception again, and uvicorn logs it."""
     return ApiError(BUG, 500, code="bug").response
 
 
@@ -147,5 +153,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """An unknown path or a wrong method."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    message = f"{request.method} {request.url.path} is not a part of this server. GET / lists what is."
+    message = f"{request.method} {request.url.path} is not an endpoint of this server. GET / lists them."
     return ApiError(message, error.status_code, code="not_found", headers=headers).response

@@ -1,7 +1,7 @@
-"""A completion, from the events of its texts to a JSON response or a stream of server-sent events.
+"""Completions: turns the events of their texts into a JSON response or a stream of server-sent events.
 
-A stream is one task that sleeps until there is something to send. What it sends is joined from bytes that are the same
-in every event, and the text.
+A stream is one task that sleeps until there is something to send. Each event it sends is the text between bytes that
+are the same in every event and are encoded only once.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ to_json = msgspec.json.Encoder().encode
 
 
 class Part(NamedTuple):
-    """A part of a text that is to be sent."""
+    """A part of a text, to be sent to the client."""
 
     text: str
     scored: list[ScoredToken]  # empty if the client did not ask for them
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 class Choice:
-    """One text of a completion, as far as it has been written and not been sent."""
+    """One text of a completion: what has been written but not sent yet."""
 
     def __init__(self, index: int, request: TextRequest, job: Job) -> None:
         self.index = index
@@ -65,7 +65,7 @@ class Choice:
             self._scored += event.tokens
 
     def pull(self) -> "Part":
-        """What was added since the last call."""
+        """Takes out what was added since the last call."""
         reason = None if self.ending is None else FINISH_REASONS.get(self.ending, "stop")
         part = Part("".join(self._parts), self._scored, reason)
         self._parts, self._scored = [], []
@@ -84,12 +84,12 @@ Parts = list[tuple[Choice, Part]]
 
 
 class Completion(Response):
-    """What both kinds of completion share: the texts, their failure, and a client that may leave."""
+    """What both kinds of completion share: their texts, the error that ends them, and a client that may disconnect."""
 
     def __init__(self, job: Job, relay: Relay) -> None:  # Response's own __init__ would render a body
         self._job, self._relay = job, relay
         self._choices = {request: Choice(k, request, job) for k, request in enumerate(job.requests)}
-        self._writing = len(self._choices)  # texts that are not ended
+        self._writing = len(self._choices)  # texts that have not ended
         self._error: ApiError | None = None
         self._woken = asyncio.Event()
         self._client_left = False
@@ -106,11 +106,11 @@ class Completion(Response):
                 watcher.cancel()
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response, unless the client leaves."""
+        """Sends the response, unless the client disconnects."""
         raise NotImplementedError
 
     async def _watch(self, receive: Receive) -> None:
-        """Waits until the client leaves, and frees its places in the batch."""
+        """Waits until the client disconnects, and frees its places in the batch."""
         while (await receive())["type"] != "http.disconnect":
             pass
         self._client_left = True
@@ -140,7 +140,7 @@ class Completion(Response):
 
 
 class WholeCompletion(Completion):
-    """A completion that is one JSON response, after the last text has ended."""
+    """A completion that is one JSON response, sent after the last text has ended."""
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._woken.wait()
@@ -169,7 +169,7 @@ class WholeCompletion(Completion):
         return to_json(CompletionResponse(job.id, job.created, job.served.name, job.seed, records, self._usage()))
 
     def _chosen(self) -> Iterator[Choice]:
-        """The `n` texts of each prompt: all, or the likeliest per token, the likeliest first."""
+        """The `n` texts of each prompt. Of `best_of` texts they are the likeliest per token, the likeliest first."""
         n, best_of = self._job.n, self._job.best_of
         choices = list(self._choices.values())
         for first in range(0, len(choices), best_of):
@@ -214,7 +214,7 @@ class StreamedCompletion(Completion):
             await self._woken.wait()
 
     def take(self, request: TextRequest, event: TextEvent) -> None:
-        """Takes an event. The first text and the end are sent at once, other text at the next flush."""
+        """Takes an event. The first text and the end of the stream are sent at once, other text at the next flush."""
         super().take(request, event)
         if isinstance(event, Failed) or (isinstance(event, Read) and not event.text):
             return
@@ -226,7 +226,7 @@ class StreamedCompletion(Completion):
             self.wake()
 
     def _events(self, parts: Parts) -> bytes:
-        """What has been written since the last sending, an event for each text."""
+        """What has been written since the last sending, as one event for each text."""
         pieces = []
         for choice, part in parts:
             pieces += [self._before[choice], to_json(part.text)]
@@ -246,7 +246,7 @@ class StreamedCompletion(Completion):
 
 
 async def _computed(compute: Callable[[Parts], bytes], parts: Parts) -> bytes:
-    """What `compute` makes of parts; in a thread if they have so many scored tokens that other streams would wait."""
+    """The result of `compute`; in a thread if the parts have so many scored tokens that other streams would wait."""
     if sum(len(part.scored) for _, part in parts) > MANY_SCORED:
         return await asyncio.to_thread(compute, parts)
     return compute(parts)

@@ -1,4 +1,4 @@
-"""From the body of a completion request to the texts that the engine shall write."""
+"""Turns a completion request into the texts that the engine is asked to write."""
 
 import dataclasses
 import secrets
@@ -15,17 +15,17 @@ from charrnn_cli.generation.requests import TextRequest
 from charrnn_cli.web.api_errors import ApiError
 from charrnn_cli.web.protocol import CompletionRequest, check_supported
 
-SAMPLING_FIELDS = (  # those that have the name of a setting
+SAMPLING_FIELDS = (  # the fields that have the name of a setting
     *("temperature", "top_p", "top_n", "min_p", "repetition_penalty", "repetition_window", "ban", "allow_only"),
     *("allow_unknown", "stop", "keep_stop", "until_line", "lines"),
 )
 MOST_STOPS, LONGEST_STOP = 16, 256  # texts, and characters of each: every new token is compared with them
 LONGEST_LIST = 10_000  # characters of `ban` or `allow_only`
-LONGEST_WINDOW = 4096  # tokens of `repetition_window`, which every text in the batch pays for
+LONGEST_WINDOW = 4096  # tokens of `repetition_window`: a long one slows down every text in the batch
 
 
 class ServedModel(NamedTuple):
-    """A model under the name that requests give, and what encodes its prompts."""
+    """A model, the name by which requests choose it, and the encoder of its prompts."""
 
     name: str
     model: Model
@@ -73,19 +73,23 @@ class Job:
 
 
 def job_of(request: CompletionRequest, served: ServedModel, limits: ServeSettings) -> Job:
-    """The job of a request. Encodes the prompts, which takes long for long ones. Raises ApiError, UsageError."""
+    """The job of a request. Encodes the prompts, which takes time if they are long. Raises ApiError, UsageError."""
     check_supported(request)
     n = request.n or 1
     best_of = request.best_of or n
     if best_of < n:
         raise ApiError(f"`best_of` must be at least `n` ({n}), got {best_of}.", param="best_of", code="invalid_value")
     if best_of > n and request.stream:
-        raise ApiError("`best_of` larger than `n` cannot be streamed.", param="best_of", code="unsupported_value")
+        raise ApiError(
+            f"a stream cannot have a `best_of` ({best_of}) larger than `n` ({n}). Leave out `best_of` or `stream`.",
+            param="best_of",
+            code="unsupported_value",
+        )
     prompts = _prompts(request.prompt)
     if len(prompts) * best_of > limits.max_texts:
         raise ApiError(
             f"the request asks for {len(prompts) * best_of} texts (prompts times `n` or `best_of`). "
-            f"This server allows {limits.max_texts}.",
+            f"This server allows at most {limits.max_texts}.",
             param="n",
             code="too_many_texts",
         )
@@ -112,7 +116,7 @@ def check_ids(ids: list[int], model: Model, param: str) -> None:
     for id in ids:
         if not 0 <= id < V:
             raise ApiError(
-                f"`{param}` has the token id {id}. The model has the ids 0 to {V - 1}.",
+                f"`{param}` has the token id {id}, but the ids of this model are 0 to {V - 1}.",
                 param=param,
                 code="invalid_value",
             )
@@ -155,7 +159,7 @@ def _settings(request: CompletionRequest, model: Model, limits: ServeSettings) -
         settings = dataclasses.replace(settings, length=min(settings.length, limits.max_tokens))
     if settings.length > limits.max_tokens:
         raise ApiError(
-            f"`max_tokens` is {settings.length}. This server allows {limits.max_tokens}.",
+            f"`max_tokens` must be at most {limits.max_tokens} on this server, got {settings.length}.",
             param="max_tokens",
             code="too_many_tokens",
         )
@@ -170,17 +174,21 @@ def _check_sizes(values: Mapping[str, Any]) -> None:
     stops = values.get("stop", [])
     if len(stops) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in stops):
         raise ApiError(
-            f"`stop` may have {MOST_STOPS} texts of {LONGEST_STOP} characters.", param="stop", code="invalid_value"
+            f"`stop` may contain at most {MOST_STOPS} texts of at most {LONGEST_STOP} characters.",
+            param="stop",
+            code="invalid_value",
         )
     for name in ("ban", "allow_only"):
         if sum(map(len, values.get(name, []))) > LONGEST_LIST:
-            raise ApiError(f"`{name}` may have {LONGEST_LIST} characters.", param=name, code="invalid_value")
+            raise ApiError(f"`{name}` may contain at most {LONGEST_LIST} characters.", param=name, code="invalid_value")
     if values.get("repetition_window", 0) > LONGEST_WINDOW:
-        raise ApiError(f"`repetition_window` may be {LONGEST_WINDOW}.", param="repetition_window", code="invalid_value")
+        raise ApiError(
+            f"`repetition_window` must be at most {LONGEST_WINDOW}.", param="repetition_window", code="invalid_value"
+        )
 
 
 def _bias(by_id: Mapping[str, float], model: Model) -> tuple[tuple[int, float], ...]:
-    """What is added to the logits of tokens, by their ids. Raises ApiError."""
+    """Pairs of a token id and the number to add to its logit. Raises ApiError."""
     try:
         bias = {int(id): amount for id, amount in by_id.items()}
     except ValueError:

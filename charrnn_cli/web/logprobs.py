@@ -1,4 +1,4 @@
-"""Scored tokens as clients see them."""
+"""Log-probabilities of tokens as clients see them."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class LogprobsWriter:
                 self._joiner.add(self._tokens[id])
 
     def add(self, scored: Sequence[ScoredToken]) -> Logprobs:
-        """More tokens. The likeliest of each position include the token itself, as OpenAI's do."""
+        """Adds tokens. The likeliest at each position include the token itself, as in OpenAI's responses."""
         names = self._tokens
         part = Logprobs([], [], [], [])
         for id, score, alternatives in scored:
@@ -38,5 +38,5 @@ class LogprobsWriter:
         return part
 
     def _text_token(self, id: int) -> str:
-        """The token; the word that <unk> stands for in a prompt."""
+        """The text of the token. For an <unk> of the prompt, that is the word it stands for."""
         return next(self._unknown_words, self._tokens[id]) if id == self._unknown else self._tokens[id]

@@ -17,12 +17,12 @@ ENDPOINTS = (
     ("POST /tokenize", "turns a text into token ids"),
     ("POST /detokenize", "turns token ids into a text"),
     ("GET /tokenizer_info", "describes the tokens of a model"),
-    ("GET /health", "says whether the server works"),
+    ("GET /health", "says whether the server is working"),
 )
 
 
 def page(address: str, models: Sequence[str], needs_key: bool) -> Response:
-    """The page. Where a key is needed, it does not name the models."""
+    """The page. It does not name the models if requests need a key."""
     named = "All requests need a key." if needs_key else f"Models: {', '.join(map(escape, models))}."
     rows = "\n".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(does)}</td></tr>" for name, does in ENDPOINTS

@@ -1,7 +1,7 @@
 """The requests and responses of the HTTP interface, as records that msgspec checks.
 
-They are those of OpenAI's completions and of vLLM's tokenizer, with the settings of charrnn as further fields. An
-unknown field is an error, so nothing is ignored without a word.
+They are those of OpenAI's completions and of vLLM's tokenizer, with the settings of charrnn as additional fields. An
+unknown field is an error, so nothing is ignored silently.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,7 +27,7 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
 
 
 class CompletionRequest(Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/completions. A field that is missing or null has its default."""
+    """The body of POST /v1/completions. Fields that are missing or null have their defaults."""
 
     model: str | None = None
     prompt: str | list[str | int | list[int]] = ""
@@ -43,8 +43,8 @@ class CompletionRequest(Struct, forbid_unknown_fields=True):
     stop: str | list[str] | None = None
     seed: Seed | None = None
     logit_bias: dict[str, Bias] | None = None
-    user: str | None = None  # no effect
-    # Fields of OpenAI's that only their default is possible for.
+    user: str | None = None  # ignored
+    # Fields of OpenAI's interface that must have their defaults.
     suffix: str | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
@@ -68,7 +68,7 @@ class TokenizeRequest(Struct, forbid_unknown_fields=True):
 
     prompt: str
     model: str | None = None
-    add_special_tokens: bool = True  # no effect: models have no special tokens around a text
+    add_special_tokens: bool = True  # ignored: models have no special tokens around a text
     return_token_strs: bool | None = None
     unknown: Unknown | None = None
 
@@ -81,7 +81,7 @@ class DetokenizeRequest(Struct, forbid_unknown_fields=True):
 
 
 class Logprobs(Struct):
-    """Tokens by their names in the vocabulary, with log-probabilities in nats and their positions in the text."""
+    """Tokens as the vocabulary names them, with log-probabilities in nats and positions in the text."""
 
     tokens: list[str]
     token_logprobs: list[float | None]
@@ -99,7 +99,7 @@ class ChoiceRecord(Struct):
 
 
 class Usage(Struct):
-    """The number of tokens of the prompts and of all texts, and how many of the prompts did not have to be read."""
+    """The number of tokens in the prompts and in all texts. Cached tokens of a prompt did not have to be read."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -128,7 +128,7 @@ def decode(body: bytes, kind: type[Body]) -> Body:
 
 
 def check_supported(request: CompletionRequest) -> None:
-    """Raises ApiError for fields of OpenAI's that only their default is possible for."""
+    """Raises ApiError for fields of OpenAI's interface that are not supported."""
     unsupported: dict[str, Any] = {
         "suffix": request.suffix,
         "presence_penalty": request.presence_penalty,

@@ -1,7 +1,7 @@
-"""Between the engine thread and the event loop: requests go one way, events the other.
+"""Connects the event loop with the engine thread: requests go one way, events the other.
 
-The engine wakes the event loop once per block of tokens, not once per text or token. Streams are sent from time to
-time, all those with new text together.
+The engine wakes the event loop once per block of tokens, not once per text or token. New text is sent at intervals,
+that of all streams together.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from charrnn_cli.generation.batching import Batcher
 from charrnn_cli.generation.requests import Ended, Events, Failed, TextEvent, TextRequest
 from charrnn_cli.web.api_errors import ApiError
 
-FLUSH_SECONDS = (0.016, 0.1)  # between two sendings: with few texts, and with STREAMS_FOR_LONGEST or more
+FLUSH_SECONDS = (0.016, 0.1)  # between two flushes: with few texts, and with STREAMS_FOR_LONGEST or more
 STREAMS_FOR_LONGEST = 1000
 
 
 class Listener(Protocol):
-    """What waits for the events of texts."""
+    """Receives the events of its texts."""
 
     def take(self, request: TextRequest, event: TextEvent) -> None:
-        """Takes the next event of one of its texts."""
+        """Keeps the next event of one of its texts."""
 
     def wake(self) -> None:
-        """Sends what it has taken."""
+        """Sends what it has kept."""
 
 
 class Relay:
@@ -34,34 +34,34 @@ class Relay:
         self.batcher = make_batcher(self._deliver)
         self._most = most
         self._listeners: dict[TextRequest, Listener] = {}
-        self._waiting: set[Listener] = set()  # until the next flush
+        self._waiting: set[Listener] = set()  # for the next flush
         self._loop: asyncio.AbstractEventLoop
         self._closing = False
 
     def start(self) -> None:
-        """Starts the engine thread. Its events go to the event loop that runs now."""
+        """Starts the engine thread, whose events go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         self.batcher.start()
 
     async def close(self) -> None:
-        """Ends all texts, and then the engine thread. New requests are refused."""
+        """Refuses new requests, ends all texts, then the engine thread."""
         self._closing = True
         await asyncio.to_thread(self.batcher.close)
 
     @property
     def healthy(self) -> bool:
-        """Whether requests are accepted."""
+        """Whether the relay accepts requests."""
         return self.batcher.alive and not self._closing
 
     def submit(self, model: str, requests: Sequence[TextRequest], listener: Listener) -> None:
-        """Has texts written. Raises ApiError if there are too many, or if the server ends."""
+        """Asks the engine to write texts. Raises ApiError if there are too many, or if the server is stopping."""
         if self._closing:
             raise ApiError("the server is shutting down.", 503, code="shutting_down")
         if not self.batcher.alive:
-            raise ApiError("the engine has failed; the server has to be started again.", 503, code="engine_failed")
+            raise ApiError("the engine has failed. Restart the server.", 503, code="engine_failed")
         if len(self._listeners) + len(requests) > self._most:
             raise ApiError(
-                f"the server writes at most {self._most} texts at once. Try again later.",
+                f"this server writes at most {self._most} texts at once. Try again later.",
                 429,
                 code="too_many_streams",
                 headers={"retry-after": "1"},
@@ -70,7 +70,7 @@ class Relay:
         self.batcher.submit(model, requests)
 
     def cancel(self, requests: Iterable[TextRequest]) -> None:
-        """Ends those of the texts that are not ended. Their listener gets no more events."""
+        """Ends the texts that have not ended yet. Their listener gets no more events."""
         running = [request for request in requests if self._listeners.pop(request, None) is not None]
         if running:
             self.batcher.cancel(running)

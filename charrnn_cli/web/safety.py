@@ -23,9 +23,9 @@ PREFLIGHT_HEADERS = {
 class Access:
     """Whom a server answers.
 
-    `hosts` are the names under which it is reached, None for any. A web page that makes its own name point to this
-    machine (DNS rebinding) sends that name. `origins` are those of web pages that may use the server besides its own
-    page; "*" is any.
+    `hosts` are the names that a Host header may have, None for any. A web page whose own name points to this machine
+    (DNS rebinding) sends another name. `origins` are the origins of web pages that may use the server besides its own
+    page; "*" allows all.
     """
 
     hosts: frozenset[str] | None
@@ -33,7 +33,7 @@ class Access:
     key: str | None = None
 
     def allows_origin(self, origin: str, host: str) -> bool:
-        """Whether web pages of `origin` may use the server, which was reached as `host`."""
+        """Whether web pages of `origin` may use the server, whose name in this request is `host`."""
         return bool({origin, "*"} & self.origins) or origin.partition("://")[2] == host
 
     def check(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -61,7 +61,7 @@ class Access:
         # The header is Latin-1 by the standard; keys in other characters arrive as the bytes of their UTF-8.
         if len(given) != 1 or not hmac.compare_digest(given[0].encode("latin-1"), expected):
             raise ApiError(
-                "this server needs its key, in the header Authorization: Bearer KEY.",
+                "this server needs a key. Send its key in the header Authorization: Bearer KEY.",
                 401,
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
@@ -76,7 +76,7 @@ def host_name(host: str) -> str:
 
 
 class Guard:
-    """ASGI middleware that refuses what `access` does not allow, and answers the questions of browsers (CORS)."""
+    """ASGI middleware that refuses what `access` does not allow, and answers the preflight requests of browsers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
@@ -86,7 +86,7 @@ class Guard:
         asks_method = _values(scope["headers"], b"access-control-request-method")
         preflight = scope["method"] == "OPTIONS" and origin and asks_method
         try:
-            # A browser asks without the key.
+            # A preflight request has no key.
             self._access.check("/" if preflight else scope["path"], scope["headers"])
         except ApiError as error:
             await error.response(scope, receive, send)
@@ -100,16 +100,16 @@ class Guard:
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The body of a request. Raises ApiError if it has more than `limit` bytes, or if the client leaves."""
+    """The body of a request. Raises ApiError if it has more than `limit` bytes, or if the client disconnects."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError("the client has left.")
+            raise ApiError("the client disconnected.")
         body += message.get("body", b"")
         if len(body) > limit:
             raise ApiError(
-                f"the body is larger than {limit} bytes, the limit of this server.",
+                f"the body is larger than {limit} bytes, which is the limit of this server.",
                 413,
                 code="body_too_large",
                 headers={"connection": "close"},
@@ -123,7 +123,7 @@ def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
 
 
 def _with_origin(send: Send, origin: str) -> Send:
-    """Lets the page of an allowed origin read the response."""
+    """Adds the headers that let a page of an allowed origin read the response."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

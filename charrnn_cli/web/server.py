@@ -24,23 +24,23 @@ from charrnn_cli.web.jobs import ServedModel
 from charrnn_cli.web.relay import Relay
 from charrnn_cli.web.safety import LOCAL_NAMES, Access
 
-SLOW_SECONDS = 30.0  # that a client may leave the end of what it was sent unread
-END_SECONDS = 5  # for clients to read the end of their streams when the server ends
-TICKS_PER_REPORT = 5  # of uvicorn, which has 10 in a second
+SLOW_SECONDS = 30.0  # after which a client that does not read is dropped
+END_SECONDS = 5  # for clients to read the end of their streams when the server stops
+TICKS_PER_REPORT = 5  # uvicorn has 10 ticks a second
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Load(NamedTuple):
-    """What a server does at the moment."""
+    """What the server is doing at the moment."""
 
-    streams: int  # texts that are read or written
+    streams: int  # texts whose prompts are being read, or that are being written
     waiting: int  # texts that wait for a place
     characters_per_second: float
     characters: int  # since the start
 
 
 class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen when uvicorn is imported
-    """uvicorn's protocol of one connection, which drops clients that do not read what they are sent."""
+    """uvicorn's protocol of one connection, which also drops clients that do not read what they are sent."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -63,7 +63,7 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # 
 
 
 class ModelServer(uvicorn.Server):
-    """uvicorn's server, with the engine thread started before it and ended before its connections."""
+    """uvicorn's server. The engine thread starts before it, and ends before the connections close."""
 
     def __init__(self, config: uvicorn.Config, relay: Relay, report: Callable[[Load], None]) -> None:
         super().__init__(config)
@@ -80,13 +80,13 @@ class ModelServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends all texts, so that streams get their last event, then the connections."""
+        """Ends all texts, so that streams get their last event, then closes the connections."""
         await self._relay.close()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ends the server at a signal. uvicorn's own raises the signal again, so that the exit code is not 0."""
+        """Stops the server at a signal. uvicorn would raise the signal again, and the exit code would not be 0."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -105,7 +105,7 @@ class ModelServer(uvicorn.Server):
 
 
 def open_models(names: Sequence[str], engine: EngineName = "auto", threads: int | None = None) -> list[ServedModel]:
-    """The models to serve; the run trained last or the bundled model if none is named.
+    """The models to serve. Without names: the run trained last, or the bundled model if there is none.
 
     Raises RunError, UsageError.
     """
@@ -119,7 +119,7 @@ def open_models(names: Sequence[str], engine: EngineName = "auto", threads: int 
 
 
 def listen(settings: ServeSettings, key: str | None) -> socket.socket:
-    """The socket of the server. Raises UsageError for an open address without a key, CharrnnError if it is taken."""
+    """The socket of the server. Raises UsageError for an open address without a key, CharrnnError for a port in use."""
     host, port = settings.host, settings.port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -127,8 +127,8 @@ def listen(settings: ServeSettings, key: str | None) -> socket.socket:
         raise UsageError(f"`host={host}` is not an address of this machine: {error.strerror or error}.") from error
     if not key and not ipaddress.ip_address(address[0]).is_loopback:
         raise UsageError(
-            f"other machines can reach `host={host}`, so it needs a key. Set CHARRNN_API_KEY or pass `api_key=KEY`, or "
-            "leave out `host`."
+            f"other machines can reach `host={host}`, so the server needs a key. Set CHARRNN_API_KEY or pass "
+            "`api_key=KEY`, or leave out `host`."
         )
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -146,7 +146,7 @@ def listen(settings: ServeSettings, key: str | None) -> socket.socket:
 
 
 def access_of(settings: ServeSettings, key: str | None, sock: socket.socket) -> Access:
-    """Whom a server on `sock` answers. An address for all networks has names that nobody can list."""
+    """Whom a server on `sock` answers. If it listens on all addresses, its names are not known, and any is allowed."""
     bound = ipaddress.ip_address(sock.getsockname()[0])
     hosts = None if bound.is_unspecified else LOCAL_NAMES | {settings.host.lower(), str(bound)}
     return Access(hosts, frozenset(settings.cors), key or None)
@@ -166,7 +166,7 @@ def new_server(
     report: Callable[[Load], None] = lambda load: None,
     batcher: Any = Batcher,
 ) -> ModelServer:
-    """A server for the models. `report` is called twice a second, and `batcher` makes what writes the texts."""
+    """A server for the models. `report` is called twice a second. `batcher` makes the object that writes the texts."""
     by_name = {served.name: served.model for served in models}
     relay = Relay(lambda deliver: batcher(by_name, deliver, int(settings.cache * 1e6)), settings.max_streams)
     app = create_app(models, relay, settings, access_of(settings, key, sock), address_of(sock))
@@ -186,7 +186,7 @@ def new_server(
 
 
 def allow_many_connections() -> None:
-    """Raises the limit of open files, which is often 1,024, to what the system allows."""
+    """Raises the limit of open files, which is often 1,024, as far as the system allows."""
     with suppress(ImportError, ValueError, OSError):
         import resource  # not on Windows
 

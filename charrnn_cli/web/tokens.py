@@ -1,4 +1,4 @@
-"""Texts as token ids and back, in the shape of vLLM's tokenizer, which evaluation harnesses use."""
+"""Texts to token ids and back, with the interface of vLLM's server, which evaluation harnesses use."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ def tokenize(request: TokenizeRequest, served: ServedModel, unknown: Unknown) ->
 
 
 def detokenize(request: DetokenizeRequest, served: ServedModel) -> dict[str, Any]:
-    """The text of ids. Raises ApiError for ids that the model does not have."""
+    """The text of token ids. Raises ApiError for ids that the model does not have."""
     check_ids(request.tokens, served.model, "tokens")
     return {"prompt": _text(request.tokens, served.model.vocabulary)}
 
 
 def tokenizer_info(served: ServedModel) -> dict[str, Any]:
-    """What a token is. `eos_token` is the text of the token that the model reads before a text without a prompt."""
+    """What a token is. `eos_token` is the text of the token that the model reads before an empty prompt."""
     vocabulary = served.model.vocabulary
     first = _text_before(vocabulary)
     return {

@@ -205,6 +205,11 @@ def test_the_description_names_model_and_engine(anna):
         (lambda model: model.stream(seed=-1), UsageError, "`seed` must be at least 0"),  # before the first piece
         (lambda model: model.generate_many(num=0), UsageError, "`num` must be between 1 and"),
         (lambda model: model.best_of(count=0), UsageError, "`best_of` must be between"),
+        (lambda model: model.best_of(count="5"), UsageError, "`best_of` must be a whole number, got '5'"),
+        (lambda model: model.generate_many(num=None), UsageError, "`num` must be a whole number, got None"),
+        (lambda model: model.generate(seed=1.5), UsageError, "`seed` must be a whole number, got 1.5"),
+        (lambda model: model.generate(None), UsageError, "a text or a `State`, got None"),
+        (lambda model: model.read(b"Far"), UsageError, "a text or a `State`, got b'Far'"),
         (lambda model: model.generate("☕"), UsageError, "does not know '☕' at position 1"),
         (lambda model: model.read("a", unknown="drop"), UsageError, "`unknown` must be error, skip or replace"),
         (lambda model: model.score("a", unknown="replace"), UsageError, "`unknown` must be error or skip"),
