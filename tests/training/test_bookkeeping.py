@@ -100,7 +100,7 @@ def test_a_change_of_the_threads_is_an_event_and_the_end_undoes_it(make, monkeyp
     while not bookkeeping.ended:
         take_step(bookkeeping, state)
         events += between_steps(bookkeeping)
-    assert [(event.step, event.threads) for event in events if isinstance(event, ThreadChange)] == [(3, 1)]
+    assert [(event.step, event.threads) for event in events if isinstance(event, ThreadChange)] == [(1, 1)]
     bookkeeping.end()
     assert numbers == [1, 2]
 

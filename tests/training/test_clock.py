@@ -139,4 +139,4 @@ def test_only_steps_show_whether_the_machine_is_busy(ranks):
         ranks.now += 1.0
         changes.append(ticking.after_step())
     assert numbers == [1]
-    assert changes == [False, False, True]
+    assert changes == [True, False, False]
