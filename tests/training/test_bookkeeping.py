@@ -102,7 +102,7 @@ def test_a_change_of_the_threads_is_an_event_and_the_end_undoes_it(make, monkeyp
         events += between_steps(bookkeeping)
     assert [(event.step, event.threads) for event in events if isinstance(event, ThreadChange)] == [(1, 1)]
     bookkeeping.end()
-    assert numbers == [1, 2]
+    assert (numbers[0], numbers[-1]) == (1, 2)  # a validation has threads of its own
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
