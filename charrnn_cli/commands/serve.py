@@ -1,5 +1,6 @@
 """charrnn serve: answers HTTP requests with texts."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -7,6 +8,8 @@ import typer
 from charrnn_cli.commands.completion import complete_models
 from charrnn_cli.commands.options import EngineOption, ThreadsOption, with_settings
 from charrnn_cli.config import ADDRESS, ServeSettings
+
+KEY_VARIABLE = "CHARRNN_API_KEY"
 
 
 @with_settings(ServeSettings)
@@ -23,9 +26,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="KEY",
-            envvar="CHARRNN_API_KEY",
             help="Answer only requests with this key. Other users of the machine can see it on the command line, but "
-            "not in the environment.",
+            f"not in the environment variable {KEY_VARIABLE}.  [default: {KEY_VARIABLE}]",
             rich_help_panel=ADDRESS,
         ),
     ] = None,
@@ -45,6 +47,7 @@ def serve(
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
     }
     checked = ServeSettings(**values)
+    key = api_key or os.environ.get(KEY_VARIABLE)  # typer's `envvar` has no effect in its release 0.26.0
 
     from charrnn_cli.machine import keep_freed_memory
     from charrnn_cli.terminal.console import new_console, say
@@ -52,12 +55,12 @@ def serve(
     from charrnn_cli.web.server import address_of, allow_many_connections, listen, new_server, open_models
 
     keep_freed_memory()
-    with listen(checked, api_key) as sock:
+    with listen(checked, key) as sock:
         served = open_models(models or [], engine, threads)
         allow_many_connections()
         console = new_console()
         with ServingLine(console) as line:
-            server = new_server(served, checked, api_key, sock, line.show)
+            server = new_server(served, checked, key, sock, line.show)
             for one in served:
                 say(console, one.model.description)
             say(console, f"Serving at {address_of(sock)}. Ctrl-C stops it.")
