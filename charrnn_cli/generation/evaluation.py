@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn_cli.config import Documents, EngineName
 from charrnn_cli.errors import UsageError
@@ -70,9 +70,7 @@ def evaluate(
     place = scoring_device(engine, gpu or model.gpu, cpu, device or model.device)
     with memory_errors("Score a shorter text, or pass `cpu`."):
         if named:
-            given = {"encoding": encoding, "documents": documents, "field": field}
-            changes = {name: value for name, value in given.items() if value is not None}
-            text = read_files(named, model.stored, unknown, per_line, **changes)
+            text = read_files(named, model.stored, unknown, per_line, **_passed(encoding, documents, field))
         else:
             text = read_split_of(model.run, split or "test", model.vocabulary, per_line)
         return _score(model, text, place, exact, engine, threads or model.threads, progress=progress)
@@ -108,9 +106,7 @@ def surprisals(
     network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads)
     marks = dict(model.vocabulary.marks)
     if files:
-        given = {"encoding": encoding, "documents": documents, "field": field}
-        changes = {name: value for name, value in given.items() if value is not None}
-        parts = file_parts(files, model.stored, marks, unknown, **changes)
+        parts = file_parts(files, model.stored, marks, unknown, **_passed(encoding, documents, field))
     else:
         parts = parts_of_split(model.run, split or "test", model.vocabulary)
     with memory_errors("Pass `cpu`."):
@@ -145,6 +141,12 @@ def _score(
             return event
         progress(event)
     raise AssertionError("scoring ends with a score")
+
+
+def _passed(encoding: str | None, documents: Documents | None, field: str | None) -> dict[str, Any]:
+    """Those that were passed, of the arguments that say how to read files."""
+    given = {"encoding": encoding, "documents": documents, "field": field}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check(
