@@ -60,12 +60,12 @@ def shorten_blocks(monkeypatch, size: int = 64) -> None:
 class Running:
     """A batcher of one model, "abc", and all events that it has delivered."""
 
-    def __init__(self, engine=None, **options):
+    def __init__(self, engine=None, cache_bytes=10**8):
         self.engine = engine or small_engine()
         self.events: dict[TextRequest, list] = {}
         self._changed = threading.Condition()
         model = SimpleNamespace(engine=self.engine, vocabulary=ABC)
-        self.batcher = Batcher({"abc": model}, self._deliver, **options)
+        self.batcher = Batcher({"abc": model}, self._deliver, cache_bytes)
 
     def __enter__(self):
         self.batcher.start()

@@ -11,7 +11,6 @@ from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.requests import Ended, Events, Failed, TextEvent, TextRequest, Written
 from charrnn_cli.generation.state_cache import StateCache
 
-CACHE_BYTES = 900_000_000  # 100,000 states of a network of 2 x 512
 Deliver = Callable[[Events], None]
 
 
@@ -22,7 +21,7 @@ class Batcher:
     or Failed. All other methods may be called from any thread.
     """
 
-    def __init__(self, models: Mapping[str, Model], deliver: Deliver, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, models: Mapping[str, Model], deliver: Deliver, cache_bytes: int) -> None:
         """Loads the engines of all models. Raises UsageError, DeviceError."""
         self._cache = StateCache(cache_bytes)
         self._lanes = {name: Lane(model.engine, model.vocabulary, self._cache, name) for name, model in models.items()}
