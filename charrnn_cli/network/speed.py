@@ -77,7 +77,7 @@ class GpuSpeed(Speed):
 def training_speed(
     device: torch.device, level: Level, vocabulary_size: int, processes: int, minutes: float | None
 ) -> Speed:
-    """The speed of a run of so many `minutes` by several processes, each with such a device.
+    """The speed of a run of `minutes` minutes by several processes, each with such a device.
 
     It is measured if that takes a small share of the time; a run with another limit needs no speed.
     """

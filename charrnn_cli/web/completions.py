@@ -246,7 +246,7 @@ class StreamedCompletion(Completion):
 
 
 async def _computed(compute: Callable[[Parts], bytes], parts: Parts) -> bytes:
-    """The result of `compute`; in a thread if the parts have so many scored tokens that other streams would wait."""
+    """The result of `compute`; in a thread if there are many scored tokens, so that no stream waits."""
     if sum(len(part.scored) for _, part in parts) > MANY_SCORED:
         return await asyncio.to_thread(compute, parts)
     return compute(parts)
