@@ -13,6 +13,10 @@ def complete_models(incomplete: str) -> list[str]:
     return _matching((*names.trained, *names.bundled), incomplete)
 
 
+def complete_origins(incomplete: str) -> list[str]:
+    return [*complete_models(incomplete), *_matching(["none"], incomplete)]
+
+
 def complete_runs_and_models(incomplete: str) -> list[str]:
     names = _names()
     return _matching((*names.runs, *names.bundled), incomplete)

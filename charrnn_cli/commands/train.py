@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn_cli.commands.completion import complete_models, complete_presets, complete_runs
+from charrnn_cli.commands.completion import complete_origins, complete_presets, complete_runs
 from charrnn_cli.commands.options import CpuOption, DeviceOption, GpuOption, with_settings
 from charrnn_cli.config import OUTPUT, RUN, ModelSettings, TrainingSettings
 
@@ -42,9 +42,10 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Start with the weights of this model: a run, a bundled model or a folder.  [default: random weights]",
+            help="Start with the weights of this model: a run, a bundled model or a folder; none for random weights.  "
+            "[default: a bundled model where that helps]",
             rich_help_panel=RUN,
-            autocompletion=complete_models,
+            autocompletion=complete_origins,
         ),
     ] = None,
     restart: Annotated[
@@ -77,7 +78,8 @@ def train(
     """Train on a prepared text, or resume training.
 
     Ctrl-C saves. The same command resumes, with the settings of the run.
-    --preset auto fits the network and its training to the text, the time and the device.
+    --preset auto fits the network and its training to the text, the time and the device. A new run starts from a
+    bundled model where that helps.
 
     \b
     charrnn train

@@ -44,6 +44,7 @@ def _settings_of(run: Description) -> dict[str, Any]:
         "text": ", ".join(corpus["files"]) if corpus else None,
         "sha256": config.get("sha256") or corpus.get("sha256"),
         "preset": config.get("preset"),
+        "origin": config.get("origin"),
         **config.get("model", {}),
         **config.get("training", {}),
         "device": config.get("device"),

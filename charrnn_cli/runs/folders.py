@@ -156,12 +156,15 @@ def find_run(name_or_folder: str, root: Path = RUNS) -> Run:
     )
 
 
-def model_named(name: str, root: Path = RUNS) -> Run:
-    """A run or bundled model by its name. Unlike `find_run`, it takes no folder: a file may contain any path.
+def model_named(name: str, root: Path | None = RUNS) -> Run:
+    """A run in `root`, if there is a root, or a bundled model by its name.
+
+    Unlike `find_run`, it takes no folder: a file may contain any path.
 
     Raises RunError.
     """
-    for run in (*all_runs(root), *bundled_models()):
+    runs = all_runs(root) if root else []
+    for run in (*runs, *bundled_models()):
         if run.name == name:
             return run
     raise RunError(

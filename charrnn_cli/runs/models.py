@@ -26,6 +26,7 @@ class Config:
     sha256: str  # of the training text
     versions: dict[str, str]
     origin: str | None = None  # the model that training started from
+    origin_bundled: bool = False  # whether it is a bundled model; a run may have the same name
     weights_sha256: str | None = None  # only in exported models
     characters_per_token: float | None = None  # of the validation text; only in exported models
     text: PrepareSettings | None = None  # how the training text was read and split; None in files of release 0.1

@@ -25,7 +25,7 @@ def describe_start(started: "Started") -> str:
         f"model: {', '.join(_parts_of_network(config.model))}: {parameters:,} parameters, "
         f"about {needed / 1e9:.1f} GB of memory\n"
         f"training: {training_recipe(config.training, _done(started))}, seed {config.training.seed}\n"
-        f"{_where_it_starts(started)}, on {_device(started)}"
+        f"{_where_it_starts(started)}, on {_device(started)}{_why_from_there(setup)}"
     )
 
 
@@ -71,6 +71,17 @@ def _where_it_starts(started: "Started") -> str:
         matched, unit = setup.matched, TOKEN_UNITS[setup.vocabulary.level]
         start += f", from {matched.origin}: {matched.kept:,} {unit} known, {matched.new:,} new"
     return start
+
+
+def _why_from_there(setup: "Setup") -> str:
+    """A line about the bundled model that auto chose."""
+    base = setup.base
+    if base is None:
+        return ""
+    return (
+        f"\nstarts from the bundled model {base.run.name}: it predicts this text with {base.loss:.2f} nats per "
+        f"character, the frequencies of the characters with {base.by_frequency:.2f}. To start from nothing: --from none"
+    )
 
 
 def _device(started: "Started") -> str:

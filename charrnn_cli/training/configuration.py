@@ -4,6 +4,7 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -24,11 +25,13 @@ from charrnn_cli.setting import check_value
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.auto import auto
+from charrnn_cli.training.base_model import BaseModel, best_base_model
 from charrnn_cli.training.presets import AUTO, Preset, named, with_changes
 from charrnn_cli.wording import check_names
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
 MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "threads", "checkpoint_every", "keep", "keep_early")
+FROM_NOTHING = "none"  # the origin of a run that starts with random weights
 SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
 
 
@@ -36,12 +39,14 @@ SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
 class Request:
     """What the user asks for: settings by their names, a preset, and a trained model to start from.
 
+    Without an `origin`, the preset auto may choose a bundled model, unless the run has to start `from_nothing`.
     Raises UsageError for an unknown setting, and for a value that is invalid in every run.
     """
 
     settings: Mapping[str, Any]
     preset: str | None = None
     origin: Run | None = None
+    from_nothing: bool = False
 
     def __post_init__(self) -> None:
         kinds = {one.name: kind for kind in (ModelSettings, TrainingSettings) for one in fields(kind)}
@@ -53,19 +58,33 @@ class Request:
 
     @property
     def empty(self) -> bool:
-        return not (self.settings or self.preset or self.origin)
+        return not (self.settings or self.preset or self.origin or self.from_nothing)
 
     @property
     def named_preset(self) -> str | None:
         """The preset, unless it is auto."""
         return None if self.preset in (None, AUTO) else self.preset
 
+    @property
+    def may_choose_origin(self) -> bool:
+        """Whether auto may start from a bundled model: nothing that was asked for sets where the weights come from."""
+        return not (self.origin or self.from_nothing or self.named_preset or set(SHAPE) & set(self.settings))
 
-def new_config(
-    request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks
-) -> tuple[Config, str]:
-    """The settings of a new run, and where they come from. Raises UsageError."""
-    preset = _preset(request, corpus, vocabulary, device, ranks)
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a new run, where they come from, and the trained model that it starts from."""
+
+    config: Config
+    reason: str
+    origin: Run | None
+    base: BaseModel | None  # what auto measured, if it chose the origin
+
+
+def new_plan(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks) -> Plan:
+    """How a new run is trained. Raises UsageError."""
+    preset, base = _preset(request, corpus, vocabulary, device, ranks)
+    origin = base.run if base else request.origin
     if not request.named_preset and "accumulate" not in request.settings:
         preset = _fitted(preset, len(vocabulary), SHARE_FOR_TRAINING * free_memory(device), ranks)
     config = Config(
@@ -75,24 +94,30 @@ def new_config(
         f"{f'{ranks.size} x ' if ranks.size > 1 else ''}{device_name(device)} ({platform.machine()})",
         corpus.info.sha256,
         {"charrnn": version("charrnn-cli"), "torch": torch.__version__, "numpy": np.__version__},
-        origin=request.origin.name if request.origin else None,
+        origin=origin.name if origin else None,
+        origin_bundled=origin is not None and origin.bundled,
         text=corpus.info.settings,
     )
-    return config, preset.source
+    return Plan(config, preset.source, origin, base)
 
 
-def _preset(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks) -> Preset:
-    """The preset that the user asked for, with the settings that the user passed."""
+def _preset(
+    request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks
+) -> tuple[Preset, BaseModel | None]:
+    """The preset that the user asked for, with the settings that the user passed; the bundled model that auto chose."""
     if request.origin:
         _check_origin(request, request.origin)
     if request.named_preset:
-        return with_changes(named(request.named_preset, vocabulary.level), request.settings)
+        return with_changes(named(request.named_preset, vocabulary.level), request.settings), None
     bound = next(((name, request.settings[name]) for name in BOUNDS if name in request.settings), None)
     gpus = 0 if device.type == "cpu" else ranks.size
     shape = Config.load(request.origin.config).model if request.origin else None
     level, size = vocabulary.level, len(vocabulary)
     speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
-    return with_changes(auto(level, size, corpus.info.tokens["train"], bound, speed, gpus, shape), request.settings)
+    fitted = partial(auto, level, size, corpus.info.tokens["train"], bound, speed, gpus)
+    preset = with_changes(fitted(shape), request.settings)
+    base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None
+    return with_changes(fitted(base.settings), request.settings) if base else preset, base
 
 
 def _check_origin(request: Request, origin: Run) -> None:
@@ -138,12 +163,15 @@ def changed_config(config: Config, request: Request, run: Run, level: Level) -> 
     """The settings of a run that resumes. Raises UsageError if the user asks for other settings than the run has."""
     if request.named_preset:
         named(request.named_preset, level)  # a typo is its own error: restarting would not help
-    current = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "origin": config.origin}
+    origin = config.origin or FROM_NOTHING
+    current = {**asdict(config.model), **asdict(config.training), "preset": config.preset, "origin": origin}
     passed = dict(request.settings)
     if request.preset is not None:
         passed["preset"] = request.preset
     if request.origin is not None:
         passed["origin"] = request.origin.name
+    elif request.from_nothing:
+        passed["origin"] = FROM_NOTHING
     different = [name for name, value in passed.items() if name not in MAY_CHANGE and value != current[name]]
     if different:
         values = ", ".join(f"`{name}={passed[name]}` (the run has {_shown(current[name])})" for name in different)

@@ -20,7 +20,8 @@ from charrnn_cli.runs.folders import Run, model_named
 from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.configuration import Request, changed_config, new_config
+from charrnn_cli.training.base_model import BaseModel
+from charrnn_cli.training.configuration import Request, changed_config, new_plan
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 from charrnn_cli.training.windows import Data, check_streams
@@ -37,6 +38,7 @@ class Setup:
     state: TrainingState
     reason: str | None = None  # where its settings come from; None: it keeps those that it had
     matched: Matched | None = None  # how its tokens match those of the trained model that it started from
+    base: BaseModel | None = None  # that model, if auto chose it
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def begin(place: _Place, request: Request) -> Setup:
 
 def restart(place: _Place, request: Request) -> Setup:
     """Starts a run with new settings. Its earlier training is lost."""
-    config, reason = new_config(request, place.corpus, place.vocabulary, place.device, place.ranks)
-    return _started(place, config, reason, request.origin)
+    plan = new_plan(request, place.corpus, place.vocabulary, place.device, place.ranks)
+    return replace(_started(place, plan.config, plan.reason, plan.origin), base=plan.base)
 
 
 def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
@@ -119,7 +121,7 @@ def follow(run: Run, device: torch.device, ranks: Ranks, origin: Run | None = No
 
 def _origin(run: Run, config: Config) -> Run | None:
     """The trained model that config.json names, beside the run or bundled. Raises RunError."""
-    return model_named(config.origin, run.folder.parent) if config.origin else None
+    return model_named(config.origin, None if config.origin_bundled else run.folder.parent) if config.origin else None
 
 
 def _place(run: Run, device: torch.device, ranks: Ranks) -> _Place:

@@ -16,7 +16,7 @@ from charrnn_cli.network.memory import memory_errors
 from charrnn_cli.network.ranks import Ranks, joined
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample, run_to_train
 from charrnn_cli.training.closing import closed_at_exit
-from charrnn_cli.training.configuration import Request
+from charrnn_cli.training.configuration import FROM_NOTHING, Request
 from charrnn_cli.training.events import Event, record
 from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import Setup, contents, follow, set_up
@@ -64,7 +64,8 @@ def train(
     """Trains a prepared run, or resumes it. Yields `Started`, then events such as `Report`, and finally `End`.
 
     `run` is a run or its name in the folder `root`; by default it is the run prepared last. `preset` is a name that
-    `charrnn presets` lists, or "auto". `origin` is the name or folder of a trained model to start from. `restart`
+    `charrnn presets` lists, or "auto". `origin` is the name or folder of a trained model to start from, or "none" to
+    start with random weights; by default, the preset auto starts from a bundled model where that helps. `restart`
     discards the trained model and starts over. `gpu` requires a CUDA GPU, `cpu` uses the CPU, and `device` is the name
     of any PyTorch device. `tensorboard` also writes event files. The `settings` are those of `ModelSettings` and
     `TrainingSettings`, such as `minutes=1`.
@@ -87,11 +88,11 @@ def train(
         stack.enter_context(memory_errors(LESS_MEMORY))
 
         def trained_model() -> Run | None:
-            return run_to_sample(origin, Path(root)) if origin else None
+            return run_to_sample(origin, Path(root)) if origin and origin != FROM_NOTHING else None
 
         def first() -> Setup:
             stack.enter_context(locked(chosen.folder))
-            request = Request(settings, preset, trained_model())
+            request = Request(settings, preset, trained_model(), from_nothing=origin == FROM_NOTHING)
             return set_up(chosen, request, place, ranks, start_over=restart and not restarts())
 
         first_setup = ranks.on_first(first)

@@ -44,12 +44,12 @@ def test_auto_splits_the_batch_if_memory_is_small(fox, monkeypatch):
     parts = []
     for memory in (math.inf, 1e9, 5e8, 1e3):
         monkeypatch.setattr(configuration, "free_memory", lambda device, memory=memory: memory)
-        training = set_up(fox, Request({"steps": 1}), CPU, start_over=True).config.training
+        training = set_up(fox, Request({"steps": 1}, from_nothing=True), CPU, start_over=True).config.training
         parts.append(training.accumulate)
         assert training.batch_size == 16
     assert parts == sorted(parts)
     assert (parts[0], parts[-1]) == (1, 16)
-    passed = set_up(fox, Request({"steps": 1, "accumulate": 2}), CPU, start_over=True)
+    passed = set_up(fox, Request({"steps": 1, "accumulate": 2}, from_nothing=True), CPU, start_over=True)
     assert passed.config.training.accumulate == 2
 
 
@@ -57,9 +57,9 @@ def test_the_speed_is_measured_once_for_a_run_with_a_limit_in_time(fox, monkeypa
     measured = []
     monkeypatch.setattr(speed, "MOST_SECONDS", 0.3)
     monkeypatch.setattr(speed, "measure", lambda *arguments: measured.append(arguments) or 3456.0)
-    assert "measured" not in set_up(fox, Request({"steps": 5}), CPU).reason
+    assert "measured" not in set_up(fox, Request({"steps": 5}, from_nothing=True), CPU).reason
     assert measured == []
-    setup = set_up(fox, Request({"minutes": 1.0}), CPU)
+    setup = set_up(fox, Request({"minutes": 1.0}, from_nothing=True), CPU)
     assert setup.reason.endswith("epochs in 1 min; measured: 2 x 256 at 3,500 tokens/s")
     assert len(measured) == 1
     list(train_steps(setup, lambda: setup.state.counters.step == 1))

@@ -1,0 +1,118 @@
+"""Chooses the bundled model that a new run of the preset `auto` starts from, if one is expected to help.
+
+Every bundled model of characters scores a small sample of the text before it has learned from it, in about a tenth of
+a second. docs/training.md has the measurements behind the limits of the rule.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from charrnn_cli.config import ModelSettings
+from charrnn_cli.errors import CharrnnError
+from charrnn_cli.network.loss import cross_entropy
+from charrnn_cli.network.model import trained_model
+from charrnn_cli.network.precision import exact_products
+from charrnn_cli.network.weights import load_checked_model
+from charrnn_cli.runs.folders import Run, bundled_models
+from charrnn_cli.runs.models import Config
+from charrnn_cli.text.corpus import Corpus, check_ids
+from charrnn_cli.text.token_ids import TokenIds
+from charrnn_cli.text.vocabulary import Vocabulary
+
+MOST_TOKENS = 20_000_000  # a longer text teaches a network as much as a bundled model has learned
+LEAST_KNOWN = 0.95  # of the text, in characters that the model knows: other scripts have less
+# Of the loss by the frequencies of the characters. English prose, verse and drama have 0.45 to 0.8 with a model of
+# English, other languages 0.88 and more, and source code and lists of names above 1.
+MOST_SURPRISE = 0.8
+# Of the loss on the held-out text of the model. A model predicts so well only what it has read; then what the new run
+# holds out would be known as well, and the validation loss would say nothing.
+LEAST_SURPRISE = 0.95
+STREAMS, READ_FIRST, SCORED = 16, 32, 64  # the sample: pieces of the text, and what is read and scored of each
+COUNTED = 1 << 20  # tokens for the frequencies
+SMALLEST = 1e-12  # a frequency whose logarithm is finite
+
+_Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A bundled model, and how well it predicts a text that it has not learned, in nats per character."""
+
+    run: Run
+    settings: ModelSettings
+    loss: float
+    by_frequency: float  # the loss if each character has the probability of its frequency in the text
+
+
+def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettings) -> BaseModel | None:
+    """The bundled model to start from instead of training `network` from nothing; None if none is expected to help.
+
+    A bundled model that is smaller than the network would learn less in the time of the run.
+    """
+    tokens = corpus.split("train")
+    if vocabulary.level != "char" or not READ_FIRST + SCORED < len(tokens) <= MOST_TOKENS:
+        return None
+    sample, beginning = _sample(tokens), tokens[:COUNTED]
+    for ids in (sample, beginning):
+        check_ids(ids, len(vocabulary))
+    frequencies = np.bincount(beginning, minlength=len(vocabulary)) / len(beginning)  # (V,)
+    by_frequency = -float(frequencies @ np.log(np.maximum(frequencies, SMALLEST)))
+    scored = _scored(sample, vocabulary, frequencies, by_frequency, network)
+    return min(scored, key=lambda model: model.loss, default=None)
+
+
+def _scored(
+    sample: _Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], by_frequency: float, network: ModelSettings
+) -> Iterator[BaseModel]:
+    """The bundled models that may help. One that cannot be read does not stop a training that did not ask for it."""
+    for run in bundled_models():
+        try:
+            settings, known = Config.load(run.config).model, Vocabulary.load(run.vocabulary)
+            ids = _matched_ids(vocabulary, known)
+            if known.level != "char" or settings.hidden < network.hidden or frequencies @ (ids >= 0) < LEAST_KNOWN:
+                continue
+            loss, held_out_loss = _loss(run, ids[sample])
+        except CharrnnError:
+            continue
+        if LEAST_SURPRISE * held_out_loss < loss < MOST_SURPRISE * by_frequency:
+            yield BaseModel(run, settings, loss, by_frequency)
+
+
+def _sample(tokens: TokenIds) -> _Ids:
+    """Pieces of a text at equal distances, (B, T + 1)."""
+    length = READ_FIRST + SCORED + 1
+    starts = np.linspace(0, len(tokens) - length, STREAMS).astype(np.int64)
+    return np.stack([tokens[start : start + length] for start in starts]).astype(np.int64)
+
+
+def _matched_ids(vocabulary: Vocabulary, known: Vocabulary) -> _Ids:
+    """The id that each token has in the vocabulary of a trained model, (V,); -1 if it has none.
+
+    The end of a document is read as the end of a line.
+    """
+    tokens = list(vocabulary.tokens)
+    if vocabulary.end is not None:
+        tokens[vocabulary.end] = "\n"
+    return np.array([known.ids.get(token, -1) for token in tokens], np.int64)
+
+
+def _loss(run: Run, sample: _Ids) -> tuple[float, float]:
+    """The loss of a model on a sample (B, T + 1) of its ids, and on its own held-out text, in nats per token.
+
+    Unknown characters, -1, are read as the first known one, and predicted as if all tokens were equally likely.
+    """
+    stored = load_checked_model(run)
+    model = trained_model(stored.settings, stored.weights, torch.device("cpu")).eval()
+    x, y = torch.from_numpy(sample[:, :-1]).clamp(min=0), torch.from_numpy(sample[:, 1:])  # (B, T)
+    with torch.no_grad(), exact_products("cpu"):
+        logits, _ = model(x, model.zero_state(len(x)))  # (B, T, V)
+        losses = cross_entropy(logits, y.clamp(min=0), "none")
+    losses = torch.where(y < 0, math.log(len(stored.vocabulary)), losses)[:, READ_FIRST:]
+    held_out: Any = stored.summary.valid_loss
+    return losses.mean().item(), held_out or 0.0
