@@ -57,10 +57,17 @@ def _own_folders(parent: Path) -> Iterator[Path]:
     """The temporary folders of this user, of all charrnn processes."""
     with os.scandir(parent) as entries:
         for entry in entries:
-            if SPOOL_NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                owner = entry.stat(follow_symlinks=False).st_uid
-                if not hasattr(os, "getuid") or owner == os.getuid():
-                    yield Path(entry)
+            if SPOOL_NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False) and _is_own(entry):
+                yield Path(entry)
+
+
+def _is_own(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder belongs to this user, and another process has not just removed it."""
+    try:
+        owner = entry.stat(follow_symlinks=False).st_uid
+    except FileNotFoundError:
+        return False
+    return not hasattr(os, "getuid") or owner == os.getuid()
 
 
 def _remove_if_abandoned(folder: Path) -> None:

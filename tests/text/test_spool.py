@@ -114,3 +114,11 @@ def test_a_missing_place_for_temporary_folders_is_a_disk_error(place, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(place / "missing"))
     with pytest.raises(DiskError, match="cannot write"), temporary_folder():
         pass
+
+
+def test_a_folder_that_another_process_removes_at_the_same_time_is_skipped(place):
+    (place / "charrnn-12345678").mkdir()
+    with os.scandir(place) as entries:
+        (entry,) = entries
+    (place / "charrnn-12345678").rmdir()
+    assert not spool._is_own(entry)
