@@ -6,12 +6,14 @@ a setting in backticks; the command line turns it into the flag.
 
 import dataclasses
 import math
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import cache
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from charrnn_cli.errors import UsageError
@@ -60,7 +62,7 @@ def check_value(kind: Any, name: str, value: Any) -> None:
     if choices:
         check_choice(name, value, Literal[choices])
     elif interval is not None and (value is None or _is_a(value, float)) and not _inside(value, interval):
-        raise UsageError(f"`{name}` must be {_in_words(interval)}, got {value}.")
+        raise UsageError(f"`{name}` must be {_in_words(interval, value)}, got {value}.")
     elif types and not any(_is_a(value, one) for one in types):
         raise UsageError(f"`{name}` must be {TYPES[types[0]][1]}, got {value!r}.")
 
@@ -76,6 +78,27 @@ def check_whole(name: str, value: Any) -> None:
     """Raises UsageError for a value that is not a whole number."""
     if not _is_a(value, int):
         raise UsageError(f"`{name}` must be a whole number, got {value!r}.")
+
+
+def check_text(name: str, value: Any) -> None:
+    """Raises UsageError for a value that is not a text."""
+    if not isinstance(value, str):
+        raise UsageError(f"`{name}` must be a text, got {value!r}.")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """The value as a path. Raises UsageError for one that is not a path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise UsageError(f"`{name}` must be a path, got {value!r}.")
+    return Path(value)
+
+
+def check_paths(name: str, values: Any) -> list[str]:
+    """A path, or several, as texts. Raises UsageError for other values."""
+    several = [values] if isinstance(values, (str, os.PathLike)) else values
+    if not isinstance(several, Iterable):
+        raise UsageError(f"`{name}` must be a path or a list of paths, got {values!r}.")
+    return [str(check_path(name, value)) for value in several]
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
@@ -149,12 +172,14 @@ def _inside(value: float | None, interval: str) -> bool:
     return above and below
 
 
-def _in_words(interval: str) -> str:
+def _in_words(interval: str, value: float | None) -> str:
+    """What a setting must be that got this value."""
     low, high = _limits(interval)
     if low == -math.inf:
         return "a number"
     if high == math.inf:
-        return f"at least {low:g}" if interval[0] == "[" else f"greater than {low:g}"
+        finite = "finite and " if value == math.inf else ""
+        return f"{finite}at least {low:g}" if interval[0] == "[" else f"{finite}greater than {low:g}"
     return f"in {interval}"
 
 

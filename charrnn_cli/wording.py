@@ -1,7 +1,8 @@
 """Numbers, texts and settings in words."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
@@ -55,12 +56,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {by_lower_case[similar[0]]}?" if similar else ""
 
 
-def check_names(names: Iterable[str], known: Iterable[str], purpose: str) -> None:
-    """Raises UsageError for a name that is not one of the `known` settings of `purpose`, such as "training"."""
+def check_names(
+    names: Iterable[str], known: Iterable[str], purpose: str, function: Callable[..., Any] | None = None
+) -> None:
+    """Raises UsageError for a name that is not one of the `known` settings of `purpose`, such as "training".
+
+    The message may name an argument of `function` too, the function that was called.
+    """
     known = list(known)
     for name in names:
         if name not in known:
-            raise UsageError(f"`{name}` is not a setting of {purpose}.{did_you_mean(name, known)}")
+            others = function.__annotations__ if function else ()  # the names of its arguments
+            raise UsageError(f"`{name}` is not a setting of {purpose}.{did_you_mean(name, [*known, *others])}")
 
 
 def rounded(amount: float) -> str:

@@ -1,11 +1,23 @@
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.setting import Checked, check_choice, check_value, check_whole, defaults, setting, with_names
+from charrnn_cli.setting import (
+    Checked,
+    check_choice,
+    check_path,
+    check_paths,
+    check_text,
+    check_value,
+    check_whole,
+    defaults,
+    setting,
+    with_names,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ def test_values_inside_the_range_are_taken(good):
         ({"heat": 301}, "`heat` must be in (0, 300], got 301."),
         ({"heat": math.nan}, "`heat` must be in (0, 300], got nan."),
         ({"pies": 0}, "`pies` must be at least 1, got 0."),
-        ({"pies": math.inf}, "`pies` must be at least 1, got inf."),
+        ({"pies": math.inf}, "`pies` must be finite and at least 1, got inf."),
         ({"timer": 60}, "`timer` must be in [0, 60), got 60."),
         ({"mode": "steam"}, "`mode` must be fan, grill or both, got 'steam'."),
         ({"offset": math.inf}, "`offset` must be a number, got inf."),
@@ -104,3 +116,11 @@ def test_whole_numbers_are_of_no_other_type(value):
     check_whole("num", 1)
     with pytest.raises(UsageError, match=f"`num` must be a whole number, got {value!r}"):
         check_whole("num", value)
+
+
+def test_paths_are_texts_or_paths():
+    assert check_path("root", "a") == Path("a")
+    assert check_paths("files", Path("a")) == check_paths("files", "a") == check_paths("files", ["a"]) == ["a"]
+    for check, value in ((check_path, None), (check_paths, 3), (check_paths, [3]), (check_text, b"x")):
+        with pytest.raises(UsageError, match=r"^`x` must be a "):
+            check("x", value)

@@ -103,3 +103,12 @@ def test_a_name_that_is_not_known_is_an_error_with_a_guess():
         check_names(["layers", "hiden"], ["hidden", "layers"], "training")
     with pytest.raises(UsageError, match=r"^`x` is not a setting of training\.$"):
         check_names(["x"], ["hidden"], "training")
+
+
+def bake(heat: int = 3) -> None:
+    """Has an argument."""
+
+
+def test_the_guess_may_be_an_argument_of_the_function():
+    with pytest.raises(UsageError, match=r"^`haet` is not a setting of baking\. Did you mean heat\?$"):
+        check_names(["haet"], ["hidden"], "baking", bake)

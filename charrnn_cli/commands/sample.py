@@ -158,8 +158,8 @@ def sample(
     charrnn sample --model names --num 50 --novel --unique --max-length 12
     charrnn sample --interactive
     """
+    from charrnn_cli.generation.arguments import check_texts, random_seed, sampling_settings
     from charrnn_cli.generation.escapes import unescape
-    from charrnn_cli.generation.model import check_texts, random_seed, sampling_settings
     from charrnn_cli.generation.selection import split_settings
 
     lists_texts = num > 1 or best_of or as_json or output or prime == "-" or check_copies or copies_from or temperatures

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn_cli.config import Documents, EngineName
 from charrnn_cli.errors import UsageError
+from charrnn_cli.generation.arguments import check_threads
 from charrnn_cli.generation.model import Model, load
 from charrnn_cli.generation.reading import ReadProgress, ignore_progress
 from charrnn_cli.generation.results import TextScore
@@ -18,7 +19,7 @@ from charrnn_cli.generation.scoring_input import (
     read_string,
 )
 from charrnn_cli.runs.folders import RUNS, Run
-from charrnn_cli.setting import check_choice
+from charrnn_cli.setting import check_choice, check_paths, check_text
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +60,8 @@ def evaluate(
 
     Raises UsageError, RunError, TextError, DiskError, DeviceError.
     """
-    named = [str(files)] if isinstance(files, (Path, str)) else [str(file) for file in files]
-    _check(named, split, documents, field, unknown)
+    named = check_paths("files", files)
+    _check(named, split, documents, field, unknown, threads)
     from charrnn_cli.generation.scoring import scoring_device  # loads torch
     from charrnn_cli.network.memory import memory_errors
 
@@ -96,7 +97,7 @@ def surprisals(
     The text is read as the surprisals are taken, in one pass, and each document starts from the initial state. Raises
     the same as `evaluate`.
     """
-    _check(files, split, documents, field, unknown)
+    _check(files, split, documents, field, unknown, threads)
     from charrnn_cli.generation.scoring import scoring_device, scoring_network  # loads torch
     from charrnn_cli.generation.surprisal import Predictor, surprisal_steps, token_surprisals
     from charrnn_cli.generation.word_surprisal import word_surprisals
@@ -116,6 +117,7 @@ def surprisals(
 
 def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> TextScore:
     """Scores a text in memory, and each of its tokens. Raises TextError, RunError."""
+    check_text("text", text)
     check_choice("unknown", unknown, Unscorable)
     from charrnn_cli.generation.scoring import scoring_device  # loads torch
 
@@ -150,10 +152,16 @@ def _passed(encoding: str | None, documents: Documents | None, field: str | None
 
 
 def _check(
-    files: Sequence[str], split: str | None, documents: str | None, field: str | None, unknown: Unscorable
+    files: Sequence[str],
+    split: str | None,
+    documents: str | None,
+    field: str | None,
+    unknown: Unscorable,
+    threads: int | None,
 ) -> None:
-    """Raises UsageError for arguments that contradict each other."""
+    """Raises UsageError for arguments that are wrong or contradict each other."""
     check_choice("unknown", unknown, Unscorable)
+    check_threads(threads)
     if split is not None:
         check_choice("split", split, Split)
     if files and split:

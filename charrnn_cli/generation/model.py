@@ -1,8 +1,7 @@
 """A trained model that writes, reads and scores texts. Commands, the server and Python programs all use it."""
 
 import dataclasses
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -12,6 +11,14 @@ import numpy as np
 
 from charrnn_cli.config import EngineName, SamplingSettings, SelectionSettings, Unknown
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.generation.arguments import (
+    check_count,
+    check_single,
+    check_texts,
+    check_threads,
+    random_seed,
+    sampling_settings,
+)
 from charrnn_cli.generation.engine import Engine
 from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.prime import EncodedPrime, encode_prime, prime_text
@@ -22,17 +29,14 @@ from charrnn_cli.generation.selection import Selection, has_conditions, split_se
 from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, write_texts
 from charrnn_cli.network.weights import load_checked_model
-from charrnn_cli.runs.folders import RUNS, Run, run_to_sample
+from charrnn_cli.runs.folders import RUNS, Run, check_trained, run_to_sample
 from charrnn_cli.runs.models import StoredModel
-from charrnn_cli.setting import check_choice, check_whole, defaults
+from charrnn_cli.setting import check_choice, check_path, check_text
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.entries import Entries
 from charrnn_cli.text.reader import read_whole_text
-from charrnn_cli.wording import check_names, network_shape
-
-MAX_TEXTS = 1_000_000
-TOKENS_PER_LINE = 1000  # `lines` without `length` sets the length to this many tokens per line
+from charrnn_cli.wording import network_shape
 
 
 def load(
@@ -55,7 +59,11 @@ def load(
     Raises RunError if the model does not exist or is damaged, and UsageError for other wrong arguments.
     """
     check_choice("engine", engine, EngineName)
-    run = model if isinstance(model, Run) else run_to_sample(None if model is None else str(model), Path(root))
+    check_threads(threads)
+    if isinstance(model, Run):
+        run = check_trained(model)
+    else:
+        run = run_to_sample(None if model is None else str(model), check_path("root", root))
     return Model(run, load_checked_model(run, checkpoint), engine, gpu, device, threads)
 
 
@@ -92,7 +100,7 @@ class Model:
 
         Raises UsageError for wrong settings and unknown characters, RunError if the weights are corrupt, DeviceError.
         """
-        self._check_single(settings)
+        check_single(settings, self.run.name, self.writes_lines)
         (text,) = self.generate_many(prime, 1, seed=seed, unknown=unknown, **settings)
         return text
 
@@ -100,7 +108,7 @@ class Model:
         self, prime: str | State = "", *, seed: int | None = None, unknown: Unknown = "error", **settings: Any
     ) -> Iterator[Piece]:
         """Writes a text and yields its pieces as they are written, first the prime. Raises the same as `generate`."""
-        self._check_single(settings)
+        check_single(settings, self.run.name, self.writes_lines)
         sampling = sampling_settings(settings)
         state, text = self._start(prime, unknown, sampling)
         events = self.write(state, sampling, seed=random_seed() if seed is None else seed, scored=True, prime=text)
@@ -127,7 +135,7 @@ class Model:
         texts; for `novel`, files in `copies_from` replace the training text. Raises SelectionError if too few are left,
         and the same as `generate`.
         """
-        writing, conditions = split_settings(settings)
+        writing, conditions = split_settings(settings, Model.generate_many)
         sampling = sampling_settings(writing)
         seed = random_seed() if seed is None else seed
         check_texts(num, best_of, seed)
@@ -151,7 +159,8 @@ class Model:
         **settings: Any,
     ) -> Text:
         """Writes `count` texts and returns the likeliest one, per token. Raises the same as `generate`."""
-        self._check_single(settings)
+        check_count("count", count)
+        check_single(settings, self.run.name, self.writes_lines)
         return self.generate_many(prime, 1, seed=seed, best_of=count, unknown=unknown, **settings)[0]
 
     def read(self, text: str, *, after: State | None = None, unknown: Unknown = "error") -> State:
@@ -160,7 +169,8 @@ class Model:
         A text can be read in parts, cut between any two characters, or between two words for a model of words. Raises
         UsageError for unknown characters and for the state of another model.
         """
-        if after is not None and after.recent and self.vocabulary.level == "word":
+        check_text("text", text)
+        if after is not None and self._own(after).recent and self.vocabulary.level == "word":
             text = text.removeprefix(" ")  # the space between two words is no token
         return self.read_prime(self.encode(text, unknown), after=after)
 
@@ -170,7 +180,7 @@ class Model:
         Raises UsageError for unknown characters and for the state of another model, RunError if the weights are
         corrupt.
         """
-        state = self.read(prime, unknown=unknown) if isinstance(prime, str) else self._own(prime)
+        state = self._start(prime, unknown, SamplingSettings())[0]
         logits, _ = self.engine.step(np.array([state.last]), self.engine.from_array(state.hidden[None]))  # (1, V)
         if not np.isfinite(logits).all():
             raise RunError(BROKEN)
@@ -209,8 +219,7 @@ class Model:
     def encode(self, text: str, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
         """The ids of `before` + `text`, without loading the engine. Raises UsageError for unknown tokens of `text`."""
         check_choice("unknown", unknown, Unknown)
-        if not isinstance(text, str):
-            raise UsageError(f"a model continues a text or a `State`, got {text!r}.")
+        check_text("text", text)
         return encode_prime(text, self.vocabulary, unknown, before)
 
     def text_of(self, file: Path | str) -> str:
@@ -292,7 +301,9 @@ class Model:
     def _start(self, prime: str | State, unknown: Unknown, settings: SamplingSettings) -> tuple[State, str]:
         """The state from which texts are written, and the text that they start with."""
         if isinstance(prime, State):
-            return prime, ""
+            return self._own(prime), ""
+        if not isinstance(prime, str):
+            raise UsageError(f"`prime` must be a text or a `State`, got {prime!r}.")
         encoded = self.encode(prime, unknown)
         return self.read_prime(encoded), self.shown_prime(encoded, settings)
 
@@ -302,49 +313,13 @@ class Model:
             return iter([self.original(files)])
         return (Original.from_split(Corpus(self.run.corpus).split(name), self.vocabulary) for name in SPLIT_NAMES)
 
-    def _check_single(self, settings: Mapping[str, Any]) -> None:
-        """Raises UsageError if each text of the model is a line, and the settings ask for several lines."""
-        if self.writes_lines and isinstance(lines := settings.get("lines"), int) and lines > 1:
-            raise UsageError(
-                f"`lines={lines}` asks {self.run.name} for several texts, because each of its texts is a "
-                "line. Leave it out, or call `generate_many`."
-            )
-
     def _own(self, state: State) -> State:
         """The state, if it is one of this model. Raises UsageError."""
+        if not isinstance(state, State):
+            raise UsageError(f"`after` must be a `State`, as `read` returns it, got {state!r}.")
         numbers = self.engine.to_array(self.engine.start(1)).shape[1:]
         ids = (state.last, *state.recent)
         in_vocabulary = min(ids) >= 0 and max(ids) < len(self.vocabulary)
         if state.model != self.stored.checksum or state.hidden.shape != numbers or not in_vocabulary:
             raise UsageError(f"the state belongs to another model than {self.run.name}. Read the text with this one.")
         return state
-
-
-def sampling_settings(settings: Mapping[str, Any]) -> SamplingSettings:
-    """Settings from keyword arguments. `lines` without `length` makes the length large enough. Raises UsageError."""
-    check_names(settings, defaults(SamplingSettings), "writing")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-    }
-    checked = SamplingSettings(**values)
-    if checked.lines > 0 and "length" not in values:
-        return dataclasses.replace(checked, length=checked.lines * TOKENS_PER_LINE)
-    return checked
-
-
-def random_seed() -> int:
-    """A seed that differs from call to call."""
-    return secrets.randbelow(2**32)
-
-
-def check_texts(num: int, best_of: int | None, seed: int | None) -> None:
-    """Raises UsageError for a number of texts or a seed that is not a whole number, or is out of range."""
-    for name, value in (("num", num), ("best_of", best_of), ("seed", seed)):
-        if value is not None or name == "num":
-            check_whole(name, value)
-    if seed is not None and seed < 0:
-        raise UsageError(f"`seed` must be at least 0, got {seed}.")
-    if not 1 <= num <= MAX_TEXTS:
-        raise UsageError(f"`num` must be between 1 and {MAX_TEXTS:,}, got {num}.")
-    if best_of is not None and not num <= best_of <= MAX_TEXTS:
-        raise UsageError(f"`best_of` must be between `num` ({num}) and {MAX_TEXTS:,}, got {best_of}.")

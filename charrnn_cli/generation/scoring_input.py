@@ -92,10 +92,7 @@ def _reading(model: StoredModel, changes: dict[str, Any]) -> tuple[PrepareSettin
 
 def _split_of(run: Run, split: Split) -> tuple[Corpus, TokenIds]:
     if not run.prepared:
-        raise RunError(
-            f"{run.name} comes without its training text, so it has no {split} split. Name a text: "
-            f"charrnn evaluate FILE.txt `model={run.quoted}`"
-        )
+        raise RunError(f"{run.name} comes without its training text, so it has no {split} split. Pass a file.")
     corpus = Corpus(run.corpus)
     ids = corpus.split(split)
     if not len(ids):

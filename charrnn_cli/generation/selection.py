@@ -71,10 +71,15 @@ CONDITIONS = (  # in the order in which they are tested: the slow command comes 
 )
 
 
-def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], SelectionSettings]:
-    """The settings with which texts are written, and those by which they are kept. Raises UsageError."""
+def split_settings(
+    settings: Mapping[str, Any], function: Callable[..., Any] | None = None
+) -> tuple[dict[str, Any], SelectionSettings]:
+    """The settings with which texts are written, and those by which they are kept.
+
+    Raises UsageError, with a guess that may be an argument of `function`, the function that was called.
+    """
     own = defaults(SelectionSettings)
-    check_names(settings, [*defaults(SamplingSettings), *own], "writing")
+    check_names(settings, [*defaults(SamplingSettings), *own], "writing", function)
     chosen: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
     }

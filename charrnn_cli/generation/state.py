@@ -48,6 +48,8 @@ class State:
 
         Raises UsageError for bytes that are damaged, of another version, or not a state.
         """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise UsageError(f"`data` must be the bytes that `State.to_bytes` returned, got {data!r}.")
         try:
             format, checksum, packed = msgspec.msgpack.decode(data, type=tuple[str, bytes, bytes])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -127,7 +127,7 @@ def surprisal_steps(
     if in_document:
         yield SurprisalStep(None, predictor.word_end())
     if is_empty:
-        raise TextError("the text has no tokens. Name another one: charrnn evaluate FILE.txt")
+        raise TextError("the text has no tokens. Pass another one.")
 
 
 def token_surprisals(text: Iterable[SurprisalStep]) -> Iterator[TokenSurprisal]:

@@ -54,6 +54,11 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def cells(self) -> Path:
+        """The file of the cells that were found to track something."""
+        return self.folder / "cells.json"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.folder / "checkpoints"
@@ -178,9 +183,13 @@ def run_to_sample(name_or_folder: str | None, root: Path = RUNS) -> Run:
     if name_or_folder is None:
         trained = [run for run in all_runs(root) if run.trained]
         return max(trained, key=_trained_at) if trained else find_run(BUNDLED_DEFAULT, root)
-    run = find_run(name_or_folder, root)
-    if not run.trained:
-        raise RunError(f"{run.name} is prepared but not trained yet. Type: charrnn train {run.quoted}")
+    return check_trained(find_run(name_or_folder, root))
+
+
+def check_trained(run: Run) -> Run:
+    """The run, if it has a model. Raises RunError."""
+    if run.prepared and not run.trained:
+        raise RunError(f"{run.name} is prepared but not trained yet. Call `charrnn.train({run.name!r})`.")
     return run
 
 
@@ -189,7 +198,7 @@ def run_to_train(name: str | None, root: Path = RUNS) -> Run:
     if name is None:
         prepared = [run for run in all_runs(root) if run.prepared]
         if not prepared:
-            raise RunError("nothing is prepared in this folder yet. Type: charrnn prepare FILE.txt")
+            raise RunError("nothing is prepared in this folder yet. Call `charrnn.prepare('FILE.txt')`.")
         return max(prepared, key=lambda run: _modified_at(run.corpus / "corpus.json"))
     run = run_named(name, root)
     finish_renames(root)  # and not all_runs: other runs may be unreadable
@@ -199,7 +208,7 @@ def run_to_train(name: str | None, root: Path = RUNS) -> Run:
         guess = did_you_mean(name, [run.name for run in prepared])
         raise RunError(
             f"no run called {name!r} is prepared in this folder (prepared: {_listed(prepared) or 'none'}).{guess} "
-            f"Type: charrnn prepare FILE.txt `name={run.quoted}`"
+            f"Call `charrnn.prepare('FILE.txt', name={run.name!r})`."
         )
     return run
 

@@ -11,7 +11,7 @@ from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
 from charrnn_cli.machine import available_cores
 from charrnn_cli.runs.folders import RUNS, Run, run_named, run_to_train
-from charrnn_cli.setting import defaults
+from charrnn_cli.setting import check_path, check_paths, defaults
 from charrnn_cli.text.coding import Coder, coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.corpus_writer import (
@@ -72,19 +72,19 @@ def prepare(
 
     Raises UsageError, TextError, RunError, DiskError.
     """
-    texts = [str(files)] if isinstance(files, (Path, str)) else [str(file) for file in files]
+    texts, folder = check_paths("files", files), check_path("root", root)
     if not texts:
-        raise UsageError("there is no text to prepare. Name one: charrnn prepare FILE.txt")
-    check_names(settings, defaults(PrepareSettings), "preparing")
-    held_out = (valid_file, test_file)
+        raise UsageError("there is no text to prepare. Name at least one file.")
+    check_names(settings, defaults(PrepareSettings), "preparing", prepare)
+    held_out = (check_paths("valid_file", valid_file), check_paths("test_file", test_file))
     if append is None:
-        steps = prepare_steps(texts, PrepareSettings(**settings), name, force, *held_out, workers, Path(root), include)
+        steps = prepare_steps(texts, PrepareSettings(**settings), name, force, *held_out, workers, folder, include)
     elif name is not None or force or settings:
         raise UsageError(
             f"`append={append}` keeps the name and the settings of that run. Leave out everything but the texts."
         )
     else:
-        steps = append_steps(texts, append, *held_out, workers, Path(root), include)
+        steps = append_steps(texts, append, *held_out, workers, folder, include)
     for event in steps:
         report(event)
         if isinstance(event, Prepared):

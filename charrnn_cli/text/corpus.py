@@ -99,6 +99,6 @@ def check_ids(ids: Any, vocabulary_size: int) -> None:
     if len(ids) and (highest := int(ids.max())) >= vocabulary_size:
         raise RunError(
             f"the prepared text is damaged: it has the id {highest}, but the vocabulary has only {vocabulary_size} "
-            "tokens. Everything saved is intact. To find the damaged file, type: charrnn info `verify=True`. "
+            "tokens. Everything saved is intact. To find the damaged file, type: charrnn info --verify. "
             f"{PREPARE_AGAIN}"
         )

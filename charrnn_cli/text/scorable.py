@@ -194,7 +194,7 @@ class _Collector:
             self._lines[0] = replace(first, characters=first.characters - self._first_characters)
         if self._tokens < 2:
             size = "only one token, and the first token is not scored" if self._tokens else "no tokens"
-            raise TextError(f"the text has {size}. Name a longer one: charrnn evaluate FILE.txt")
+            raise TextError(f"the text has {size}. Pass a longer one.")
         characters = self._characters - self._first_characters
         return ScorableText(np.concatenate(self._ids), characters, self._unknown, self._lines)
 

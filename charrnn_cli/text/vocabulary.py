@@ -57,7 +57,7 @@ class Vocabulary:
         except IndexError as error:
             raise RunError(
                 f"the prepared text is damaged: it has ids that are too large for a vocabulary of {len(self)} tokens. "
-                "To find the damaged file, type: charrnn info `verify=True`. Then prepare the text again with "
+                "To find the damaged file, type: charrnn info --verify. Then prepare the text again with "
                 "`force=True`."
             ) from error
 

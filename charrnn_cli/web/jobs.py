@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from charrnn_cli.config import SamplingSettings, ServeSettings, Unknown
-from charrnn_cli.generation.model import Model, random_seed, sampling_settings
+from charrnn_cli.generation.arguments import random_seed, sampling_settings
+from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prompts import Prompt, PromptEncoder
 from charrnn_cli.generation.requests import TextRequest
 from charrnn_cli.web.api_errors import ApiError

@@ -12,6 +12,8 @@ from charrnn_cli.commands.flags import as_flags
         ("pass `steps=5` or `schedule=epoch-decay`", "pass --steps 5 or --schedule epoch-decay"),
         ("`origin` and `as_json`", "--from and --json"),
         ("`valid` and `test` together", "--valid and --test together"),
+        ("Call `charrnn.train('a b')`.", "Type: charrnn train 'a b'"),
+        ("No. Call `charrnn.prepare('FILE.txt', name='x y')`.", "No. Type: charrnn prepare FILE.txt --name 'x y'"),
         ("no setting: top_p, ` and ``", "no setting: top_p, ` and ``"),
     ],
 )

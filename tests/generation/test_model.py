@@ -1,4 +1,5 @@
 import json
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from support import TEXT, charrnn, prepare_text, train_small
 from charrnn_cli.config import PrepareSettings, SamplingSettings, SelectionSettings
 from charrnn_cli.errors import RunError, SelectionError, TextError, UsageError
 from charrnn_cli.generation import model as module
-from charrnn_cli.generation.model import MAX_TEXTS, Model, check_texts, load, random_seed, sampling_settings
+from charrnn_cli.generation.model import Model, load
 from charrnn_cli.generation.results import Text
 from charrnn_cli.generation.state import State
 from charrnn_cli.generation.texts import Piece, Sample
@@ -204,12 +205,33 @@ def test_the_description_names_model_and_engine(anna):
         (lambda model: model.generate(seed=-1), UsageError, "`seed` must be at least 0"),
         (lambda model: model.stream(seed=-1), UsageError, "`seed` must be at least 0"),  # before the first piece
         (lambda model: model.generate_many(num=0), UsageError, "`num` must be between 1 and"),
-        (lambda model: model.best_of(count=0), UsageError, "`best_of` must be between"),
-        (lambda model: model.best_of(count="5"), UsageError, "`best_of` must be a whole number, got '5'"),
+        (lambda model: model.best_of(count=0), UsageError, "`count` must be between"),
+        (lambda model: model.best_of(count="5"), UsageError, "`count` must be a whole number, got '5'"),
         (lambda model: model.generate_many(num=None), UsageError, "`num` must be a whole number, got None"),
         (lambda model: model.generate(seed=1.5), UsageError, "`seed` must be a whole number, got 1.5"),
-        (lambda model: model.generate(None), UsageError, "a text or a `State`, got None"),
-        (lambda model: model.read(b"Far"), UsageError, "a text or a `State`, got b'Far'"),
+        (lambda model: model.generate(None), UsageError, "`prime` must be a text or a `State`, got None"),
+        (lambda model: model.read(b"Far"), UsageError, "`text` must be a text, got b'Far'"),
+        (lambda model: model.next(None), UsageError, r"`prime` must be a text or a `State`, got None\."),
+        (lambda model: model.stream(3), UsageError, "`prime` must be a text"),
+        (lambda model: model.read(model.read("Far")), UsageError, "`text` must be a text"),
+        (
+            lambda model: model.read("x", after="Far"),
+            UsageError,
+            "`after` must be a `State`, as `read` returns it, got 'Far'",
+        ),
+        (lambda model: model.score(None), UsageError, "`text` must be a text, got None"),
+        (lambda model: model.generate("Far", num=3), UsageError, "`num` is for several texts.* `generate_many`"),
+        (lambda model: model.generate("Far", temperatures=[1, 2]), UsageError, "`temperatures` is for several texts"),
+        (lambda model: model.best_of("Far", best_of=3), UsageError, "`best_of` is for several texts"),
+        (
+            lambda model: model.generate("Far", temperature=math.inf),
+            UsageError,
+            "`temperature` must be finite and at least 0",
+        ),
+        (lambda model: model.generate("Far", sed=1), UsageError, "Did you mean seed"),
+        (lambda model: load("anna", threads=0), UsageError, r"`threads` must be in \[1, 1024\], got 0"),
+        (lambda model: load("anna", threads=-1, engine="onnx"), UsageError, "`threads`"),
+        (lambda model: load("anna", root=None), UsageError, "`root` must be a path, got None"),
         (lambda model: model.generate("☕"), UsageError, "does not know '☕' at position 1"),
         (lambda model: model.read("a", unknown="drop"), UsageError, "`unknown` must be error, skip or replace"),
         (lambda model: model.score("a", unknown="replace"), UsageError, "`unknown` must be error or skip"),
@@ -358,34 +380,6 @@ def test_check_names_unknown_tokens_by_setting(anna):
         anna.check(SamplingSettings(allow_only=("☕",)))
 
 
-@pytest.mark.parametrize(
-    ("num", "best_of", "seed", "message"),
-    [
-        (0, None, 1, "`num` must be between 1 and 1,000,000, got 0"),
-        (MAX_TEXTS + 1, None, 1, "`num`"),
-        (3, 2, 1, r"`best_of` must be between `num` \(3\) and 1,000,000, got 2"),
-        (1, MAX_TEXTS + 1, 1, "`best_of`"),
-        (1, None, -1, "`seed` must be at least 0, got -1"),
-    ],
-)
-def test_numbers_out_of_range_are_errors_that_name_the_setting(anna, num, best_of, seed, message):
-    with pytest.raises(UsageError, match=message):
-        check_texts(num, best_of, seed)
-    with pytest.raises(UsageError, match=message):  # before the first piece
-        anna.write(anna.read("Far"), SHORT, seed=seed, num=num, best_of=best_of)
-
-
-def test_lines_without_a_length_set_a_length_that_is_enough():
-    assert sampling_settings({"lines": 3}).length == 3000
-    assert sampling_settings({"lines": 3, "length": 7}).length == 7
-    assert sampling_settings({}) == SamplingSettings()
-    assert sampling_settings({"ban": ["a", "b"]}).ban == ("a", "b")
-
-
-def test_random_seeds_differ():
-    assert len({random_seed() for _ in range(5)}) == 5
-
-
 def test_a_prime_comes_from_a_file_of_any_format(anna, folder):
     (folder / "letter.txt").write_bytes("\ufeffDear Anna,\r\n".encode())
     (folder / "letter.jsonl").write_text('{"text": "Dear Anna,"}\n')
@@ -401,3 +395,9 @@ def test_the_original_is_a_file_or_the_training_text(anna, fox, folder):
     assert "".join(map(chr, pieces)) == "some text"
     with pytest.raises(RunError, match="anna comes without its training text"):
         anna.original()
+
+
+def test_a_run_that_is_not_trained_says_what_to_call(fox):
+    for run in (fox, fox.name):
+        with pytest.raises(RunError, match=r"not trained yet\. Call `charrnn\.train\('fox'\)`\."):
+            load(run)

@@ -66,3 +66,8 @@ def test_bytes_of_another_version_are_an_error():
     _, checksum, packed = msgspec.msgpack.decode(STATE.to_bytes())
     with pytest.raises(UsageError, match="'charrnn state 2'; this version reads only 'charrnn state 1'"):
         State.from_bytes(msgspec.msgpack.encode(("charrnn state 2", checksum, packed)))
+
+
+def test_what_is_not_bytes_is_an_error():
+    with pytest.raises(UsageError, match="`data` must be the bytes"):
+        State.from_bytes("abc")

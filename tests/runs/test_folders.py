@@ -72,7 +72,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones():
     make("novel")
     with pytest.raises(RunError, match=r"'nowel'.*novel"):
         find_run("nowel")
-    with pytest.raises(RunError, match=r"charrnn prepare FILE\.txt `name=nowel`"):
+    with pytest.raises(RunError, match=r"Call `charrnn\.prepare\('FILE\.txt', name='nowel'\)`"):
         run_to_train("nowel")
 
 
@@ -84,7 +84,7 @@ def test_the_run_prepared_last_is_trained_and_the_run_trained_last_writes():
     make("c", prepared=5)
     assert run_to_train(None).name == "b"
     assert run_to_sample(None).name == "a"
-    with pytest.raises(RunError, match="charrnn train c"):
+    with pytest.raises(RunError, match=r"charrnn\.train\('c'\)"):
         run_to_sample("c")
 
 
@@ -202,7 +202,7 @@ def test_a_similar_name_is_suggested(folder):
         find_run("ann")
     with pytest.raises(RunError, match=r"called 'Novels'. Did you mean novel\? Known"):
         find_run("Novels")
-    with pytest.raises(RunError, match=r"\(prepared: novel\). Did you mean novel\? Type: charrnn prepare"):
+    with pytest.raises(RunError, match=r"\(prepared: novel\). Did you mean novel\? Call `charrnn\.prepare"):
         run_to_train("nvel")
     with pytest.raises(RunError, match=r"called 'xyz'\. Known"):
         find_run("xyz")
