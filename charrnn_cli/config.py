@@ -29,6 +29,8 @@ BOUNDS = ("epochs", "steps", "minutes")  # the settings that can limit a run
 ENDING = ("cosine", "linear")  # schedules that need to know where the run ends
 HELD_OUT = 0.05  # share of the text for each of validation and test, unless a share is given
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise
+LIST_TOKENS, LIST_SHARE = 1_000, 0.2  # so many tokens of short documents are for validation, but no larger share
+VISUALIZED_TOKENS = 100_000  # that `charrnn visualize` reads, unless told otherwise
 BY_PRESET = "set by the preset"  # the default of settings that presets choose
 
 # The groups of options in the help, in the order in which the help shows them.
@@ -57,7 +59,7 @@ class PrepareSettings(Checked):
         "Share of the text held out for validation.",
         SPLITS,
         "[0, 1)",
-        f"{HELD_OUT}, at most {HELD_OUT_TOKENS:,} tokens",
+        f"{HELD_OUT}, at most {HELD_OUT_TOKENS:,} tokens; up to {LIST_SHARE} of a short list",
     )
     test: float | None = setting(
         None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, PrepareSettings
+from charrnn_cli.config import HELD_OUT, HELD_OUT_TOKENS, LIST_SHARE, LIST_TOKENS, PrepareSettings
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.tokenizer import TOKEN_UNITS
 
@@ -50,7 +50,7 @@ def cut_sizes(
 ) -> dict[str, int]:
     """The sizes in tokens of the splits that a text is cut into, at the nearest `ends` of documents if it has any.
 
-    Raises TextError if a split is too short, unless splits of documents `may_be_empty`.
+    Raises TextError if a split is too short, unless splits of documents `may_be_empty`: a text that is appended.
     """
     valid, test = (
         min(int(tokens * HELD_OUT), HELD_OUT_TOKENS) if share is None else int(tokens * share)
@@ -59,6 +59,8 @@ def cut_sizes(
     if ends is None:
         sizes = {"train": tokens - valid - test, "valid": valid, "test": test}
     else:
+        if settings.valid is None and not may_be_empty:
+            valid = max(valid, min(int(tokens * LIST_SHARE), LIST_TOKENS))  # two names cannot tell a good model
         wanted = {"valid": settings.valid != 0, "test": settings.test != 0} if not may_be_empty else {}
         valid_start, test_start = _document_cuts(tokens, valid, test, wanted, ends)
         sizes = {"train": valid_start, "valid": test_start - valid_start, "test": tokens - test_start}

@@ -182,7 +182,7 @@ def test_one_document_can_be_appended(folder):
     (folder / "poems").mkdir()
     for number in range(20):
         (folder / "poems" / f"{number}.txt").write_text("The fox.\n")
-    list(prepare_steps(["poems"], PrepareSettings(documents="file")))
+    list(prepare_steps(["poems"], PrepareSettings(documents="file", valid=0.05)))
     (folder / "more.txt").write_text("The fox. The fox.\n")
     info = appended("poems", "more.txt")
     assert info.tokens == {"train": 18 * 10 + 19, "valid": 10, "test": 10}

@@ -48,6 +48,14 @@ def test_every_split_gets_a_document_however_small_its_share():
     assert cut_sizes(90, PrepareSettings(), ends_of([30, 30, 30])) == {"train": 30, "valid": 30, "test": 30}
 
 
+@pytest.mark.parametrize(("tokens", "valid"), [(340, 70), (3_000, 600), (10_000, 1_000), (40_000, 2_000)])
+def test_a_short_list_has_more_to_validate_with(tokens, valid):
+    ends = ends_of([10] * (tokens // 10))
+    assert abs(cut_sizes(tokens, PrepareSettings(), ends)["valid"] - valid) <= 10
+    assert cut_sizes(tokens, PrepareSettings(valid=0.05), ends)["valid"] <= tokens // 20 + 10
+    assert cut_sizes(tokens, PrepareSettings(), ends, may_be_empty=True)["valid"] <= tokens // 20 + 10
+
+
 def test_a_text_without_documents_is_cut_at_its_shares():
     assert cut_sizes(99, PrepareSettings()) == {"train": 91, "valid": 4, "test": 4}
 
