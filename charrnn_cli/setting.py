@@ -95,10 +95,12 @@ def check_path(name: str, value: Any) -> Path:
 
 def check_paths(name: str, values: Any) -> list[str]:
     """A path, or several, as texts. Raises UsageError for other values."""
-    several = [values] if isinstance(values, (str, os.PathLike)) else values
-    if not isinstance(several, Iterable):
+    if not isinstance(values, (str, os.PathLike, Iterable)):
         raise UsageError(f"`{name}` must be a path or a list of paths, got {values!r}.")
-    return [str(check_path(name, value)) for value in several]
+    several = [values] if isinstance(values, (str, os.PathLike)) else list(values)
+    for value in several:
+        check_path(name, value)
+    return [os.fspath(value) for value in several]  # an empty text stays one: Path("") is the folder "."
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:
