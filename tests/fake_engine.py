@@ -36,6 +36,7 @@ class FakeBatcher:
     """Writes a, b, c, a, b ... at once, or what a test sends."""
 
     alive, streams, waiting, written = True, 0, 0, 0
+    cached_states = cached_bytes = 0
 
     def __init__(self, deliver: Callable[[Any], None], silent: bool = False) -> None:
         self.deliver, self.silent = deliver, silent

@@ -73,10 +73,12 @@ class Batcher:
 
     @property
     def cached_states(self) -> int:
+        """The number of hidden states in the cache."""
         return len(self._cache)
 
     @property
     def cached_bytes(self) -> int:
+        """The memory that they take."""
         return self._cache.bytes
 
     def _run(self) -> None:

@@ -70,9 +70,11 @@ class Api:
         return _json(tokenizer_info(self._model(request.query_params.get("model"))))
 
     async def health(self, request: Request) -> Response:
-        """GET /health: the number of texts being written; status 503 if the engine failed or the server is stopping."""
+        """GET /health: texts being written, and cached states; status 503 if the engine failed or the server stops."""
         healthy = self._relay.healthy
-        record = {"status": "ok" if healthy else "failed", "streams": self._relay.batcher.streams}
+        batcher = self._relay.batcher
+        cached = {"cached_states": batcher.cached_states, "cached_bytes": batcher.cached_bytes}
+        record = {"status": "ok" if healthy else "failed", "streams": batcher.streams, **cached}
         return _json(record, 200 if healthy else 503)
 
     async def _body(self, request: Request, kind: type[Body]) -> tuple[Body, int]:

@@ -41,8 +41,9 @@ class Access:
         self._check_host(_values(headers, b"host"))
         for origin in _values(headers, b"origin"):
             if not self.allows_origin(origin, _values(headers, b"host")[0]):
+                allowing = "'*'" if origin == "null" else origin  # a page in a file has no origin that can be named
                 raise ApiError(
-                    f"web pages of {origin} may not use this server. Start it with --cors {origin} to allow it.",
+                    f"web pages of {origin} may not use this server. To allow them, start it with --cors {allowing}.",
                     403,
                     code="origin_not_allowed",
                 )
@@ -89,6 +90,8 @@ class Guard:
             # A preflight request has no key.
             self._access.check("/" if preflight else scope["path"], scope["headers"])
         except ApiError as error:
+            if origin and error.status == 401:  # from an origin that is allowed
+                send = _with_origin(send, origin)
             await error.response(scope, receive, send)
             return
         if origin:

@@ -25,6 +25,7 @@ from charrnn_cli.web.relay import Relay
 from charrnn_cli.web.safety import LOCAL_NAMES, Access
 
 SLOW_SECONDS = 30.0  # after which a client that does not read is dropped
+HEAD_SECONDS = 20.0  # for a client to send the head of a request
 END_SECONDS = 5  # for clients to read the end of their streams when the server stops
 TICKS_PER_REPORT = 5  # uvicorn has 10 ticks a second
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -40,9 +41,24 @@ class Load(NamedTuple):
 
 
 class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen when uvicorn is imported
-    """uvicorn's protocol of one connection, which also drops clients that do not read what they are sent."""
+    """uvicorn's protocol of one connection, which also drops slow clients.
 
-    _deadline: asyncio.TimerHandle | None = None
+    They do not send the head of a request, or do not read what they are sent.
+    """
+
+    _head_deadline: asyncio.TimerHandle | None = None
+    _deadline: asyncio.TimerHandle | None = None  # for reading
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head_deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:  # the head of a request has come
+            self._forget_head_deadline()
+        elif self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -54,12 +70,18 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # 
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
+        self._forget_head_deadline()
         super().connection_lost(exc)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _forget_head_deadline(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
 
 
 class ModelServer(uvicorn.Server):

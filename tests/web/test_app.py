@@ -84,7 +84,7 @@ def test_a_bug_is_not_shown(monkeypatch):
 def test_health_is_red_if_the_engine_has_failed():
     async def work():
         place = site()
-        assert (await Client(place.app)("GET", "/health")).json == {"status": "ok", "streams": 0}
+        assert (await Client(place.app)("GET", "/health")).json["status"] == "ok"
         place.batcher.alive = False
         assert (await Client(place.app)("GET", "/health")).status == 503
 

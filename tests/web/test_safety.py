@@ -39,7 +39,7 @@ def test_the_name_of_a_host_has_no_port_and_no_brackets():
 
 def test_pages_of_other_origins_are_refused():
     assert status(origin="https://evil.com").status == 403
-    assert status(origin="null").status == 403
+    assert "--cors '*'" in status(origin="null").json["error"]["message"]  # --cors null would not be taken
     assert status(origin="http://localhost:8000").status == 200  # the server's own page
 
 
@@ -50,6 +50,13 @@ def test_pages_of_an_allowed_origin_may_read_answers_and_errors(allowed):
         answer = status(access, path=path, origin="https://good.com")
         assert answer.headers["access-control-allow-origin"] == "https://good.com"
     assert "access-control-allow-origin" not in status(access).headers
+
+
+def test_a_page_of_an_allowed_origin_can_read_that_its_key_is_wrong():
+    access = Access(LOCAL_NAMES, frozenset({"https://good.com"}), "key")
+    answer = status(access, origin="https://good.com")
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, "https://good.com")
+    assert "access-control-allow-origin" not in status(access, origin="https://evil.com").headers
 
 
 def test_a_browser_may_ask_before_a_request_without_the_key():

@@ -93,6 +93,23 @@ def test_a_client_that_does_not_read_is_dropped(monkeypatch):
         run(work(batcher, address))
 
 
+@pytest.mark.parametrize("first", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_client_that_does_not_finish_the_head_of_a_request_is_dropped(monkeypatch, first):
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.05)
+
+    async def work(address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(first)
+        if first:
+            assert b"200" in await reader.readuntil(b"}")
+        writer.write(b"POST /v1/completions HTTP/1.1\r\n")
+        assert await reader.read() == b""
+        writer.close()
+
+    with running() as (_, address):
+        run(work(address))
+
+
 def test_when_the_server_ends_a_stream_gets_its_last_event():
     received = []
 
