@@ -62,6 +62,8 @@ def evaluate(
     """
     named = check_paths("files", files)
     _check(named, split, documents, field, unknown, threads)
+    if engine is not None:
+        check_choice("engine", engine, EngineName)
     from charrnn_cli.generation.scoring import scoring_device  # loads torch
     from charrnn_cli.network.memory import memory_errors
 

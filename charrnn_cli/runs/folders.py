@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
 from charrnn_cli.files import anything_exists, file_exists, finish_renames, folder_exists
+from charrnn_cli.setting import check_text
 from charrnn_cli.wording import did_you_mean
 
 RUNS = Path("runs")
@@ -99,6 +100,7 @@ class RunNames:
 
 def run_named(name: str, root: Path = RUNS) -> Run:
     """The run of that name in `root`, whether it exists or not. Raises UsageError if the name is invalid."""
+    check_text("name", name)
     if not name.strip() or name.startswith((".", "-")) or "/" in name or "\\" in name or not name.isprintable():
         raise UsageError(
             f"{name!r} is not a valid name for a run. Pass a name without slashes that starts with a letter or a "

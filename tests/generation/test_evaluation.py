@@ -54,6 +54,8 @@ def test_lines_tokens_and_progress_only_if_asked_for(trained):
         ({"documents": "line"}, UsageError, "`documents` and `field` say how to read files"),
         ({"split": "middle"}, UsageError, "`split` must be train, valid or test, got 'middle'"),
         ({"unknown": "replace"}, UsageError, "`unknown` must be error or skip"),
+        ({"engine": "abc"}, UsageError, "`engine` must be auto"),
+        ({"files": 3}, UsageError, "`files` must be a path"),
         ({"engine": "numpy", "gpu": True}, UsageError, "`engine=numpy` computes on the CPU only"),
         ({"model": "anna"}, RunError, "anna comes without its training text"),
     ],
