@@ -1,0 +1,99 @@
+// Functions of numbers that give the same result in every browser: sums, products and quotients of 64-bit numbers only.
+"use strict";
+(function (charrnn) {
+  const LN2_HIGH = 0.6931471803691238; // the first bits of log 2, so that n times it is exact
+  const LN2_LOW = 1.9082149292705877e-10;
+  const LOG2_E = 1.4426950408889634;
+  const SQRT_HALF = 0.7071067811865476;
+
+  // 2 to the powers from -1022 to 1023.
+  const POWERS = new Float64Array(2046);
+  POWERS[1022] = 1;
+  for (let n = 1; n <= 1023; n++) POWERS[1022 + n] = POWERS[1021 + n] * 2;
+  for (let n = 1; n <= 1022; n++) POWERS[1022 - n] = POWERS[1023 - n] / 2;
+
+  // e to the power of x; 0 where that is too small for a normal number.
+  charrnn.exp = function (x) {
+    if (!(x > -708)) return x === x ? 0 : NaN;
+    if (x > 709) return Infinity;
+    const n = Math.floor(x * LOG2_E + 0.5);
+    const r = x - n * LN2_HIGH - n * LN2_LOW; // from -0.35 to 0.35
+    let sum = 1 / 6227020800;
+    for (let k = 0; k < FACTORIALS.length; k++) sum = sum * r + FACTORIALS[k];
+    return sum * POWERS[1022 + n];
+  };
+  const FACTORIALS = [479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1].map((n) => 1 / n);
+
+  // The natural logarithm of a positive number.
+  charrnn.log = function (x) {
+    if (!(x > 0)) return x === 0 ? -Infinity : NaN;
+    if (x === Infinity) return x;
+    let n = 0;
+    while (x >= 2) (x /= 2), n++;
+    while (x < SQRT_HALF) (x *= 2), n--;
+    if (x > 2 * SQRT_HALF) (x /= 2), n++;
+    const s = (x - 1) / (x + 1);
+    let sum = 0;
+    for (let k = 23; k >= 1; k -= 2) sum = sum * s * s + 1 / k;
+    return n * LN2_LOW + 2 * s * sum + n * LN2_HIGH;
+  };
+
+  // The hyperbolic tangent, as a quotient of polynomials with an error of at most 3e-7 (from Eigen).
+  charrnn.tanh = function (x) {
+    x = x > 7.9 ? 7.9 : x < -7.9 ? -7.9 : x;
+    const y = x * x;
+    const p =
+      x * (4.89352455891786e-3 + y * (6.37261928875436e-4 + y * (1.48572235717979e-5 + y * (5.12229709037114e-8 +
+        y * (-8.60467152213735e-11 + y * (2.00018790482477e-13 + y * -2.76076847742355e-16))))));
+    return p / (4.89352518554385e-3 + y * (2.2684346324390e-3 + y * (1.18534705686654e-4 + y * 1.19825839466702e-6)));
+  };
+
+  charrnn.sigmoid = function (x) {
+    return 0.5 + 0.5 * charrnn.tanh(0.5 * x);
+  };
+
+  // The number with the 16 bits of a float16.
+  charrnn.float16 = function (bits) {
+    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const size = exponent === 0 ? fraction * 2 ** -24
+      : exponent === 31 ? (fraction ? NaN : Infinity) : (1024 + fraction) * 2 ** (exponent - 25);
+    return bits & 0x8000 ? -size : size;
+  };
+
+  // A generator of uniform numbers in [0, 1) with 53 bits: sfc32 by Chris Doty-Humphrey.
+  charrnn.uniforms = function (seed) {
+    const number = Math.floor(Math.abs(Number(seed))) || 0;
+    let a = number | 0, b = (number / 4294967296) | 0, c = 0x9e3779b9 | 0, counter = 1;
+    function bits() {
+      const t = (((a + b) | 0) + counter) | 0;
+      counter = (counter + 1) | 0;
+      a = b ^ (b >>> 9);
+      b = (c + (c << 3)) | 0;
+      c = (c << 21) | (c >>> 11);
+      c = (c + t) | 0;
+      return t >>> 0;
+    }
+    for (let k = 0; k < 15; k++) bits();
+    return () => ((bits() >>> 5) * 67108864 + (bits() >>> 6)) / 9007199254740992;
+  };
+
+  // The bytes of a text in base 85, with the digits of RFC 1924 but for those that HTML may not like.
+  const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=:?@^_/{|}~";
+  charrnn.fromBase85 = function (text) {
+    const values = new Uint8Array(128);
+    for (let k = 0; k < 85; k++) values[DIGITS.charCodeAt(k)] = k;
+    text = text.trim();
+    const padding = (5 - (text.length % 5)) % 5;
+    text += "~".repeat(padding);
+    const bytes = new Uint8Array((text.length / 5) * 4);
+    for (let at = 0, to = 0; at < text.length; at += 5, to += 4) {
+      let value = 0;
+      for (let k = 0; k < 5; k++) value = value * 85 + values[text.charCodeAt(at + k)];
+      bytes[to] = value >>> 24;
+      bytes[to + 1] = value >>> 16;
+      bytes[to + 2] = value >>> 8;
+      bytes[to + 3] = value;
+    }
+    return bytes.subarray(0, bytes.length - padding);
+  };
+})((globalThis.charrnn ||= {}));

@@ -1,0 +1,125 @@
+"""One HTML file with a model, the engine that computes it and the views that show it. It needs no other file.
+
+The files of `assets/` are put together as they are. `page.html` has a place for each part: `{{policy}}`, `{{title}}`,
+`{{style}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no connection to anywhere.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn_cli.errors import RunError, UsageError, disk_errors
+from charrnn_cli.files import anything_exists, folder_exists, write_bytes
+from charrnn_cli.runs.models import StoredModel
+from charrnn_cli.web.packing import pack
+
+ENGINE_SCRIPTS = ("numbers.js", "tokens.js", "sampling.js", "engine.js", "elements.js")  # in this order, before others
+LAST_SCRIPT = "page.js"  # opens the model and shows the views
+REPORT_SCRIPT = "report.js"  # belongs to the report of `charrnn visualize`
+PLACES = re.compile(r"\{\{(policy|title|style|data|scripts)\}\}")
+# What JSON in HTML writes as an escape: what could end its element, line ends of old JavaScript, characters that are
+# invisible or change the direction of text, and halves of characters, which UTF-8 cannot write.
+ESCAPED = re.compile("[<>&\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff]")
+BASE85_DIGITS = (
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 1924, but , . : / for & < > `
+    b"!#$%,()*+-;.=:?@^_/{|}~"
+)
+
+
+def export_html(
+    model: StoredModel, name: str, path: Path, cells: Sequence[dict[str, Any]] = (), force: bool = False
+) -> Path:
+    """Writes the page of a model to `path`.
+
+    `force` replaces a file. Raises UsageError if `path` is a folder, RunError if a file is there and `force` is False;
+    DiskError.
+    """
+    if folder_exists(path) or not path.name:
+        raise UsageError(f"`html={path}` is a folder. Pass the name of a file, such as `html=page.html`.")
+    if anything_exists(path) and not force:
+        raise RunError(f"{path} already exists. To replace it, pass `force=True`.")
+    page = html_page(model, name, cells)
+    with disk_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, page.encode())
+    return path
+
+
+def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str, Any]] = ()) -> str:
+    """The page of a checked model with its name and found cells."""
+    header, weights = pack(model, name, cells)
+    data = "\n".join(
+        (
+            f'<script type="application/json" id="model-header">{html_json(header)}</script>',
+            f'<script type="text/plain" id="model-weights">{base85(weights)}</script>',
+            f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
+        )
+    )
+    return filled_page(asset("page.html").decode(), name, data, _script_names())
+
+
+def filled_page(page: str, title: str, data: str, script_names: Iterable[str]) -> str:
+    """A page whose places are filled with a title, elements with data, these scripts and the style, and a policy."""
+    scripts = [asset(name).decode() for name in script_names]
+    style = "\n".join(asset(name).decode() for name in _names(".css"))
+    parts = {
+        "policy": _policy(scripts, style),
+        "title": escape(title),
+        "style": style,
+        "data": data,
+        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+    }
+    return PLACES.sub(lambda place: parts[place[1]], page)
+
+
+def asset(name: str) -> bytes:
+    """The content of a file in `assets/`."""
+    return (files("charrnn_cli.web") / "assets" / name).read_bytes()
+
+
+def html_json(record: Any) -> str:
+    """A record as JSON that is safe inside an element of an HTML page."""
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return ESCAPED.sub(lambda character: f"\\u{ord(character[0]):04x}", text)
+
+
+def base85(data: bytes) -> str:
+    """Bytes as text that is safe inside an element of an HTML page: five digits for each four bytes."""
+    padding = -len(data) % 4
+    values = np.frombuffer(data + bytes(padding), ">u4").astype(np.int64)
+    digits: NDArray[np.int64] = values[:, None] // 85 ** np.arange(4, -1, -1) % 85  # (n, 5), the highest first
+    text = np.frombuffer(BASE85_DIGITS, np.uint8)[digits].tobytes().decode()
+    return text[: len(text) - padding]
+
+
+def _names(ending: str) -> list[str]:
+    names = (path.name for path in (files("charrnn_cli.web") / "assets").iterdir())
+    return sorted(name for name in names if name.endswith(ending))
+
+
+def _script_names() -> list[str]:
+    """The scripts of the page in their order."""
+    others = [name for name in _names(".js") if name not in (*ENGINE_SCRIPTS, LAST_SCRIPT, REPORT_SCRIPT)]
+    return [*ENGINE_SCRIPTS, *others, LAST_SCRIPT]
+
+
+def _policy(scripts: Iterable[str], style: str) -> str:
+    """The Content-Security-Policy of a page: what it may run and show."""
+    allowed = " ".join(map(_hash, scripts))
+    return (
+        f"default-src 'none'; script-src {allowed} 'wasm-unsafe-eval'; style-src {_hash(style)}; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
