@@ -26,6 +26,7 @@ Unknown = Literal["error", "skip", "replace"]  # what to do with tokens of a pri
 EngineName = Literal["auto", "numpy", "onnx", "torch"]
 
 BOUNDS = ("epochs", "steps", "minutes")  # the settings that can limit a run
+FROM_NOTHING = "none"  # instead of a trained model to start from: random weights
 ENDING = ("cosine", "linear")  # schedules that need to know where the run ends
 HELD_OUT = 0.05  # share of the text for each of validation and test, unless a share is given
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from charrnn_cli.config import FROM_NOTHING
+
 
 def complete_runs(incomplete: str) -> list[str]:
     return _matching(_names().runs, incomplete)
@@ -14,7 +16,7 @@ def complete_models(incomplete: str) -> list[str]:
 
 
 def complete_origins(incomplete: str) -> list[str]:
-    return [*complete_models(incomplete), *_matching(["none"], incomplete)]
+    return [*complete_models(incomplete), *_matching([FROM_NOTHING], incomplete)]
 
 
 def complete_runs_and_models(incomplete: str) -> list[str]:

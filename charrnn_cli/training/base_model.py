@@ -4,10 +4,10 @@ Every bundled model of characters scores a small sample of the text before it ha
 a second. docs/training.md has the measurements behind the limits of the rule.
 """
 
+import bz2
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,14 +27,13 @@ from charrnn_cli.text.vocabulary import Vocabulary
 
 MOST_TOKENS = 20_000_000  # a longer text teaches a network as much as a bundled model has learned
 LEAST_KNOWN = 0.95  # of the text, in characters that the model knows: other scripts have less
-# Of the loss by the frequencies of the characters. English prose, verse and drama have 0.45 to 0.8 with a model of
-# English, other languages 0.88 and more, and source code and lists of names above 1.
-MOST_SURPRISE = 0.8
+MOST_OF_FREQUENCIES = 0.8  # of the loss by the frequencies of the characters: lists and other languages have more
+MOST_OF_COMPRESSED = 1.3  # of the loss by bzip2: a repetitive text is learned faster by a small network
 # Of the loss on the held-out text of the model. A model predicts so well only what it has read; then what the new run
 # holds out would be known as well, and the validation loss would say nothing.
-LEAST_SURPRISE = 0.95
+LEAST_OF_HELD_OUT = 0.95
 STREAMS, READ_FIRST, SCORED = 16, 32, 64  # the sample: pieces of the text, and what is read and scored of each
-COUNTED = 1 << 20  # tokens for the frequencies
+COUNTED, COMPRESSED = 1 << 20, 200_000  # tokens for the frequencies, and for bzip2
 SMALLEST = 1e-12  # a frequency whose logarithm is finite
 
 _Ids = NDArray[np.int64]
@@ -47,7 +46,6 @@ class BaseModel:
     run: Run
     settings: ModelSettings
     loss: float
-    by_frequency: float  # the loss if each character has the probability of its frequency in the text
 
 
 def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettings) -> BaseModel | None:
@@ -62,15 +60,26 @@ def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettin
     for ids in (sample, beginning):
         check_ids(ids, len(vocabulary))
     frequencies = np.bincount(beginning, minlength=len(vocabulary)) / len(beginning)  # (V,)
+    limit = _highest_loss(frequencies, tokens[:COMPRESSED], vocabulary)
+    scored = _scored(sample, vocabulary, frequencies, network)
+    return min((model for model in scored if model.loss < limit), key=lambda model: model.loss, default=None)
+
+
+def _highest_loss(frequencies: NDArray[np.float64], tokens: TokenIds, vocabulary: Vocabulary) -> float:
+    """The loss below which a bundled model helps, in nats per character."""
     by_frequency = -float(frequencies @ np.log(np.maximum(frequencies, SMALLEST)))
-    scored = _scored(sample, vocabulary, frequencies, by_frequency, network)
-    return min(scored, key=lambda model: model.loss, default=None)
+    text = "".join(vocabulary.decode(tokens.tolist()))
+    by_compression = 8 * math.log(2) * len(bz2.compress(text.encode("utf-8", "surrogatepass"))) / len(tokens)
+    return min(MOST_OF_FREQUENCIES * by_frequency, MOST_OF_COMPRESSED * by_compression)
 
 
 def _scored(
-    sample: _Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], by_frequency: float, network: ModelSettings
+    sample: _Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], network: ModelSettings
 ) -> Iterator[BaseModel]:
-    """The bundled models that may help. One that cannot be read does not stop a training that did not ask for it."""
+    """The bundled models that know the characters, but have not read the text.
+
+    One that cannot be read does not stop a training that did not ask for it.
+    """
     for run in bundled_models():
         try:
             settings, known = Config.load(run.config).model, Vocabulary.load(run.vocabulary)
@@ -80,8 +89,8 @@ def _scored(
             loss, held_out_loss = _loss(run, ids[sample])
         except CharrnnError:
             continue
-        if LEAST_SURPRISE * held_out_loss < loss < MOST_SURPRISE * by_frequency:
-            yield BaseModel(run, settings, loss, by_frequency)
+        if loss > LEAST_OF_HELD_OUT * held_out_loss:
+            yield BaseModel(run, settings, loss)
 
 
 def _sample(tokens: TokenIds) -> _Ids:
@@ -114,5 +123,4 @@ def _loss(run: Run, sample: _Ids) -> tuple[float, float]:
         logits, _ = model(x, model.zero_state(len(x)))  # (B, T, V)
         losses = cross_entropy(logits, y.clamp(min=0), "none")
     losses = torch.where(y < 0, math.log(len(stored.vocabulary)), losses)[:, READ_FIRST:]
-    held_out: Any = stored.summary.valid_loss
-    return losses.mean().item(), held_out or 0.0
+    return losses.mean().item(), stored.summary.valid_loss or 0.0

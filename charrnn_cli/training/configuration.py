@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from charrnn_cli.config import BOUNDS, Level, ModelSettings, TrainingSettings
+from charrnn_cli.config import BOUNDS, FROM_NOTHING, Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.device import device_name, free_memory
@@ -31,7 +31,6 @@ from charrnn_cli.wording import check_names
 
 SHAPE = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights", "forget_bias", "init_scale")
 MAY_CHANGE = (*BOUNDS, "patience", "accumulate", "precision", "threads", "checkpoint_every", "keep", "keep_early")
-FROM_NOTHING = "none"  # the origin of a run that starts with random weights
 SHARE_FOR_TRAINING = 0.8  # of a GPU's free memory
 
 

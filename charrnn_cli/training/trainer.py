@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from charrnn_cli.config import FROM_NOTHING
 from charrnn_cli.files import locked
 from charrnn_cli.launcher import restarts
 from charrnn_cli.network.device import pick_device, share_cores
@@ -16,7 +17,7 @@ from charrnn_cli.network.memory import memory_errors
 from charrnn_cli.network.ranks import Ranks, joined
 from charrnn_cli.runs.folders import RUNS, Run, run_to_sample, run_to_train
 from charrnn_cli.training.closing import closed_at_exit
-from charrnn_cli.training.configuration import FROM_NOTHING, Request
+from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import Event, record
 from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import Setup, contents, follow, set_up

@@ -15,6 +15,7 @@ TYPED = {
     "charrnn sample --model fox --checkpoint ": "10",
     "charrnn evaluate --model fox --checkpoint fi": "first",
     "charrnn train --from sha": "shakespeare-char",
+    "charrnn train --from no": "none",
     "charrnn pre": "prepare",
     "charrnn train --weight-dr": "--weight-drop",
 }
