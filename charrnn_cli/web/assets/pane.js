@@ -124,7 +124,7 @@
       const box = this.editor.root, isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
       if (this.editor.shown < this.passage.ids.length) {
         this.editor.grow();
-        if (isAtEnd && this.isWriting) box.scrollTop = box.scrollHeight;
+        if (isAtEnd) box.scrollTop = box.scrollHeight;
       }
       const length = this.passage.before.length + this.passage.ids.length;
       if (this.length !== length) this.count.textContent = `${(this.length = length).toLocaleString("en")} tokens`;
