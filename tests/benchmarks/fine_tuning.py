@@ -30,7 +30,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     text = options.text.read_bytes()[: 1000 * options.kilobytes]
-    ways: dict[str, list[str]] = {"from scratch": [], f"from {options.model}": ["--from", options.model]}
+    ways: dict[str, list[str]] = {
+        "from scratch": ["--from", "none"],
+        f"from {options.model}": ["--from", options.model],
+    }
     losses: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -190,7 +190,7 @@ def throughput(bench: Bench) -> None:
         shape = Shape(hidden=32, tokens=10, batch=batch) if bench.cpu else Shape(batch=batch)
         print(f"preset anna, 2 x {shape.hidden}, batch {batch} x {shape.tokens}", flush=True)
         compare_speeds(bench, name, shape, ["--preset", "anna", "--batch-size", str(batch), *bench.small])
-    charrnn("train", name, bench.flag, "--restart", "--no-preview", "--minutes", minutes(bench))
+    charrnn("train", name, bench.flag, "--restart", "--no-preview", "--from", "none", "--minutes", minutes(bench))
     config = json.loads(Path("runs", name, "config.json").read_text())
     model, training = config["model"], config["training"]
     print(f"auto: 2 x {model['hidden']}, batch {training['batch_size']} x {training['seq_length']}", flush=True)
@@ -339,7 +339,8 @@ def auto_minute(bench: Bench) -> None:
         print("skipped: pass --text tinyshakespeare.txt")
         return
     name = bench.prepared("minute", "--valid", "0.1", "--test", "0")
-    train = charrnn("train", name, bench.flag, "--restart", "--no-preview", "--minutes", "0.1" if bench.cpu else "1")
+    flags = ["--restart", "--no-preview", "--from", "none", "--minutes", "0.1" if bench.cpu else "1"]
+    train = charrnn("train", name, bench.flag, *flags)
     print("\n".join(line for line in train.stderr.splitlines()[:4]))
     printed = json.loads(charrnn("evaluate", "--model", name, "--split", "valid", "--json", bench.flag).stdout)
     print(f"{printed['loss']:.4f} nats per character")

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/time_to_quality.py tinyshakespeare.txt --minutes 1 10 --prepare "--valid 0.1 --test 0"
 
-Every run gets `--minutes`, `--cpu` (or `--gpu`), a seed, and the flags in --train. There are two scores in nats
-per token: "carried" is that of `charrnn evaluate`, which carries the hidden state through the held-out text; "windows"
-is nanoGPT's protocol, the mean over random windows of 256 tokens that each start with an empty state. With --folder the
-runs are kept, and an interrupted measurement resumes.
+Every run gets `--minutes`, `--cpu` (or `--gpu`), a seed, `--from none` unless --from names a model, and the flags in
+--train. There are two scores in nats per token: "carried" is that of `charrnn evaluate`, which carries the hidden state
+through the held-out text; "windows" is nanoGPT's protocol, the mean over random windows of 256 tokens that each start
+with an empty state. With --folder the runs are kept, and an interrupted measurement resumes.
 """
 
 import argparse
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--split", default="valid")
     parser.add_argument("--prepare", default="", help="flags of charrnn prepare")
+    parser.add_argument("--from", dest="origin", default="none", help="a trained model to start from")
     parser.add_argument("--train", default="", help="more flags of charrnn train")
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--folder", type=Path, help="folder of the runs  [default: a temporary folder]")
@@ -75,6 +76,7 @@ def main() -> None:
                 if not Path("runs", name).exists():
                     charrnn("prepare", *texts, "--name", name, *shlex.split(options.prepare))
                 flags = ["--minutes", f"{minutes:g}", f"--{options.device}", "--seed", str(seed)]
+                flags += ["--from", options.origin]
                 charrnn("train", name, *flags, *shlex.split(options.train))
                 score = json.loads(charrnn("evaluate", "--model", name, "--split", options.split, "--cpu", "--json"))
                 scores.append((score["loss"], windows_loss(name, options.split)))
