@@ -36,7 +36,7 @@
     const columns = element("div", { class: "columns", hidden: true }, free.root, held.root);
     const root = element("div", { class: "clamping" },
       element("p", { class: "slider" }, name, slider, output), element("p", {}, marks),
-      element("div", { class: "controls" }, element("label", { class: "field wide" }, "The text begins with", prime), seed.field, warmth.field, write, stop),
+      element("div", { class: "tools" }, element("label", { class: "field wide" }, "The text begins with", prime), seed.field, warmth.field, write, stop),
       columns);
     let cell = null, scale = 1, run = 0, heldRun = 0;
     stop.hidden = true;

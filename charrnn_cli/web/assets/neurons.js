@@ -52,7 +52,7 @@
     root.append(
       element("p", { class: "lead" }, "See what a single cell of the network follows in a text."),
       element("label", { for: "neurons-input", class: "label" }, "Text"), input,
-      element("p", { class: "controls" }, read, write, bar), notes,
+      element("p", { class: "tools" }, read, write, bar), notes,
       element("h2", {}, "The text as a cell sees it"), picker.root,
       charrnn.cellLegend("negative, dotted", "positive, solid"), text.root, detail,
       element("h2", {}, "What mattered for a token"), connections.root,
@@ -165,7 +165,7 @@
     for (const input of [states, layer.input, cell.input]) input.addEventListener("change", () => set(chosen()));
     const none = element("p", { class: "quiet" }, "No meaning was found for any cell yet. ", element("code", {}, `charrnn visualize ${model.header.name} --save`),
       " looks for cells that follow quotations, line breaks and the like; then export the page again.");
-    const root = element("div", {}, found.length ? list : none, element("div", { class: "controls" },
+    const root = element("div", {}, found.length ? list : none, element("div", { class: "tools" },
       element("label", { class: "field" }, "State", states), layer.field, cell.field, previous, next));
     setTimeout(() => set(found[0] || { state: model.stateNames.at(-1), layer: model.layers - 1, cell: 0 }));
     return { root, found: () => found.find(isChosen) };

@@ -25,7 +25,7 @@
     root.append(
       element("p", { class: "lead" }, "Paste a text to see what surprises the model in it, and where."),
       element("label", { for: "score-input", class: "label" }, "Text"), input,
-      element("p", { class: "controls" }, start, stop, bar), notes, results,
+      element("p", { class: "tools" }, start, stop, bar), notes, results,
     );
     results.append(numbers, legend, text.root, detail, element("h2", {}, "The oddest places"), list);
     stop.hidden = bar.hidden = true;

@@ -13,7 +13,7 @@
 
   charrnn.surpriseLegend = function () {
     const swatches = [0, 1, 2.5, 4.5, 7, 10].map((bits) => charrnn.element("span", { class: charrnn.surpriseClass(bits) }, bits ? `from ${bits}` : "under 1"));
-    return charrnn.element("p", { class: "legend" }, "Bits of surprise: ", swatches.flatMap((swatch) => [swatch, " "]));
+    return charrnn.element("p", { class: "key" }, "Bits of surprise: ", swatches.flatMap((swatch) => [swatch, " "]));
   };
 
   // The class of a cell's value: the sign and one of five strengths.
@@ -25,7 +25,7 @@
 
   charrnn.cellLegend = function (minus, plus) {
     const swatches = (sign, strengths) => strengths.map((strength) => charrnn.element("span", { class: `cell-${sign}-${strength}` }, "ab"));
-    return charrnn.element("p", { class: "legend" }, `${minus} `, swatches("minus", [4, 3, 2, 1]), charrnn.element("span", {}, "ab"),
+    return charrnn.element("p", { class: "key" }, `${minus} `, swatches("minus", [4, 3, 2, 1]), charrnn.element("span", {}, "ab"),
       swatches("plus", [1, 2, 3, 4]), ` ${plus}`);
   };
 
@@ -36,7 +36,7 @@
     const text = element("div", { class: "tinted", tabindex: "0", role: "group", "aria-label": label, dir: "auto" });
     const earlier = button("Earlier"), later = button("Later");
     const place = element("span", { class: "quiet" });
-    const turning = element("p", { class: "controls" }, earlier, place, later);
+    const turning = element("p", { class: "tools" }, earlier, place, later);
     const root = element("div", { class: "tinted-text" }, text, turning);
     let pieces = [], start = 0, chosen = -1;
 
