@@ -14,7 +14,7 @@
       at("opening").remove();
       showViews(makeApp(model));
     } catch (error) {
-      at("opening").textContent = `The page cannot open its model. ${error.message}`;
+      at("main").append(element("p", { class: "note", text: `The page cannot open its model. ${error.message}` }));
       throw error;
     }
   }

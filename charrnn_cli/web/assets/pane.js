@@ -1,16 +1,16 @@
 // One text with its seed, its box and its notes.
 "use strict";
 (function (charrnn) {
-  const { element, Passage, Editor } = charrnn;
+  const { element } = charrnn;
   const MOST_NAMED = 5; // unknown tokens that a note names
   const LARGEST_SEED = 2 ** 32 - 1;
 
   class Pane {
     constructor(view, number, seed) {
       Object.assign(this, { view, number, left: 0, isWriting: false, pace: 0, caret: null });
-      this.passage = new Passage(view.app.model);
+      this.passage = new charrnn.Passage(view.app.model);
       this.seed = seed;
-      this.editor = new Editor(this.passage, `Text ${number}`, { change: (text) => this.typed(text), undo: () => view.undo(this) });
+      this.editor = new charrnn.Editor(this.passage, `Text ${number}`, { change: (text) => this.typed(text), undo: () => view.undo(this) });
       this.seedField = element("input", {
         type: "number", min: 0, max: LARGEST_SEED, step: 1, id: `seed-${number}`, value: String(seed), on: { input: () => this.newSeed(this.seedField.value) },
       });
