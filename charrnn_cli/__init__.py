@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from charrnn_cli.generation.model import Model, load
     from charrnn_cli.generation.results import LineScore, Prediction, Text, TextScore, TokenScore
     from charrnn_cli.generation.state import State
+    from charrnn_cli.generation.surprisal import TokenSurprisal
     from charrnn_cli.generation.texts import Piece
+    from charrnn_cli.generation.word_surprisal import WordSurprisal
     from charrnn_cli.runs.folders import Run
     from charrnn_cli.runs.preparation import Prepared, prepare
     from charrnn_cli.training.events import (
@@ -53,7 +55,9 @@ MODULES = {
     "generation.model": ("Model", "load"),
     "generation.results": ("LineScore", "Prediction", "Text", "TextScore", "TokenScore"),
     "generation.state": ("State",),
+    "generation.surprisal": ("TokenSurprisal",),
     "generation.texts": ("Piece",),
+    "generation.word_surprisal": ("WordSurprisal",),
     "runs.folders": ("Run",),
     "runs.preparation": ("Prepared", "prepare"),
     "training.events": ("End", "MemoryFull", "Recovery", "Report", "Saved", "ThreadChange", "Validating", "Validation"),
@@ -89,10 +93,12 @@ __all__ = [
     "TextScore",
     "ThreadChange",
     "TokenScore",
+    "TokenSurprisal",
     "TrainingSettings",
     "UsageError",
     "Validating",
     "Validation",
+    "WordSurprisal",
     "evaluate",
     "load",
     "prepare",

@@ -120,7 +120,7 @@ def evaluate(
         **{"gpu": gpu, "cpu": cpu, "device": device, "threads": threads},
     }
     if per_token or per_word:
-        rows = surprisals(loaded, files or (), per_word=per_word, **settings)
+        rows = surprisals(loaded, files or (), per_word=per_word, exact=exact, **settings)
         (print_json_rows if as_json else print_table)(rows)
         return
     with WorkBar(new_console()) as bar:

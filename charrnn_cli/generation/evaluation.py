@@ -1,6 +1,6 @@
 """Measures how well a model predicts files, a split of its own text, or a text in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from charrnn_cli.generation.scoring_input import (
     read_files,
     read_split_of,
     read_string,
+    string_parts,
 )
 from charrnn_cli.runs.folders import RUNS, Run
 from charrnn_cli.setting import check_choice, check_paths, check_text
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from charrnn_cli.generation.surprisal import TokenSurprisal
     from charrnn_cli.generation.word_surprisal import WordSurprisal
-    from charrnn_cli.text.scorable import ScorableText
+    from charrnn_cli.text.scorable import ScorableText, TokenPart
 
 Unscorable = Literal["error", "skip"]  # what to do with tokens that the model does not know, if it has no <unk>
 
@@ -81,9 +82,10 @@ def evaluate(
 
 def surprisals(
     model: Model,
-    files: Sequence[str] = (),
+    files: Sequence[Path | str] | Path | str = (),
     *,
     per_word: bool = False,
+    exact: bool = False,
     split: Split | None = None,
     encoding: str | None = None,
     documents: Documents | None = None,
@@ -96,25 +98,33 @@ def surprisals(
 ) -> Iterator["TokenSurprisal | WordSurprisal"]:
     """The surprisal of each token, or of each word, of files or of a `split`; the arguments are those of `evaluate`.
 
-    The text is read as the surprisals are taken, in one pass, and each document starts from the initial state. Raises
-    the same as `evaluate`.
+    The text is read as the surprisals are taken, and each document starts from the initial state. Raises the same as
+    `evaluate`.
     """
-    _check(files, split, documents, field, unknown, threads)
-    from charrnn_cli.generation.scoring import scoring_device, scoring_network  # loads torch
-    from charrnn_cli.generation.surprisal import Predictor, surprisal_steps, token_surprisals
-    from charrnn_cli.generation.word_surprisal import word_surprisals
-    from charrnn_cli.network.memory import memory_errors
+    named = check_paths("files", files)
+    _check(named, split, documents, field, unknown, threads)
+    from charrnn_cli.generation.scoring import scoring_device  # loads torch
 
     place = scoring_device(model.engine_name, gpu or model.gpu, cpu, device or model.device)
-    network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads)
     marks = dict(model.vocabulary.marks)
-    if files:
-        parts = file_parts(files, model.stored, marks, unknown, **_passed(encoding, documents, field))
+    if named:
+        parts = file_parts(named, model.stored, marks, unknown, **_passed(encoding, documents, field))
     else:
         parts = parts_of_split(model.run, split or "test", model.vocabulary)
-    with memory_errors("Pass `cpu`."):
-        text = surprisal_steps(Predictor(network, model.vocabulary, place, watched), parts, model.vocabulary)
-        yield from word_surprisals(text, model.vocabulary, marks) if per_word else token_surprisals(text)
+    return _surprisals(model, parts, place, marks, per_word, exact, threads)
+
+
+def text_surprisals(
+    model: Model, text: str, per_word: bool, unknown: Unscorable = "error"
+) -> Iterator["TokenSurprisal | WordSurprisal"]:
+    """The surprisal of each token, or of each word, of a text in memory. Raises TextError, RunError."""
+    check_text("text", text)
+    check_choice("unknown", unknown, Unscorable)
+    from charrnn_cli.generation.scoring import scoring_device  # loads torch
+
+    place = scoring_device(model.engine_name, model.gpu, False, model.device)
+    marks = dict(model.vocabulary.marks)
+    return _surprisals(model, string_parts(text, model.stored, marks, unknown), place, marks, per_word)
 
 
 def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> TextScore:
@@ -145,6 +155,26 @@ def _score(
             return event
         progress(event)
     raise AssertionError("scoring ends with a score")
+
+
+def _surprisals(
+    model: Model,
+    parts: "Iterable[TokenPart]",
+    place: "torch.device",
+    marks: dict[str, str],
+    per_word: bool,
+    exact: bool = False,
+    threads: int | None = None,
+) -> Iterator["TokenSurprisal | WordSurprisal"]:
+    from charrnn_cli.generation.scoring import scoring_network
+    from charrnn_cli.generation.surprisal import Predictor, surprisal_steps, token_surprisals
+    from charrnn_cli.generation.word_surprisal import word_surprisals
+    from charrnn_cli.network.memory import memory_errors
+
+    network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads)
+    with memory_errors("Pass `cpu`."):
+        text = surprisal_steps(Predictor(network, model.vocabulary, place, watched, exact), parts, model.vocabulary)
+        yield from word_surprisals(text, model.vocabulary, marks) if per_word else token_surprisals(text)
 
 
 def _passed(encoding: str | None, documents: Documents | None, field: str | None) -> dict[str, Any]:

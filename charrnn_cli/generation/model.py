@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -37,6 +37,10 @@ from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.entries import Entries
 from charrnn_cli.text.reader import read_whole_text
 from charrnn_cli.wording import network_shape
+
+if TYPE_CHECKING:
+    from charrnn_cli.generation.surprisal import TokenSurprisal
+    from charrnn_cli.generation.word_surprisal import WordSurprisal
 
 
 def load(
@@ -195,6 +199,21 @@ class Model:
         from charrnn_cli.generation.evaluation import evaluate_text
 
         return evaluate_text(self, text, unknown)
+
+    def surprisals(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> list["TokenSurprisal"]:
+        """How unexpected each token of a text is, the first one too, with the entropy of the prediction and the rank.
+
+        The result is that of `charrnn evaluate --per-token`. Raises TextError for unknown characters or no text.
+        """
+        from charrnn_cli.generation.evaluation import text_surprisals
+
+        return cast("list[TokenSurprisal]", list(text_surprisals(self, text, False, unknown)))
+
+    def word_surprisals(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> list["WordSurprisal"]:
+        """How unexpected each word of a text is, with its end, for every kind of model. The same as `--per-word`."""
+        from charrnn_cli.generation.evaluation import text_surprisals
+
+        return cast("list[WordSurprisal]", list(text_surprisals(self, text, True, unknown)))
 
     @property
     def engine(self) -> Engine[Any]:

@@ -33,10 +33,16 @@ class TextSource(Source):
 
 def read_string(text: str, model: StoredModel, unknown: Literal["error", "skip"] = "error") -> ScorableText:
     """A text as if it were a file. Raises TextError."""
-    errors = "surrogateescape" if model.text.level == "byte" else "surrogatepass"  # the reader refuses lone surrogates
-    source = TextSource("the text", Path(), data=text.encode("utf-8", errors))
-    settings = dataclasses.replace(model.text, encoding="utf-8")
+    source, settings = _as_file(text, model)
     return read_text([source], model.vocabulary, settings, unknown == "skip", by_line=False)
+
+
+def string_parts(
+    text: str, model: StoredModel, marks: dict[str, str], unknown: Literal["error", "skip"] = "error"
+) -> Iterator[TokenPart]:
+    """Like `read_string`, part by part, with the ends of all documents. Adds to `marks` what punctuation stands for."""
+    source, settings = _as_file(text, model)
+    return text_parts([source], model.vocabulary, settings, unknown == "skip", marks, all_ends=True)
 
 
 def read_files(
@@ -81,6 +87,13 @@ def read_split_of(run: Run, split: Split, vocabulary: Vocabulary, by_line: bool)
 def parts_of_split(run: Run, split: Split, vocabulary: Vocabulary) -> Iterator[TokenPart]:
     """Like `read_split_of`, part by part."""
     return split_parts(_split_of(run, split)[1], vocabulary)
+
+
+def _as_file(text: str, model: StoredModel) -> tuple[TextSource, PrepareSettings]:
+    """A text as a file, and how it is read."""
+    errors = "surrogateescape" if model.text.level == "byte" else "surrogatepass"  # the reader refuses lone surrogates
+    source = TextSource("the text", Path(), data=text.encode("utf-8", errors))
+    return source, dataclasses.replace(model.text, encoding="utf-8")
 
 
 def _reading(model: StoredModel, changes: dict[str, Any]) -> tuple[PrepareSettings, bool]:

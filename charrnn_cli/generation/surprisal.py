@@ -1,6 +1,6 @@
 """How unexpected each token of a text is, from the first one on.
 
-The text is read in one pass, and only a window of it is in memory. Each document starts as a text that the model
+Only a part of the text is in memory. Each document starts as a text that the model
 writes: from the initial state. Sizes: T tokens, V tokens of the vocabulary.
 """
 
@@ -16,13 +16,18 @@ from torch import Tensor
 from charrnn_cli.errors import RunError, TextError
 from charrnn_cli.generation.prime import first_token
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.loss import MOST_LOGITS, SCORING_WINDOW, Network
+from charrnn_cli.network.loss import LONG_WARM_UP, SCORING_WINDOW, Network, Streams, cut_streams
+from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.precision import exact_products
 from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.text.scorable import NO_TOKEN, TokenPart
 from charrnn_cli.text.tokenizer import is_space, line_end
 from charrnn_cli.text.vocabulary import EOD, Vocabulary
 from charrnn_cli.threads import Threads
+
+LONGEST_PART = 1 << 17  # tokens that are cut into streams at once
+FIRST_PIECE = 1 << 10
+LOGITS_AT_ONCE = 8  # arrays as large as the logits that are in memory at the same time, in numbers of 4 bytes
 
 
 class TokenSurprisal(NamedTuple):
@@ -54,17 +59,24 @@ class Predictions(NamedTuple):
 
 
 class Predictor:
-    """Reads a text window by window, and predicts every token of it."""
+    """Reads a text part by part, and predicts every token of it.
 
-    def __init__(self, network: Network, vocabulary: Vocabulary, device: torch.device, threads: Threads) -> None:
+    A long part is cut into streams that are read side by side. Each but the first reads the tokens before it to get its
+    hidden state, so its predictions are close to those of a single pass. `exact` reads in a single pass.
+    """
+
+    def __init__(
+        self, network: Network, vocabulary: Vocabulary, device: torch.device, threads: Threads, exact: bool = False
+    ) -> None:
         network.train(False)
         self._network, self._vocabulary, self._device, self._threads = network, vocabulary, device, threads
-        self._exact = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self._float = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
         ends = [k for k, token in enumerate(vocabulary.tokens) if is_space(token, vocabulary.level)]
         if vocabulary.end is not None and vocabulary.level != "word":
             ends.append(vocabulary.end)
         self._word_ends = torch.tensor(ends, dtype=torch.int64, device=device)
-        self.window = max(1, min(SCORING_WINDOW, MOST_LOGITS // len(vocabulary)))
+        self._warm_up = None if exact else LONG_WARM_UP
+        self.longest = SCORING_WINDOW if exact else LONGEST_PART  # tokens of a part
         self.restart()
 
     def restart(self) -> None:
@@ -74,36 +86,54 @@ class Predictor:
     def read(self, ids: NDArray[np.int32]) -> Predictions:
         """Predicts each of the tokens `ids` (T,), then reads it. Raises RunError if the weights are corrupt."""
         check_ids(ids, len(self._vocabulary))
-        log_p = self._read([self._last, *ids[:-1].tolist()])  # (T, V)
-        self._last = int(ids[-1])
-        own = log_p.gather(1, torch.as_tensor(ids.astype(np.int64), device=self._device)[:, None])  # (T, 1)
-        return Predictions(
-            _bits(own[:, 0]),
-            _bits((log_p.exp() * log_p).sum(1)),
-            (1 + (log_p > own).sum(1)).tolist(),
-            self._word_end(log_p),
-        )
+        B = len(self._cut(len(ids)).starts)
+        even = len(ids) // B * B  # streams of the same length, so that the state of the last one is that of the text
+        parts = [self._predict(part) for part in np.split(ids, [even]) if len(part)]
+        surprisal, entropy, rank, word_end = np.concatenate(parts, axis=1)
+        return Predictions(surprisal.tolist(), entropy.tolist(), rank.astype(np.int64).tolist(), word_end.tolist())
 
     def word_end(self) -> float:
         """The surprisal of white space after the last token."""
-        return self._word_end(self._read([self._last]))[0]
+        log_p, self._state = self._step(np.array([[self._last]]), self._state)
+        return float(self._word_end(log_p)[0, 0])
 
-    def _read(self, inputs: list[int]) -> Tensor:
-        """The log-probabilities (T, V) after each of the inputs (T,), in nats."""
+    def _cut(self, tokens: int) -> Streams:
+        return cut_streams(tokens, self._warm_up, LOGITS_AT_ONCE * len(self._vocabulary))
+
+    def _predict(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Surprisal, entropy, rank and `word_end` of the tokens `ids` (T,), as an array (4, T)."""
+        streams = self._cut(len(ids))
+        inputs = np.concatenate([[self._last], ids[:-1]]).astype(np.int64)  # (T,)
+        predictions = np.empty((4, len(ids)))
+        state = self._network.zero_state(len(streams.starts))
+        for offset, positions in streams.windows():
+            if offset == 0:  # the first stream continues the text before it
+                for part, before in zip(state, self._state, strict=True):  # (layers, B, H)
+                    part[:, 0] = before[:, 0]
+            log_p, state = self._step(inputs[positions.clip(0)], state)  # (B, window, V)
+            if offset >= 0:
+                own = log_p.gather(2, torch.as_tensor(ids[positions].astype(np.int64), device=self._device)[..., None])
+                measures = (_bits(own[..., 0]), _bits((log_p.exp() * log_p).sum(2)), 1 + (log_p > own).sum(2))
+                predictions[:, positions] = torch.stack([*measures, self._word_end(log_p)]).cpu().numpy()
+        self._state, self._last = tuple(part[:, -1:].clone() for part in state), int(ids[-1])
+        return predictions
+
+    def _step(self, inputs: NDArray[np.int64], state: HiddenState) -> tuple[Tensor, HiddenState]:
+        """The log-probabilities (B, T, V) after each of the inputs (B, T), in nats, and the state."""
         self._threads.start()
         with torch.no_grad(), exact_products(self._device.type):
-            logits, self._state = self._network(torch.tensor([inputs], device=self._device), self._state)  # (1, T, V)
-            log_p = logits[0].to(self._exact).log_softmax(1)  # (T, V)
+            logits, state = self._network(torch.as_tensor(inputs, device=self._device), state)  # (B, T, V)
+            log_p = logits.to(self._float).log_softmax(2)
         self._threads.stop()
         if not log_p.isfinite().all():
             raise RunError(BROKEN)
-        return log_p
+        return log_p, state
 
-    def _word_end(self, log_p: Tensor) -> list[float]:
-        """The surprisal of any white space in T places, from log-probabilities (T, V)."""
+    def _word_end(self, log_p: Tensor) -> Tensor:
+        """The surprisal of any white space (B, T), from log-probabilities (B, T, V)."""
         if not len(self._word_ends):
-            return [0.0] * len(log_p)
-        return _bits(log_p[:, self._word_ends].logsumexp(1))
+            return torch.zeros_like(log_p[..., 0])
+        return _bits(log_p[..., self._word_ends].logsumexp(2))
 
 
 def surprisal_steps(
@@ -112,7 +142,7 @@ def surprisal_steps(
     """Every token of a text, and a step after each document. Raises TextError for a text without tokens, RunError."""
     line_ends = {line_end(vocabulary), EOD}
     line, position, in_document, is_empty = 1, 1, False, True
-    for tokens, ids in _windows(parts, predictor.window):
+    for tokens, ids in _pieces(parts, predictor.longest):
         known = ids[ids != NO_TOKEN]
         unknown = (known == (NO_TOKEN if vocabulary.unknown is None else vocabulary.unknown)).tolist()
         predictions = predictor.read(known) if len(known) else Predictions([], [], [], [])
@@ -135,19 +165,22 @@ def token_surprisals(text: Iterable[SurprisalStep]) -> Iterator[TokenSurprisal]:
     return (step.token for step in text if step.token is not None)
 
 
-def _windows(parts: Iterable[TokenPart], size: int) -> Iterator[tuple[list[str], NDArray[np.int32]]]:
-    """A text in windows of at most `size` tokens; the end of a document is the last token of a window."""
+def _pieces(parts: Iterable[TokenPart], longest: int) -> Iterator[tuple[list[str], NDArray[np.int32]]]:
+    """A text in pieces of at most `longest` tokens; the end of a document is the last token of a piece.
+
+    The first pieces are short, so that the first results come early.
+    """
+    size = min(FIRST_PIECE, longest)
     for part in parts:
+        ends = [number for number, token in enumerate(part.tokens, 1) if token == EOD]
         start = 0
-        while start < len(part.tokens):
-            tokens = part.tokens[start : start + size]
-            if EOD in tokens:
-                tokens = tokens[: tokens.index(EOD) + 1]
-            yield tokens, part.ids[start : start + len(tokens)]
-            start += len(tokens)
+        for end in (*ends, len(part.tokens)):
+            while start < end:
+                stop = min(start + size, end)
+                yield part.tokens[start:stop], part.ids[start:stop]
+                start, size = stop, min(4 * size, longest)
 
 
-def _bits(log_p: Tensor) -> list[float]:
+def _bits(log_p: Tensor) -> Tensor:
     """Logarithms in nats as bits of surprisal; rounding makes none negative."""
-    bits: list[float] = (-log_p / math.log(2)).clamp_min(0.0).add(0.0).tolist()
-    return bits
+    return (-log_p / math.log(2)).clamp_min(0.0).add(0.0)

@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 from support import TEXT, charrnn, train_small
 
-from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.errors import RunError, TextError, UsageError
 from charrnn_cli.generation.evaluation import evaluate, evaluate_text
 from charrnn_cli.generation.model import load
 
@@ -63,3 +64,13 @@ def test_lines_tokens_and_progress_only_if_asked_for(trained):
 def test_mistakes_are_errors(trained, arguments, error, message):
     with pytest.raises(error, match=message):
         evaluate(**arguments)
+
+
+@pytest.mark.parametrize("option", ["--per-token", "--per-word"])
+def test_the_surprisals_of_a_text_are_those_of_the_command(trained, option):
+    rows = [json.loads(line) for line in charrnn("evaluate", "some.txt", option, "--json").stdout.splitlines()]
+    model, text = load(engine="torch"), Path("some.txt").read_text()
+    found = model.surprisals(text) if option == "--per-token" else model.word_surprisals(text)
+    assert [row._asdict() for row in found] == rows
+    with pytest.raises(TextError, match=r"no tokens\. Pass another one\."):
+        model.surprisals("")

@@ -7,6 +7,7 @@ from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, TextError
+from charrnn_cli.generation import surprisal as module
 from charrnn_cli.generation.numpy_engine import NumpyEngine
 from charrnn_cli.generation.prime import first_token
 from charrnn_cli.generation.scoring import scoring_network
@@ -24,10 +25,10 @@ def trained(folder, **settings):
     return load_model(run)
 
 
-def read(model, files, window=64, **changes):
+def read(model, files, longest=64, **changes):
     network, _, threads = scoring_network(model, CPU, "torch", None)
     predictor = Predictor(network, model.vocabulary, CPU, threads)
-    predictor.window = window
+    predictor.longest = longest
     return surprisal_steps(
         predictor, file_parts(files, model, dict(model.vocabulary.marks), **changes), model.vocabulary
     )
@@ -67,10 +68,24 @@ def test_windows_change_nothing(fox, folder):
     train_small(fox, steps=3)
     model = load_model(fox)
     (folder / "new.txt").write_text(TEXT[:100])
-    for one, other in zip(read(model, ["new.txt"]), read(model, ["new.txt"], window=7), strict=True):
+    for one, other in zip(read(model, ["new.txt"]), read(model, ["new.txt"], longest=7), strict=True):
         assert one.word_end == pytest.approx(other.word_end, abs=1e-4)
         assert one.token is other.token is None or one.token[:3] == other.token[:3]
         assert one.token is None or one.token[3:5] == pytest.approx(other.token[3:5], abs=1e-4)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_streams_side_by_side_predict_what_a_single_pass_does(folder, monkeypatch, level):
+    monkeypatch.setattr(module, "LONG_WARM_UP", 64)
+    model = trained(folder, level=level)
+    tokens = 1111 if level == "char" else 303  # streams do not divide them evenly
+    ids = np.arange(tokens, dtype=np.int32) ** 2 % len(model.vocabulary)
+    network, _, threads = scoring_network(model, CPU, "torch", None)
+    predictors = [Predictor(network, model.vocabulary, CPU, threads, exact) for exact in (False, True)]
+    for _ in range(2):  # the second part continues the first
+        streams, single = (np.array(predictor.read(ids)) for predictor in predictors)
+        assert streams == pytest.approx(single, abs=1e-3)
+    assert predictors[0].word_end() == pytest.approx(predictors[1].word_end(), abs=1e-3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"documents": "line"}], ids=str)
