@@ -1,13 +1,14 @@
 """One HTML file with a model, the engine that computes it and the views that show it. It needs no other file.
 
 The files of `assets/` are put together as they are. `page.html` has a place for each part: `{{policy}}`, `{{title}}`,
-`{{style}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no connection to anywhere.
+`{{style}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no connection.
 """
 
 import base64
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -60,7 +61,7 @@ def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str,
     data = "\n".join(
         (
             f'<script type="application/json" id="model-header">{html_json(header)}</script>',
-            f'<script type="text/plain" id="model-weights">{base85(weights)}</script>',
+            f'<script type="text/plain" id="model-weights">{base85(zlib.compress(weights))}</script>',
             f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
         )
     )
@@ -73,7 +74,7 @@ def filled_page(page: str, title: str, data: str, script_names: Iterable[str]) -
     style = "\n".join(asset(name).decode() for name in _names(".css"))
     parts = {
         "policy": _policy(scripts, style),
-        "title": escape(title),
+        "title": escape(title.encode("utf-8", "replace").decode()),
         "style": style,
         "data": data,
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),

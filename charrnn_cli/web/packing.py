@@ -1,7 +1,7 @@
 """A model for the engine of the HTML page: a header, and its weights as 8-bit integers.
 
-A matrix has 8-bit integers from -127 to 127, row by row, then one float16 scale for each row; an integer times the scale
-of its row is a weight. All other tensors are float32. The tensors follow each other in the order of the header.
+A matrix has 8-bit integers from -127 to 127, row by row, then one float16 scale for each row; an integer times the
+scale of its row is a weight. All other tensors are float32. The tensors follow each other in the order of the header.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.runs.weights import SCALE, Tensors
 
 PAGE_FORMAT = 1  # the engine refuses headers with another number
-LEVELS = 127  # of the weights, on each side of 0
+WEIGHT_LEVELS = 127  # of the weights, on each side of 0
 NETWORK_FIELDS = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights")
 
 
@@ -38,12 +38,13 @@ class QuantizedMatrix(NamedTuple):
         return self.integers * self.scales.astype(np.float32)[:, None]
 
 
-def pack(model: StoredModel, name: str, cells: Sequence[dict[str, Any]] | None = None) -> PackedModel:
+def pack(model: StoredModel, name: str, cells: Sequence[dict[str, Any]] = ()) -> PackedModel:
     """A checked model with its name and found cells, if any, for the page."""
     tensors = {key: _packed(np.asarray(array, np.float32)) for key, array in model.weights.items()}
     layout = [{"name": key, "shape": list(model.weights[key].shape)} for key in tensors]
     weights = b"".join(tensors.values())
-    return PackedModel({**_header(model, name), "tensors": layout, **({"cells": list(cells)} if cells else {})}, weights)
+    found = {"cells": list(cells)} if cells else {}
+    return PackedModel({**_header(model, name), "tensors": layout, **found}, weights)
 
 
 def dequantized_weights(model: StoredModel) -> dict[str, NDArray[np.float32]]:
@@ -54,10 +55,10 @@ def dequantized_weights(model: StoredModel) -> dict[str, NDArray[np.float32]]:
 
 def quantize(matrix: NDArray[np.float32]) -> QuantizedMatrix:
     """A matrix (rows, columns) in 8 bits, each row with a scale of its own."""
-    exact = np.abs(matrix).max(axis=1, initial=0.0) / LEVELS
+    exact = np.abs(matrix).max(axis=1, initial=0.0) / WEIGHT_LEVELS
     scales = np.minimum(exact, np.finfo(np.float16).max).astype(np.float16)
     divisors = np.where(scales > 0, scales, 1).astype(np.float32)  # a row of zeros stays one
-    integers = np.rint(matrix / divisors[:, None]).clip(-LEVELS, LEVELS).astype(np.int8)
+    integers = np.rint(matrix / divisors[:, None]).clip(-WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
     return QuantizedMatrix(integers, scales)
 
 

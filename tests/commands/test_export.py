@@ -54,11 +54,27 @@ def test_onnx_files_are_written_beside_each_other(folder, fox):
     assert {path.name for path in (folder / "new").iterdir()} == {"fox.onnx", "fox-loop.onnx"}
 
 
+def test_a_page_is_replaced_only_with_force(folder, fox):
+    charrnn("train", *SMALL, "--steps", "5")
+    written = charrnn("export", "fox", "--html", "new/fox.html")
+    assert (written.exit_code, written.stderr.split(":")[0]) == (0, "new/fox.html")
+    page = folder / "new" / "fox.html"
+    assert "<title>fox</title>" in page.read_text("utf-8")
+    page.write_text("mine")
+    refused = charrnn("export", "fox", "--html", "new/fox.html")
+    assert (refused.exit_code, "--force" in refused.stderr, page.read_text()) == (1, True, "mine")
+    assert charrnn("export", "fox", "--html", "new/fox.html", "--force").exit_code == 0
+    assert "<title>fox</title>" in page.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "either a FOLDER, or --onnx FILE"),
-        (["kept", "--onnx", "a.onnx"], "either a FOLDER, or --onnx FILE"),
+        ([], "one of a FOLDER, --onnx FILE and --html FILE"),
+        (["kept", "--onnx", "a.onnx"], "one of a FOLDER, --onnx FILE and --html FILE"),
+        (["--html", "a.html", "--onnx", "a.onnx"], "one of a FOLDER, --onnx FILE and --html FILE"),
+        (["--html", "a.html", "--float32"], "--html writes 8-bit weights"),
+        (["--html", "."], "Pass the name of a file, such as --html page.html"),
         (["--onnx", "a.onnx", "--float32"], "Leave out --float32"),
         (["--onnx", "."], "Pass the name of a file, such as --onnx model.onnx"),
     ],

@@ -38,7 +38,14 @@
   charrnn.openEmbedded = async function (options) {
     const text = (id) => document.getElementById(id)?.textContent || "";
     if (text("products-wasm")) charrnn.wasmBytes = charrnn.fromBase85(text("products-wasm"));
-    return charrnn.openModel(JSON.parse(text("model-header")), charrnn.fromBase85(text("model-weights")), options);
+    const weights = await charrnn.inflated(charrnn.fromBase85(text("model-weights")));
+    return charrnn.openModel(JSON.parse(text("model-header")), weights, options);
+  };
+
+  charrnn.inflated = async function (bytes) {
+    if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old: it cannot decompress the weights.");
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
   };
 
   function readTensors(header, bytes) {
@@ -140,6 +147,7 @@
       const gates = this.cells[0].ofState.rows;
       this.ofInput = new Float64Array(gates);
       this.ofState = new Float64Array(gates);
+      this.sums = new Float64Array(this.V);
     }
 
     encode(text, { unknown = "refuse" } = {}) {
@@ -181,16 +189,18 @@
         const held = (name) => clamps.filter((clamp) => clamp.layer === k && clamp.name === name);
         const next = this.step(this.ofInput, this.ofState, old, held);
         this.stateNames.forEach((name, n) => parts[name].push(next[n]));
-        x = cell.residual ? next[0].map((value, n) => value + x[n]) : next[0];
+        x = cell.residual ? sum(x, next[0]) : next[0];
       });
       return new State(this, parts, this.norm ? normalized(x, this.norm) : x);
     }
 
     // The logits of the next token from the output of the last layer.
     predict(output) {
-      const logits = Float64Array.from(this.headBias);
-      this.addProduct(this.head, output, logits);
-      return Float32Array.from(logits, (logit) => logit * this.scale);
+      const sums = this.sums, logits = new Float32Array(this.V);
+      sums.set(this.headBias);
+      this.addProduct(this.head, output, sums);
+      for (let k = 0; k < logits.length; k++) logits[k] = sums[k] * this.scale;
+      return logits;
     }
 
     // Reads a text, and returns how unexpected each of its tokens is. Each document starts as a new text.
@@ -233,7 +243,7 @@
     }
 
     inputProduct(cell, x) {
-      const product = Float64Array.from(cell.inputBias);
+      const product = new Float64Array(cell.inputBias);
       this.addProduct(cell.ofInput, cell.norm ? normalized(x, cell.norm) : x, product);
       return product;
     }
@@ -269,6 +279,12 @@
   function norm(tensors, k) {
     const weight = tensors.get(`rnn.norm_weight_l${k}`);
     return weight ? { weight: weight.values, bias: tensors.get(`rnn.norm_bias_l${k}`).values } : null;
+  }
+
+  function sum(a, b) {
+    const both = new Float32Array(a.length);
+    for (let k = 0; k < both.length; k++) both[k] = a[k] + b[k];
+    return both;
   }
 
   // A vector with mean 0 and variance 1, then scaled and shifted.

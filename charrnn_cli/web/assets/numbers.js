@@ -18,11 +18,19 @@
     if (x > 709) return Infinity;
     const n = Math.floor(x * LOG2_E + 0.5);
     const r = x - n * LN2_HIGH - n * LN2_LOW; // from -0.35 to 0.35
-    let sum = 1 / 6227020800;
-    for (let k = 0; k < FACTORIALS.length; k++) sum = sum * r + FACTORIALS[k];
-    return sum * POWERS[1022 + n];
+    const high = r * (C8 + r * (C9 + r * (C10 + r * (C11 + r * (C12 + r * C13)))));
+    return (1 + r * (1 + r * (0.5 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * (C7 + high)))))))) * POWERS[1022 + n];
   };
-  const FACTORIALS = [479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1].map((n) => 1 / n);
+  const [C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13] = inverseFactorials(3, 13);
+
+  function inverseFactorials(first, last) {
+    const inverses = [];
+    for (let k = 1, product = 1; k <= last; k++) {
+      product *= k;
+      if (k >= first) inverses.push(1 / product);
+    }
+    return inverses;
+  }
 
   // The natural logarithm of a positive number.
   charrnn.log = function (x) {
@@ -77,7 +85,7 @@
     return () => ((bits() >>> 5) * 67108864 + (bits() >>> 6)) / 9007199254740992;
   };
 
-  // The bytes of a text in base 85, with the digits of RFC 1924 but for those that HTML may not like.
+  // The bytes of a text in base 85, with the digits of RFC 1924 but for those that mean something in HTML.
   const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=:?@^_/{|}~";
   charrnn.fromBase85 = function (text) {
     const values = new Uint8Array(128);

@@ -1,6 +1,8 @@
 // From logits to the next token: filters one after the other, then one draw, as charrnn_cli/generation/sampling.py.
 "use strict";
 (function (charrnn) {
+  const { exp, log } = charrnn;
+
   charrnn.DEFAULT_SETTINGS = Object.freeze({
     temperature: 0.8, topN: 0, topP: 0.9, minP: 0, repetitionPenalty: 1, repetitionWindow: 64,
     ban: [], allowOnly: [], allowUnknown: false,
@@ -10,7 +12,7 @@
   charrnn.probabilities = function (logits) {
     const weights = new Float64Array(logits.length), largest = maximum(logits);
     let total = 0;
-    for (let k = 0; k < logits.length; k++) total += weights[k] = charrnn.exp(logits[k] - largest);
+    for (let k = 0; k < logits.length; k++) total += weights[k] = exp(logits[k] - largest);
     for (let k = 0; k < logits.length; k++) weights[k] /= total;
     return weights;
   };
@@ -19,8 +21,8 @@
   charrnn.surprisal = function (logits, id) {
     const largest = maximum(logits);
     let total = 0;
-    for (let k = 0; k < logits.length; k++) total += charrnn.exp(logits[k] - largest);
-    return Math.max(0, (charrnn.log(total) + largest - logits[id]) / Math.LN2);
+    for (let k = 0; k < logits.length; k++) total += exp(logits[k] - largest);
+    return Math.max(0, (log(total) + largest - logits[id]) / Math.LN2);
   };
 
   // The n likeliest tokens with their probabilities; of equal ones, those with the lower ids.
@@ -42,7 +44,7 @@
     if (s.topN > 0 && s.topN < left.length) keep(left, likeliest(left, s.topN));
     if (s.topP < 1) topP(left, s.topP);
     if (s.minP > 0) {
-      const border = maximum(left) + charrnn.log(s.minP);
+      const border = maximum(left) + log(s.minP);
       for (let k = 0; k < left.length; k++) if (!(left[k] >= border)) left[k] = -Infinity;
     }
     return left;
@@ -53,7 +55,7 @@
     const left = charrnn.filtered(model, logits, settings, recentIds || []);
     const cumulative = left; // its place is taken over
     let total = 0;
-    for (let k = 0; k < left.length; k++) cumulative[k] = total += charrnn.exp(left[k]);
+    for (let k = 0; k < left.length; k++) cumulative[k] = total += exp(left[k]);
     if (!(total > 0)) throw new Error("The model produced NaN or infinite numbers; its weights may be corrupt.");
     const target = uniform * total;
     for (let k = 0; k < cumulative.length; k++) if (cumulative[k] > target || cumulative[k] === total) return k;
