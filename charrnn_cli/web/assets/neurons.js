@@ -38,7 +38,7 @@
 
   function mount(root, app) {
     const { model } = app;
-    const input = element("textarea", { id: "neurons-input", rows: 4, spellcheck: "false", autocomplete: "off", dir: "auto" });
+    const input = element("textarea", { id: "neurons-input", rows: 4, maxlength: 20000, spellcheck: "false", autocomplete: "off", dir: "auto" });
     const read = button("Read", "primary"), write = button("Write a text"), bar = element("progress", { max: 1, hidden: true, "aria-label": "Progress" });
     const notes = element("div"), detail = element("p", { class: "detail" });
     let ids = [], pieces = [], values = null, shown = { state: model.stateNames.at(-1), layer: model.layers - 1, cell: 0 }, scale = 1, run = 0;

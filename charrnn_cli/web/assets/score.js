@@ -5,6 +5,7 @@
   const ODDEST = 12, APART = 12; // places that are listed, and tokens between two of them
   const BEFORE = 30, AFTER = 12; // tokens of the context of a place
   const NAMED = 12; // unknown tokens that are named
+  const LONG = 50000, SHOWN = 2000; // a longer paste stays out of the input field, which would be slow; characters it shows
 
   const button = (name, more = "") => element("button", { type: "button", class: `button ${more}` }, name);
 
@@ -15,7 +16,7 @@
     const notes = element("div"), numbers = element("p", { class: "numbers" }), detail = element("p", { class: "detail" });
     const list = element("ol", { class: "places" }), results = element("div", { hidden: true });
     const legend = charrnn.surpriseLegend();
-    let reading = null, pieces = [], run = 0;
+    let reading = null, pieces = [], run = 0, long = null;
 
     const text = charrnn.tintedText({
       label: "The scored text. Arrow keys choose a token.",
@@ -31,7 +32,7 @@
     stop.hidden = bar.hidden = true;
 
     async function score() {
-      const mine = ++run, { ids, unknown } = charrnn.scorable(model, input.value);
+      const mine = ++run, { ids, unknown } = charrnn.scorable(model, long ?? input.value);
       nameUnknown(notes, model, unknown);
       results.hidden = true;
       if (ids.length < 2) return notes.append(element("p", { class: "note" }, "Paste a longer text: the first token is only read."));
@@ -99,7 +100,18 @@
       app.announce(detail.textContent);
     }
 
+    function paste(event) {
+      const pasted = event.clipboardData.getData("text/plain");
+      if (pasted.length < LONG) return;
+      event.preventDefault();
+      long = pasted;
+      input.value = `${pasted.slice(0, SHOWN)} …`;
+      notes.replaceChildren(element("p", { class: "note" }, `Pasted ${pasted.length.toLocaleString("en")} characters; the field shows only the first. Press Score.`));
+    }
+
     start.addEventListener("click", score);
+    input.addEventListener("paste", paste);
+    input.addEventListener("input", () => (long = null));
     return { hide: () => stop.click() };
   }
 
