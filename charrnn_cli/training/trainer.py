@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
-from charrnn_cli.config import FROM_NOTHING
+from charrnn_cli.config import FROM_NOTHING, ModelSettings, TrainingSettings
 from charrnn_cli.files import locked
 from charrnn_cli.launcher import restarts
 from charrnn_cli.network.device import pick_device, share_cores
 from charrnn_cli.network.memory import memory_errors
 from charrnn_cli.network.ranks import Ranks, joined
-from charrnn_cli.runs.folders import RUNS, Run, run_to_sample, run_to_train
+from charrnn_cli.runs.folders import RUNS, Run, check_trained, run_to_sample, run_to_train
+from charrnn_cli.setting import check_path, defaults
 from charrnn_cli.training.closing import closed_at_exit
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import Event, record
@@ -23,6 +24,7 @@ from charrnn_cli.training.loop import train_steps
 from charrnn_cli.training.setup import Setup, contents, follow, set_up
 from charrnn_cli.training.signals import Signals
 from charrnn_cli.training.tensorboard import EventFiles, check_tensorboard
+from charrnn_cli.wording import check_names
 
 LESS_MEMORY = (
     "Everything saved before is intact. To resume with less memory, pass a larger `accumulate`. To start over with "
@@ -52,7 +54,7 @@ def train(
     run: Run | str | None = None,
     *,
     preset: str | None = None,
-    origin: str | None = None,
+    origin: Run | Path | str | None = None,
     restart: bool = False,
     gpu: bool = False,
     cpu: bool = False,
@@ -78,7 +80,9 @@ def train(
 
     Raises UsageError, RunError, DiskError, DeviceError, and CharrnnError if training keeps diverging.
     """
-    chosen = run if isinstance(run, Run) else run_to_train(run, Path(root))
+    check_names(settings, {**defaults(ModelSettings), **defaults(TrainingSettings)}, "training", train)
+    folder = check_path("root", root)
+    chosen = run if isinstance(run, Run) else run_to_train(run, folder)
     place = pick_device(gpu, cpu, device)
     if tensorboard:
         check_tensorboard()
@@ -89,7 +93,7 @@ def train(
         stack.enter_context(memory_errors(LESS_MEMORY))
 
         def trained_model() -> Run | None:
-            return run_to_sample(origin, Path(root)) if origin and origin != FROM_NOTHING else None
+            return None if origin in (None, FROM_NOTHING) else _trained(origin, folder)
 
         def first() -> Setup:
             stack.enter_context(locked(chosen.folder))
@@ -112,3 +116,10 @@ def train(
                     signals.ask_to_stop()
                     deque(events, maxlen=0)
                     raise
+
+
+def _trained(origin: Any, root: Path) -> Run:
+    """The model to start from, from the argument `origin`. Raises RunError, UsageError."""
+    if isinstance(origin, Run):
+        return check_trained(origin)
+    return run_to_sample(str(check_path("origin", origin)), root)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from charrnn_cli.errors import CharrnnError, TextError, UsageError
 from charrnn_cli.generation.prime import UnknownTokensError
 from charrnn_cli.setting import with_names
+from charrnn_cli.wording import did_you_mean
 
 API_NAMES = {"length": "max_tokens", "num": "n"}  # settings that have another name in OpenAI's interface
 FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")  # how msgspec names the field in its messages
@@ -69,11 +70,14 @@ def as_api_error(error: Exception) -> ApiError:
     return ApiError(BUG, 500, code="bug")
 
 
-def invalid_json(error: Exception) -> ApiError:
-    """The error for a body that msgspec rejects."""
+def invalid_json(error: Exception, fields: Iterable[str]) -> ApiError:
+    """The error for a body that msgspec rejects. `fields` are those that it could have."""
     message = str(error)
     found = FIELD.search(message)
     param = (found[1] or found[2]) if found else None
     if "unknown field" in message:
-        return ApiError(f"`{param}` is not a supported field of this request.", param=param, code="unknown_field")
+        guess = did_you_mean(param or "", fields)
+        return ApiError(
+            f"`{param}` is not a supported field of this request.{guess}", param=param, code="unknown_field"
+        )
     return ApiError(f"the body is not a valid request: {message}.", param=param, code="invalid_value")

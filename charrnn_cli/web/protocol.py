@@ -124,7 +124,7 @@ def decode(body: bytes, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid_json(error) from error
+        raise invalid_json(error, kind.__struct_fields__) from error
 
 
 def check_supported(request: CompletionRequest) -> None:

@@ -1,8 +1,10 @@
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
 
@@ -158,3 +160,24 @@ def test_two_processes_report_and_save_on_neighboring_steps(fox):
     assert {3, 6, 9, 12} <= set(steps["saved"])
     times = sorted(record["seconds_per_batch"] for record in records if record["kind"] == "report")
     assert times[0] > 0.1 * times[len(times) // 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"run": 3}, "`name` must be a text, got 3"),
+        ({"restrat": True}, r"`restrat` is not a setting of training\. Did you mean restart\?"),
+        ({"root": None}, "`root` must be a path, got None"),
+        ({"origin": 3}, "`origin` must be a path, got 3"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_that_names_it(fox, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        next(train(**{"run": fox, **SMALL, "steps": 1, **arguments}))
+
+
+def test_it_starts_from_the_model_of_another_run(fox, folder):
+    deque(train(fox, **SMALL, steps=2), maxlen=0)
+    other = prepare_text(folder, TEXT, name="other")
+    deque(train(other, cpu=True, steps=2, batch_size=4, seq_length=8, origin=fox), maxlen=0)
+    assert json.loads(other.config.read_text())["origin"] == fox.name

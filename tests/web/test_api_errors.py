@@ -43,4 +43,6 @@ def test_a_bug_is_logged_and_not_shown(caplog):
 def test_the_field_that_is_wrong_is_named(body, param):
     with pytest.raises(msgspec.DecodeError) as raised:
         msgspec.json.decode(body, type=CompletionRequest)
-    assert invalid_json(raised.value).param == param
+    error = invalid_json(raised.value, CompletionRequest.__struct_fields__)
+    assert error.param == param
+    assert str(error).endswith("Did you mean prompt?") == (param == "promt")
