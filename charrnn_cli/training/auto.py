@@ -62,6 +62,8 @@ REGULARIZATION_BY_EPOCHS = (
 )
 FINE_TUNING = (
     *REGULARIZATION_BY_EPOCHS[:2],
+    Regularization(10, 0.2, 0.0, 0.2, 0.2),
+    Regularization(20, 0.3, 0.0, 0.3, 0.2),
     Regularization(40, 0.4, 0.0, 0.4, 0.2),
     *REGULARIZATION_BY_EPOCHS[-2:],
 )
