@@ -5,6 +5,7 @@
   const MOST_STATES = 96; // then every other one of the older half is dropped
   const MOST_TOKENS = 200000; // then the older half becomes plain text
   const LONGEST_READING = 20000; // tokens of a pasted text that the model reads: the last ones
+  const MOST_ENCODED = 50000; // characters at the end of a text that become tokens; earlier ones are one piece
   const MOST_UNDO = 100;
   const NEAR = 40; // characters between two tokens of a typed text, mostly spaces
   const TYPING = 1000; // milliseconds between two keys that are undone together
@@ -228,6 +229,11 @@
 
   // A text as tokens, each with its piece of the text. Unknown tokens have the id -1; the model skips them.
   function tokensOf(model, text) {
+    if (text.length > MOST_ENCODED) {
+      const cut = text.length - MOST_ENCODED - (/[\udc00-\udfff]/.test(text[text.length - MOST_ENCODED]) ? 1 : 0);
+      const { ids, pieces, unknown } = tokensOf(model, text.slice(cut));
+      return { ids: [-1, ...ids], pieces: [text.slice(0, cut), ...pieces], unknown };
+    }
     const encoded = model.encode(text, { unknown: "skip" });
     const unknownAt = new Map(encoded.unknown.map((one) => [one.position, one.text]));
     const joiner = model.joiner(), ids = [], texts = [];

@@ -124,7 +124,10 @@
 
     step() {
       this.panes.forEach((pane) => this.pause(pane));
-      this.active.start(1);
+      const { active } = this;
+      active.start(1);
+      active.work(performance.now() + LONGEST_FRAME, 1);
+      active.show();
       this.wake();
     }
 
