@@ -177,6 +177,7 @@ class TextOutput:
     def _end_line(self) -> None:
         if self._last_character != "\n":
             self._stream.write("\n")
+            self._stream.flush()  # what is said on stderr next comes after it
         self._last_character = "\n"
 
     def _explain_colors(self) -> None:

@@ -126,3 +126,12 @@ def test_a_file_keeps_the_bytes_of_a_text_and_replaces_other_lone_surrogates(fol
     with out_stream(folder / "a.txt") as stream:
         stream.write("é\udcff\ud800\udfff😀")
     assert (folder / "a.txt").read_bytes() == "é".encode() + b"\xff??" + "😀".encode()
+
+
+def test_the_end_of_the_last_line_is_written_before_anything_is_said_on_stderr():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, "utf-8")
+    output = TextOutput(stream, None, True, False, None, None)
+    output.add(Piece(0, "Far"))
+    output.end()
+    assert raw.getvalue() == b"Far\n"
