@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+import torch
 
 from charrnn_cli.config import ModelSettings, PrepareSettings
 from charrnn_cli.network.model import LanguageModel, get_weights
@@ -35,6 +36,7 @@ def package(name):
 
 def tiny_model(vocabulary=CHARS):
     """A model with random weights, which are large, so that it prefers some tokens clearly."""
+    torch.manual_seed(0)
     settings = ModelSettings(hidden=16, layers=1, embedding=0)
     weights = {name: array * 4 for name, array in get_weights(LanguageModel(settings, len(vocabulary))).items()}
     return StoredModel(settings, vocabulary, weights, Summary(1, 1, 1, None, None, ""), PrepareSettings())

@@ -27,7 +27,7 @@
   };
 
   charrnn.connectionsPanel = function (app) {
-    const strip = element("p", { class: "tinted strip", dir: "auto" }), told = element("p", { class: "detail" });
+    const strip = element("div", { class: "tinted strip", dir: "auto", tabindex: "0", role: "group", "aria-label": "The tokens before it" }), told = element("p", { class: "detail" });
     const root = element("div", { class: "connections" }, strip, charrnn.cellLegend("made it less likely", "made it likelier"), told);
     let run = 0;
 
@@ -46,6 +46,7 @@
       strip.hidden = root.children[1].hidden = false;
       strip.replaceChildren(...pieces.map((piece, k) => element("span", { class: charrnn.cellClass(changes[k], FULL), title: signed(changes[k]) }, piece)),
         element("span", { "data-chosen": "" }, place.pieces[place.index]));
+      strip.scrollTop = strip.scrollHeight;
       const order = changes.map((_, k) => k).sort((a, b) => Math.abs(changes[b]) - Math.abs(changes[a])).slice(0, STRONGEST);
       if (!pieces.length) told.textContent = "Nothing stands before the first token.";
       else told.replaceChildren(charrnn.quoted(place.pieces[place.index]), ` had ${bits.toFixed(1)} bits of surprise. Without one of these it would have more (+) or fewer (−): `,

@@ -72,7 +72,7 @@
       });
       if (mine !== run) return;
       bar.hidden = true;
-      [ids, values, pieces] = [reading.ids, kept, charrnn.pieces(model, reading.ids)];
+      [ids, values, pieces] = [reading.ids, kept, charrnn.pieces(model, reading.ids, found.replaced)];
       scale = shownScale();
       text.show(pieces);
       connections.clear();

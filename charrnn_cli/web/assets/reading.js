@@ -17,20 +17,26 @@
     };
   };
 
-  // The ids of a text for scoring, as `charrnn evaluate` reads it, and how often it has which unknown tokens.
+  // The ids of a text for scoring, as `charrnn evaluate` reads it; how often it has which unknown tokens; and those that
+  // the model reads as <unk>, by their place.
   charrnn.scorable = function (model, text) {
-    const { ids, unknown: replacement } = model.vocabulary, known = [], unknown = new Map();
+    const { ids, unknown: replacement } = model.vocabulary, known = [], unknown = new Map(), replaced = new Map();
     for (const token of model.vocabulary.tokensOf(text)) {
       const id = ids.get(token);
-      if (id === undefined) unknown.set(token, (unknown.get(token) || 0) + 1);
-      if (id !== undefined || replacement !== null) known.push(id ?? replacement);
+      if (id === undefined) {
+        unknown.set(token, (unknown.get(token) || 0) + 1);
+        if (replacement === null) continue;
+        replaced.set(known.length, token);
+      }
+      known.push(id ?? replacement);
     }
-    return { ids: known, unknown };
+    return { ids: known, unknown, replaced };
   };
 
   // What each token adds to the text.
-  charrnn.pieces = function (model, ids) {
+  charrnn.pieces = function (model, ids, replaced) {
     const joiner = model.joiner(), pieces = Array.from(ids, (id) => joiner.add(id));
+    for (const [place, token] of replaced) if (place < pieces.length) pieces[place] = pieces[place].replace(/<unk>|\ufffd/, () => token);
     if (pieces.length) pieces[pieces.length - 1] += joiner.end();
     return pieces;
   };

@@ -32,7 +32,7 @@
     stop.hidden = bar.hidden = true;
 
     async function score() {
-      const mine = ++run, { ids, unknown } = charrnn.scorable(model, long ?? input.value);
+      const mine = ++run, { ids, unknown, replaced } = charrnn.scorable(model, long ?? input.value);
       nameUnknown(notes, model, unknown);
       results.hidden = true;
       if (ids.length < 2) return notes.append(element("p", { class: "note" }, "Paste a longer text: the first token is only read."));
@@ -52,7 +52,7 @@
       }
       if (mine !== run) return;
       working(false);
-      show(oddest);
+      show(oddest, replaced);
     }
 
     function working(is) {
@@ -63,8 +63,8 @@
       else if (document.activeElement === document.body) start.focus();
     }
 
-    function show(oddest) {
-      pieces = charrnn.pieces(model, reading.ids.slice(0, reading.count));
+    function show(oddest, replaced) {
+      pieces = charrnn.pieces(model, reading.ids.slice(0, reading.count), replaced);
       const predicted = Math.max(1, reading.count - 1), characters = Math.max(1, charrnn.characters(pieces.slice(1).join("")));
       const unit = { char: "character", byte: "byte", word: "token" }[model.vocabulary.level];
       const perCharacter = (reading.total / characters).toFixed(3), perToken = (reading.total / predicted).toFixed(3);
@@ -80,8 +80,9 @@
 
     function place({ index, bits, expected }) {
       const context = (from, to) => pieces.slice(Math.max(0, from), to).join("").replace(/\s+/g, " ");
-      const go = element("button", { type: "button", class: "place" }, element("bdi", {}, context(index - BEFORE, index),
-        element("mark", { class: charrnn.surpriseClass(bits) }, pieces[index].replace(/\n/g, "⏎")), context(index + 1, index + AFTER)));
+      const [, space, token] = pieces[index].match(/^( (?=.))?([^]*)$/);
+      const go = element("button", { type: "button", class: "place" }, element("bdi", {}, context(index - BEFORE, index), space,
+        element("mark", { class: charrnn.surpriseClass(bits) }, token.replace(/\n/g, "⏎")), context(index + 1, index + AFTER)));
       go.addEventListener("click", () => {
         text.choose(index);
         text.root.firstChild.focus({ preventScroll: true });
