@@ -138,7 +138,7 @@
     const layer = number("Layer", model.layers), cell = number("Cell", model.H);
     const previous = button("Previous"), next = button("Next"), list = element("div", { class: "found", role: "group", "aria-label": "Cells that were found" });
     const buttons = found.map((one) => {
-      const place = charrnn.cellName(one.state, one.layer, one.cell), control = one.control === undefined ? "" : `, control ${one.control.toFixed(2)}`;
+      const place = charrnn.cellName(one.state, one.layer, one.cell), control = one.control === undefined ? "" : `, by chance ${one.control.toFixed(2)}`;
       const choose = element("button", { type: "button", class: "button", "aria-pressed": "false", title: `${one.measure} ${one.score.toFixed(2)}${control}` },
         one.title, " ", element("span", { class: "quiet" }, place));
       choose.addEventListener("click", () => set(one));

@@ -54,7 +54,7 @@
   function describe({ title, state, layer, cell, measure, score, control, low, high }) {
     const kind = measure === "AUC" ? ["false", "true"] : ["low", "high"];
     const outline = measure === "AUC" ? " A line above the text marks where it is true." : "";
-    return `Cell ${cell + 1} of layer ${layer + 1}, state ${state}, follows “${title}”: ${measure} ${score.toFixed(3)}, control ${control.toFixed(3)}. ` +
+    return `Cell ${cell + 1} of layer ${layer + 1}, state ${state}, follows “${title}”: ${measure} ${score.toFixed(3)}, by chance ${control.toFixed(3)}. ` +
       `It is typically at ${low.toFixed(2)} where this is ${kind[0]} and at ${high.toFixed(2)} where it is ${kind[1]}.${outline}`;
   }
 
@@ -64,8 +64,8 @@
     const reasons = leftOut.map(({ title, reason }) => `${title} (${reason})`).join(", ");
     return [element("h2", {}, "What was tested"),
       element("p", {}, `For each, the best of all cells was chosen on the first ${whole(half)} tokens, and scored on the other ${whole(text.tokens - half)}. ` +
-        "The control is what the best cell reaches if the property is shifted along the text, so that it has no meaning."),
-      table(["Property", "Cell", "Measure", "Score", "Control", "Found"], rows, [3, 4]),
+        "Chance is what the best cell reaches if the property is shifted along the text, so that it has no meaning."),
+      table(["Property", "Cell", "Measure", "Score", "Chance", "Found"], rows, [3, 4]),
       ...(reasons ? [element("p", { class: "quiet" }, `Not tested: ${reasons}.`)] : [])];
   }
 

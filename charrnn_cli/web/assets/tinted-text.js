@@ -6,7 +6,7 @@
   // A token in a sentence, in a box of its own.
   charrnn.quoted = (piece) => charrnn.element("bdi", { class: "quoted" }, charrnn.visibleText(piece));
   charrnn.percent = (share) => (share < 0.001 ? "under 0.1 %" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
-  charrnn.cellName = (state, layer, cell) => `${state} ${layer + 1}:${cell + 1}`;
+  charrnn.cellName = (state, layer, cell) => `${state}:${layer + 1}:${cell + 1}`;
 
   // The class of a surprisal. The first token of a text has none.
   charrnn.surpriseClass = (bits) => (bits >= 0 ? `surprise-${charrnn.surprisalColor(bits).level}` : "");
