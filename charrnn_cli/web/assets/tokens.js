@@ -46,7 +46,8 @@
       if (this.level === "char") {
         if (this.lowercase) text = text.toLowerCase();
         const known = (form) => Array.from(form).every((character) => character === END || knows(character));
-        if (!known(text)) text = clusters(text).map((cluster) => knownForm(cluster, known)).join("");
+        const inKnownForm = (part) => clusters(part).map((cluster) => knownForm(cluster, known)).join("");
+        if (!known(text)) text = text.replace(/[\x00-\x7f]?[^\x00-\x7f]+/gu, inKnownForm); // ASCII has one form
         return this.split(text);
       }
       return this.split(text).map((token) => knownForm(token, knows)).filter((token) => knows(token) || !GAP_TOKEN.test(token));
@@ -150,7 +151,7 @@
     let gap = 0;
     for (let at = 0; at < text.length; ) {
       wordPieces.lastIndex = at;
-      const piece = wordPieces.exec(text)?.[0] ?? clusters(text.slice(at, at + 64))[0];
+      const piece = wordPieces.exec(text)?.[0] ?? firstCluster(text.slice(at, at + 64));
       at += piece.length;
       if (piece[0] === " ") {
         gap += piece.length;
@@ -176,10 +177,16 @@
     return tokens;
   }
 
+  const segmenter = typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter() : null; // slow to make
+
   // Letters with their combining marks, emoji with their modifiers.
   function clusters(text) {
-    if (typeof Intl !== "undefined" && Intl.Segmenter) return Array.from(new Intl.Segmenter().segment(text), (part) => part.segment);
+    if (segmenter) return Array.from(segmenter.segment(text), (part) => part.segment);
     return text.match(/\P{M}\p{M}*|\p{M}+/gu) || [];
+  }
+
+  function firstCluster(text) {
+    return segmenter ? segmenter.segment(text).containing(0).segment : clusters(text)[0];
   }
 
   function knownForm(text, isKnown) {
