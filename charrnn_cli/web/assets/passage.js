@@ -5,7 +5,7 @@
   const MOST_STATES = 96; // then every other one of the older half is dropped
   const MOST_TOKENS = 200000; // then the older half becomes plain text
   const LONGEST_READING = 20000; // tokens of a pasted text that the model reads: the last ones
-  const MOST_ENCODED = 50000; // characters at the end of a text that become tokens; earlier ones are one piece
+  const MOST_ENCODED = 50000; // characters of a typed or pasted text that become tokens and are shown: the last ones
   const MOST_UNDO = 100;
   const NEAR = 40; // characters between two tokens of a typed text, mostly spaces
   const TYPING = 1000; // milliseconds between two keys that are undone together
@@ -138,9 +138,9 @@
     remember(length, kind) {
       const last = this.history[this.history.length - 1], time = performance.now();
       if (kind === "typing" && last?.kind === kind && time - last.time < TYPING && length >= last.length) return (last.time = time);
-      const { drawn, fixed, fixedDrawn, fromFirst, unknown, seed, version } = this;
+      const { drawn, fixed, fixedDrawn, fromFirst, unknown, seed, version, before } = this;
       const tail = [this.ids.slice(length), this.pieces.slice(length), this.bits.slice(length)];
-      this.history.push({ length, tail, kind, time, marks: { drawn, fixed, fixedDrawn, fromFirst, unknown, seed, version } });
+      this.history.push({ length, tail, kind, time, marks: { drawn, fixed, fixedDrawn, fromFirst, unknown, seed, version, before } });
       let kept = this.history.reduce((sum, change) => sum + change.tail[0].length, 0);
       while (this.history.length > 1 && (this.history.length > MOST_UNDO || kept > MOST_TOKENS)) kept -= this.history.shift().tail[0].length;
     }
@@ -173,10 +173,13 @@
 
     // Replaces the shown text, and gives the place of the first changed token.
     setText(text, kind) {
+      const cut = Math.max(0, text.length - MOST_ENCODED), head = text.slice(0, cut);
+      text = text.slice(cut);
       const { ids, pieces, unknown } = tokensOf(this.model, text);
       let same = 0;
-      while (same < ids.length && ids[same] === this.ids[same] && pieces[same] === this.pieces[same]) same++;
+      while (!head && same < ids.length && ids[same] === this.ids[same] && pieces[same] === this.pieces[same]) same++;
       this.remember(same, kind);
+      this.before += head;
       this.truncate(same);
       for (let k = same; k < ids.length; k++) this.ids.push(ids[k]), this.pieces.push(pieces[k]), this.bits.push(NaN);
       this.unknown = unknown;
@@ -229,11 +232,6 @@
 
   // A text as tokens, each with its piece of the text. Unknown tokens have the id -1; the model skips them.
   function tokensOf(model, text) {
-    if (text.length > MOST_ENCODED) {
-      const cut = text.length - MOST_ENCODED - (/[\udc00-\udfff]/.test(text[text.length - MOST_ENCODED]) ? 1 : 0);
-      const { ids, pieces, unknown } = tokensOf(model, text.slice(cut));
-      return { ids: [-1, ...ids], pieces: [text.slice(0, cut), ...pieces], unknown };
-    }
     const encoded = model.encode(text, { unknown: "skip" });
     const unknownAt = new Map(encoded.unknown.map((one) => [one.position, one.text]));
     const joiner = model.joiner(), ids = [], texts = [];

@@ -5,6 +5,7 @@
   const MOST_TEXTS = 4;
   const SLICE = 10; // milliseconds of work before the page may react
   const CALM = 40; // tokens a second
+  const FEW = 500; // tokens that are read at once
   const LONGEST_FRAME = 100; // milliseconds that count after a pause of the browser
 
   class WriteView {
@@ -126,7 +127,7 @@
       this.panes.forEach((pane) => this.pause(pane));
       const { active } = this;
       active.start(1);
-      active.work(performance.now() + LONGEST_FRAME, 1);
+      if (active.passage.ids.length - active.passage.count < FEW) active.work(Infinity, 1);
       active.show();
       this.wake();
     }
