@@ -1,4 +1,4 @@
-"""Exports the model of a run to a folder of its own: config.json, vocabulary.json, model.safetensors."""
+"""Exports the model of a run to a folder of its own: config.json, vocabulary.json, model.safetensors, cells.json."""
 
 import shutil
 from dataclasses import replace
@@ -9,6 +9,7 @@ import numpy as np
 from charrnn_cli.errors import CharrnnError, DiskError, RunError, disk_errors
 from charrnn_cli.files import file_exists, finish_renames, folder_exists, new_folder
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.found_cells import copy_cells
 from charrnn_cli.runs.models import Config, load_model
 from charrnn_cli.runs.weights import load_checksum, save_weights
 from charrnn_cli.text.corpus import Corpus
@@ -38,10 +39,12 @@ def export_model(run: Run, folder: Path, float16: bool = True, force: bool = Fal
             _copy_other_files(place, new)
         model.vocabulary.save(new.vocabulary)
         save_weights(new.weights, weights, model.summary)
+        checksum = load_checksum(new.weights)
+        copy_cells(run, model.checksum, new.cells, checksum or "")
         exported = replace(
             config,
             text=model.text,
-            weights_sha256=load_checksum(new.weights),
+            weights_sha256=checksum,
             characters_per_token=_characters_per_token(run) or config.characters_per_token,
         )
         exported.save(new.config)
@@ -58,7 +61,7 @@ def _characters_per_token(run: Run) -> float | None:
 
 def _copy_other_files(folder: Path, new: Run) -> None:
     """Copies everything in `folder` but the files of a model. Links stay links. Raises DiskError."""
-    model_files = {path.name for path in (new.vocabulary, new.weights, new.config)}
+    model_files = {path.name for path in (new.vocabulary, new.weights, new.config, new.cells)}
 
     def ignored(inside: str, names: list[str]) -> set[str]:
         return model_files if Path(inside) == folder else set()

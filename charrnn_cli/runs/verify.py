@@ -12,6 +12,7 @@ from charrnn_cli.errors import CharrnnError, RunError
 from charrnn_cli.files import anything_exists
 from charrnn_cli.runs.checkpoints import Checkpoint, checkpoints
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.found_cells import checked_cells
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import Config, load_model
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
@@ -49,6 +50,8 @@ def verify(run: Run, check_model: CheckModel = load_model) -> Iterator[FileCheck
             yield _check(run.corpus / f"{split}.bin", partial(_check_split, run, corpus, split))
     if anything_exists(run.weights):
         yield _check(run.weights, lambda: check_model(run, None))
+    if anything_exists(run.cells):
+        yield _check(run.cells, lambda: checked_cells(run.cells))
     for checkpoint in checkpoints(run):
         yield _check(checkpoint.folder, partial(_check_checkpoint, run, checkpoint, check_model))
     if anything_exists(run.log):
