@@ -27,6 +27,7 @@ COMMANDS = (  # in the order of the help; charrnn_cli/commands/ has a file with 
     "sample",
     "serve",
     "evaluate",
+    "visualize",
     "plot",
     "compare",
     "models",

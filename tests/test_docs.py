@@ -42,7 +42,11 @@ NOT_RUN = {
     r"^charrnn --(install|show)-completion": "changes the shell's settings",
 }
 # Commands that need a package which the test extra does not install: they are run if it is there.
-NEEDS_PACKAGE = {r"^charrnn plot .*--output": "matplotlib", r"^charrnn train .*--tensorboard": "tensorboard"}
+NEEDS_PACKAGE = {
+    r"^charrnn plot .*--output": "matplotlib",
+    r"^charrnn visualize .*--png": "matplotlib",
+    r"^charrnn train .*--tensorboard": "tensorboard",
+}
 
 # Options of other programs that the pages name.
 FOREIGN_OPTIONS = {
