@@ -57,6 +57,7 @@
 
     typed(text) {
       this.view.pause(this);
+      this.wasWriting = false;
       const first = this.passage.setText(text, "typing");
       this.caret = null;
       this.view.wake();
@@ -90,7 +91,7 @@
     start(length) {
       this.cut();
       this.left = length || Infinity;
-      this.isWriting = true;
+      this.isWriting = this.wasWriting = true;
       this.pace = 0;
     }
 
@@ -128,6 +129,11 @@
       }
       const length = this.passage.before.length + this.passage.ids.length;
       if (this.length !== length) this.count.textContent = `${(this.length = length).toLocaleString("en")} tokens`;
+    }
+
+    // The cursor, if it is here, goes behind what was written.
+    toEnd() {
+      if (document.activeElement === this.editor.root) this.editor.cursor = this.passage.shown.length;
     }
 
     showUnknown() {

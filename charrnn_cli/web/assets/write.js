@@ -129,6 +129,7 @@
       active.start(1);
       if (active.passage.ids.length - active.passage.count < FEW) active.work(Infinity, 1);
       active.show();
+      active.toEnd();
       this.wake();
     }
 
@@ -208,7 +209,11 @@
 
     finish() {
       this.isOpening = false;
-      for (const pane of this.panes) pane.show();
+      for (const pane of this.panes) {
+        pane.show();
+        if (pane.wasWriting) pane.toEnd();
+        pane.wasWriting = false;
+      }
       this.update();
     }
 
