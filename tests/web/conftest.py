@@ -2,7 +2,7 @@ import pytest
 from page_browser import is_foreign, package, program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other event loop can
 def browser():
     chromium = program("Chromium", "chromium", "chromium-browser", "google-chrome")
     with package("playwright.sync_api").sync_playwright() as playwright:
