@@ -144,6 +144,8 @@ def bounded(words: list[str], trainings: int) -> list[str]:
         return [*kept, *sizes, *shlex.split(TRAIN_SMALL), "--steps", str(TRAIN_STEPS * trainings)]
     if words[0] == "sample":
         return [*words, *shlex.split(SAMPLE_SMALL)]
+    if words[0] == "visualize":
+        return [*words, "--tokens", "1000"]
     return words
 
 
