@@ -8,7 +8,7 @@ def test_runs_and_bundled_models_are_listed(fox):
     assert (result.exit_code, result.stderr) == (0, "")
     header, *rows = (line.split() for line in result.stdout.splitlines())
     assert header[:4] == ["name", "level", "network", "parameters"]
-    assert [row[0] for row in rows] == ["fox", "anna", "shakespeare", "shakespeare-char"]
+    assert [row[0] for row in rows] == ["fox", "anna", "english", "shakespeare", "shakespeare-char"]
     assert "not trained yet" in result.stdout
     one, other, words, characters = json.loads(charrnn("models", "--json").stdout)
     assert (one["name"], one["bundled"], one["best"]) == ("fox", False, None)
