@@ -12,7 +12,8 @@ from charrnn_cli.cli import app
 from charrnn_cli.errors import CharrnnError
 from charrnn_cli.runs.checkpoints import checkpoints
 
-COMMANDS = ["prepare", "train", "sample", "serve", "evaluate", "plot", "compare", "models", "info", "presets", "export"]
+COMMANDS = ["prepare", "train", "sample", "serve", "evaluate", "plot", "compare", "models", "info", "presets"]
+COMMANDS += ["export", "visualize"]
 
 
 def fresh(code: str) -> str:

@@ -10,10 +10,11 @@ def test_runs_and_bundled_models_are_listed(fox):
     assert header[:4] == ["name", "level", "network", "parameters"]
     assert [row[0] for row in rows] == ["fox", "anna", "english", "shakespeare", "shakespeare-char"]
     assert "not trained yet" in result.stdout
-    one, other, words, characters = json.loads(charrnn("models", "--json").stdout)
+    one, other, english, words, characters = json.loads(charrnn("models", "--json").stdout)
     assert (one["name"], one["bundled"], one["best"]) == ("fox", False, None)
     assert (other["name"], other["bundled"]) == ("anna", True)
     assert other["best"]["valid_loss"] < 1.28
+    assert (english["name"], english["level"]) == ("english", "char")
     assert (words["name"], words["level"], words["config"]["model"]["tie_weights"]) == ("shakespeare", "word", True)
     assert characters["best"]["valid_loss"] < 1.35
 

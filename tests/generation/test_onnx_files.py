@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ class Program:
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_program_predicts_and_writes_the_same_as_the_engine(cell, level):
     stored = stored_model(level, cell, **SHAPES[level])
-    model, program = Model(Run("fox"), stored, "onnx"), Program(stored)
+    model, program = Model(Run(Path("fox")), stored, "onnx"), Program(stored)
     engine, states, V = model.engine, program.states(2), len(stored.vocabulary)
     state = engine.start(2)
     for ids in np.random.default_rng(0).integers(V, size=(10, 2)):
@@ -99,7 +100,7 @@ FILTERS = [{"temperature": 0.0}, {"top_n": 3, "top_p": 1.0}, {"min_p": 0.3, "top
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 def test_the_filters_are_those_of_sample(filters):
     stored = stored_model()
-    model, program = Model(Run("fox"), stored, "onnx"), Program(stored)
+    model, program = Model(Run(Path("fox")), stored, "onnx"), Program(stored)
     bias = np.zeros(len(stored.vocabulary))
     bias[3] = -np.inf
     first = [first_token(stored.vocabulary)]

@@ -49,5 +49,5 @@ def test_a_damaged_file_is_named(folder, change):
 
 
 def test_ids_that_are_too_large_are_refused():
-    with pytest.raises(RunError, match=r"too large for a vocabulary of 2 tokens.*`verify=True`"):
+    with pytest.raises(RunError, match=r"too large for a vocabulary of 2 tokens.*charrnn info --verify"):
         Vocabulary("char", ("a", "b")).decode([0, 2])
