@@ -105,7 +105,7 @@ def test_a_held_cell_changes_the_text(visit, address):
     view = neurons(visit(address))
     free, held = written(view)
     assert free != held
-    view.locator("#clamp").fill("-1")
+    view.locator("#clamp").fill("-1.125")
     other_free, other_held = written(view)
     assert other_free == free
     assert other_held not in (free, held)
