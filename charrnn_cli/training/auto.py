@@ -16,7 +16,7 @@ from charrnn_cli.wording import rounded
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
 EXPECTED_EPOCHS = 20.0  # of a run without a limit
-FINE_TUNING_RATE = 2e-3  # the learning rate for a trained model
+FINE_TUNING_RATE = 1e-3  # the learning rate for a trained model
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
 
