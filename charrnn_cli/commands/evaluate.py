@@ -8,15 +8,18 @@ from charrnn_cli.commands.options import (
     CheckpointOption,
     CpuOption,
     DeviceOption,
+    DocumentsOption,
+    EncodingOption,
+    EngineOption,
+    FieldOption,
     GpuOption,
     JsonOption,
     ModelOption,
     ThreadsOption,
+    UnscorableOption,
 )
-from charrnn_cli.config import MODEL, OUTPUT, TEXT, Documents, EngineName
+from charrnn_cli.config import MODEL, OUTPUT, TEXT
 from charrnn_cli.errors import UsageError
-
-LIKE_TRAINING = "[default: as for the model's own text]"
 
 
 def evaluate(
@@ -28,37 +31,13 @@ def evaluate(
         Literal["train", "valid", "test"] | None,
         typer.Option(help="The part of the run's own text to score.  [default: test]", rich_help_panel=TEXT),
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Text encoding of the files, such as cp1252 or utf-16.  {LIKE_TRAINING}", rich_help_panel=TEXT
-        ),
-    ] = None,
-    documents: Annotated[
-        Documents | None,
-        typer.Option(help=f"Treat each file, line or record as a document.  {LIKE_TRAINING}", rich_help_panel=TEXT),
-    ] = None,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Read JSON Lines, and take the text from this field of each record.  {LIKE_TRAINING}",
-            rich_help_panel=TEXT,
-        ),
-    ] = None,
-    unknown: Annotated[
-        Literal["error", "skip"],
-        typer.Option(
-            help="What to do with parts of the text that the model does not know, if it has no <unk>: report them or "
-            "skip them.",
-            rich_help_panel=TEXT,
-        ),
-    ] = "error",
+    encoding: EncodingOption = None,
+    documents: DocumentsOption = None,
+    field: FieldOption = None,
+    unknown: UnscorableOption = "error",
     model: ModelOption = None,
     checkpoint: CheckpointOption = None,
-    engine: Annotated[
-        EngineName,
-        typer.Option(help="What computes the network; onnx uses 8-bit weights.", rich_help_panel=MODEL),
-    ] = "torch",
+    engine: EngineOption = "torch",
     exact: Annotated[
         bool,
         typer.Option(

@@ -11,9 +11,11 @@ from typer.core import TyperCommand
 
 from charrnn_cli.commands.completion import complete_checkpoints, complete_models
 from charrnn_cli.commands.flags import as_flags, flag
-from charrnn_cli.config import DEVICE, GROUPS, MODEL, OUTPUT, EngineName
+from charrnn_cli.config import DEVICE, GROUPS, MODEL, OUTPUT, TEXT, Documents, EngineName
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.setting import Checked
+
+LIKE_TRAINING = "[default: as for the model's own text]"
 
 ModelOption = Annotated[
     str | None,
@@ -51,6 +53,30 @@ ThreadsOption = Annotated[
         max=1024,
         help="Number of CPU threads.  [default: all cores]",
         rich_help_panel=DEVICE,
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(help=f"Text encoding of the files, such as cp1252 or utf-16.  {LIKE_TRAINING}", rich_help_panel=TEXT),
+]
+DocumentsOption = Annotated[
+    Documents | None,
+    typer.Option(help=f"Treat each file, line or record as a document.  {LIKE_TRAINING}", rich_help_panel=TEXT),
+]
+FieldOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Read JSON Lines, and take the text from this field of each record.  {LIKE_TRAINING}",
+        rich_help_panel=TEXT,
+    ),
+]
+UnscorableOption = Annotated[
+    Literal["error", "skip"],
+    typer.Option(
+        "--unknown",
+        help="What to do with parts of the text that the model does not know, if it has no <unk>: report them or "
+        "skip them.",
+        rich_help_panel=TEXT,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.", rich_help_panel=OUTPUT)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,11 +11,15 @@ from charrnn_cli.commands.options import (
     CheckpointOption,
     CpuOption,
     DeviceOption,
+    DocumentsOption,
+    EncodingOption,
+    FieldOption,
     GpuOption,
     JsonOption,
     ThreadsOption,
+    UnscorableOption,
 )
-from charrnn_cli.config import OUTPUT, TEXT, VISUALIZED_TOKENS, Documents
+from charrnn_cli.config import OUTPUT, TEXT, VISUALIZED_TOKENS
 from charrnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
     from charrnn_cli.analysis.study import Study
     from charrnn_cli.analysis.visualization import Visualization
     from charrnn_cli.generation.model import Model
-
-LIKE_MODEL = "[default: as for the model's own text]"
 
 
 def visualize(
@@ -40,29 +42,10 @@ def visualize(
     tokens: Annotated[
         int, typer.Option(min=1000, help="Read at most this many tokens of the text.", rich_help_panel=TEXT)
     ] = VISUALIZED_TOKENS,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help=f"Text encoding of the files, such as cp1252.  {LIKE_MODEL}", rich_help_panel=TEXT),
-    ] = None,
-    documents: Annotated[
-        Documents | None,
-        typer.Option(help=f"Treat each file, line or record as a document.  {LIKE_MODEL}", rich_help_panel=TEXT),
-    ] = None,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Read JSON Lines, and take the text from this field of each record.  {LIKE_MODEL}",
-            rich_help_panel=TEXT,
-        ),
-    ] = None,
-    unknown: Annotated[
-        Literal["error", "skip"],
-        typer.Option(
-            help="What to do with parts of the text that the model does not know, if it has no <unk>: report them or "
-            "skip them.",
-            rich_help_panel=TEXT,
-        ),
-    ] = "error",
+    encoding: EncodingOption = None,
+    documents: DocumentsOption = None,
+    field: FieldOption = None,
+    unknown: UnscorableOption = "error",
     checkpoint: CheckpointOption = None,
     gpu: GpuOption = False,
     cpu: CpuOption = False,
