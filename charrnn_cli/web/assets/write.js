@@ -106,7 +106,7 @@
     }
 
     toggle() {
-      if (this.isWriting) return this.panes.forEach((pane) => this.pause(pane));
+      if (this.isWriting) return this.panes.forEach((pane) => (this.pause(pane), pane.show()));
       this.play();
       this.app.announce("Writing.");
     }
