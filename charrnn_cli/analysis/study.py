@@ -10,7 +10,7 @@ from charrnn_cli.analysis.held_out import HeldOutText, read_held_out
 from charrnn_cli.analysis.reading import MOST_NUMBERS, CellReading, read_with_cells
 from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prime import first_token
-from charrnn_cli.generation.reading import ReadProgress, ignore_progress
+from charrnn_cli.generation.reading import ReadProgress, finished, ignore_progress
 from charrnn_cli.generation.scoring import scoring_device, scoring_network
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.memory import memory_errors
@@ -51,11 +51,7 @@ def study_text(
     network, _, watched = scoring_network(model.stored, place, "torch", threads)
     with memory_errors("Read fewer `tokens`, or pass `cpu`."):
         steps = read_with_cells(network, text.ids, first_token(model.vocabulary), place, watched)
-        while True:
-            try:
-                progress(next(steps))
-            except StopIteration as end:
-                return Study(model, text, grid, end.value, time.perf_counter() - started)
+        return Study(model, text, grid, finished(steps, progress), time.perf_counter() - started)
 
 
 def grid_of(model: Model) -> CellGrid:

@@ -1,7 +1,7 @@
 """Reads texts: the state after a text, even if the text is very long."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,11 +12,22 @@ from charrnn_cli.generation.sampling import Ids
 from charrnn_cli.generation.state import RECENT_TOKENS, State
 from charrnn_cli.text.vocabulary import Vocabulary
 
+Outcome = TypeVar("Outcome")
 ReadProgress = Callable[[float], None]  # is called with the share that has been read
 
 
 def ignore_progress(share: float) -> None:
     """Reports nothing."""
+
+
+def finished(steps: Generator[float, None, Outcome], progress: ReadProgress) -> Outcome:
+    """What a reading that yields the share that is done returns at its end."""
+    while True:
+        try:
+            progress(next(steps))
+        except StopIteration as end:
+            result: Outcome = end.value
+            return result
 
 
 def read_tokens(
@@ -44,12 +55,8 @@ def read_start(engine: Engine[Any], ids: Ids, progress: ReadProgress = ignore_pr
     """The hidden state after the start of a text, ids (n,)."""
     if len(ids) < LONG_TEXT:
         return read_more(engine, ids, engine.start(1), progress)
-    blocks = read_blocks(engine, ids)
-    while True:
-        try:
-            progress(next(blocks))
-        except StopIteration as end:
-            return read_more(engine, ids[len(ids) // BLOCK * BLOCK :], end.value)
+    hidden = finished(read_blocks(engine, ids), progress)
+    return read_more(engine, ids[len(ids) // BLOCK * BLOCK :], hidden)
 
 
 def read_more(engine: Engine[Any], ids: Ids, hidden: Any, progress: ReadProgress = ignore_progress) -> Any:
