@@ -1,7 +1,8 @@
 """One HTML file with a model, the engine that computes it and the views that show it. It needs no other file.
 
-The files of `assets/` are put together as they are. `page.html` has a place for each part: `{{policy}}`, `{{title}}`,
-`{{style}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no connection.
+The files of `assets/` are put together as they are. `shell.html` has a place for each part: `{{policy}}`, `{{title}}`,
+`{{style}}`, `{{body}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no
+connection.
 """
 
 import base64
@@ -15,9 +16,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from charrnn_cli.errors import RunError, UsageError, disk_errors
 from charrnn_cli.files import anything_exists, folder_exists, write_bytes
 from charrnn_cli.runs.models import StoredModel
@@ -26,14 +24,11 @@ from charrnn_cli.web.packing import pack
 ENGINE_SCRIPTS = ("numbers.js", "tokens.js", "sampling.js", "engine.js", "elements.js")  # in this order, before others
 LAST_SCRIPT = "page.js"  # opens the model and shows the views
 REPORT_SCRIPT = "report.js"  # belongs to the report of `charrnn visualize`
-PLACES = re.compile(r"\{\{(policy|title|style|data|scripts)\}\}")
+PLACES = re.compile(r"\{\{(policy|title|style|body|data|scripts)\}\}")
 # What JSON in HTML writes as an escape: what could end its element, line ends of old JavaScript, characters that are
 # invisible or change the direction of text, and halves of characters, which UTF-8 cannot write.
 ESCAPED = re.compile("[<>&\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff]")
-BASE85_DIGITS = (
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 1924, but , . : / for & < > `
-    b"!#$%,()*+-;.=:?@^_/{|}~"
-)
+BASE85_IN_HTML = bytes.maketrans(b"&<>`", b",.:/")  # replaces the digits of RFC 1924 that mean something in HTML
 
 
 def export_html(
@@ -65,21 +60,23 @@ def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str,
             f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
         )
     )
-    return filled_page(asset("page.html").decode(), name, data, _script_names())
+    return filled_page("page.html", name, data, _script_names())
 
 
-def filled_page(page: str, title: str, data: str, script_names: Iterable[str]) -> str:
-    """A page whose places are filled with a title, elements with data, these scripts and the style, and a policy."""
+def filled_page(body: str, title: str, data: str, script_names: Iterable[str]) -> str:
+    """A page with the asset `body`, a title, elements with data, these scripts, the style and a policy."""
     scripts = [asset(name).decode() for name in script_names]
     style = "\n".join(asset(name).decode() for name in _names(".css"))
+    shown_title = escape(title.encode("utf-8", "replace").decode())
     parts = {
         "policy": _policy(scripts, style),
-        "title": escape(title.encode("utf-8", "replace").decode()),
+        "title": shown_title,
         "style": style,
+        "body": asset(body).decode().replace("{{title}}", shown_title),
         "data": data,
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
-    return PLACES.sub(lambda place: parts[place[1]], page)
+    return PLACES.sub(lambda place: parts[place[1]], asset("shell.html").decode())
 
 
 def asset(name: str) -> bytes:
@@ -95,11 +92,7 @@ def html_json(record: Any) -> str:
 
 def base85(data: bytes) -> str:
     """Bytes as text that is safe inside an element of an HTML page: five digits for each four bytes."""
-    padding = -len(data) % 4
-    values = np.frombuffer(data + bytes(padding), ">u4").astype(np.int64)
-    digits: NDArray[np.int64] = values[:, None] // 85 ** np.arange(4, -1, -1) % 85  # (n, 5), the highest first
-    text = np.frombuffer(BASE85_DIGITS, np.uint8)[digits].tobytes().decode()
-    return text[: len(text) - padding]
+    return base64.b85encode(data).translate(BASE85_IN_HTML).decode()
 
 
 def _names(ending: str) -> list[str]:

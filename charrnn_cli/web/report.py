@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn_cli.web.html_page import REPORT_SCRIPT, asset, filled_page, html_json
+from charrnn_cli.web.html_page import REPORT_SCRIPT, filled_page, html_json
 
 REPORT_SCRIPTS = ("elements.js", "tinted-text.js", REPORT_SCRIPT)  # in this order
 
@@ -11,4 +11,4 @@ REPORT_SCRIPTS = ("elements.js", "tinted-text.js", REPORT_SCRIPT)  # in this ord
 def report_page(analysis: Mapping[str, Any]) -> str:
     """The report of the record of a visualization."""
     data = f'<script type="application/json" id="analysis">{html_json(analysis)}</script>'
-    return filled_page(asset("report.html").decode(), analysis["model"]["name"], data, REPORT_SCRIPTS)
+    return filled_page("report.html", analysis["model"]["name"], data, REPORT_SCRIPTS)

@@ -21,7 +21,7 @@
     else node.setAttribute(name, value === true ? "" : value);
   }
 
-  // The color of a token that was unexpected by so many bits, and its level from 0 to 5, which is also an underline.
+  // The color of a token by its surprisal in bits, and its level from 0 to 5, which is also an underline.
   charrnn.surprisalColor = function (bits) {
     let level = 0;
     while (level < LEVEL_BORDERS.length && bits >= LEVEL_BORDERS[level]) level++;
