@@ -1,14 +1,13 @@
 """Cells on a text as a picture, drawn with matplotlib, an optional dependency."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from charrnn_cli.analysis.cell_view import CellView
 from charrnn_cli.errors import UsageError
-from charrnn_cli.files import write_bytes
 from charrnn_cli.terminal.heat_map import TintedRow, heading, rows, tint_color
+from charrnn_cli.terminal.pictures import new_figure, save_figure
 
 COLUMNS = 76
 FONT_SIZE = 11
@@ -22,15 +21,10 @@ def save_cells_picture(views: Sequence[CellView], path: Path) -> None:
     """Writes the cells as a PNG file, one below the other. Raises UsageError, DiskError."""
     if path.suffix.lower() != ".png":
         raise UsageError(f"--png {path} must end in .png.")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("--png needs matplotlib, which is not installed. Type: pip install matplotlib") from error
-
     panels = [list(rows(view, COLUMNS)) for view in views]
     lines = sum(len(panel) + TITLE_LINES for panel in panels)
     width, height = COLUMNS * CHARACTER_WIDTH + 2 * EDGE, lines * LINE_HEIGHT + 2 * EDGE
-    figure = Figure(figsize=(width, height), dpi=200)
+    figure = new_figure("--png", figsize=(width, height), dpi=200)
     area = (EDGE / width, EDGE / height, 1 - 2 * EDGE / width, 1 - 2 * EDGE / height)
     axes = figure.add_axes(area)
     axes.set_axis_off()
@@ -39,9 +33,7 @@ def save_cells_picture(views: Sequence[CellView], path: Path) -> None:
         _draw(axes, view, panel, top)
         top += len(panel) + TITLE_LINES
     axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))  # a picture in the axes changes them
-    file = io.BytesIO()
-    figure.savefig(file, format="png", facecolor="white")
-    write_bytes(path, file.getvalue())
+    save_figure(figure, path, facecolor="white")
 
 
 def _draw(axes: Any, view: CellView, panel: Sequence[TintedRow], top: int) -> None:

@@ -23,16 +23,12 @@ def save_picture(curves: Sequence[Curve], over: Over, unit: Unit, path: Path) ->
     """Writes the curves as a PNG, SVG or PDF file, chosen by the ending of its name. Raises UsageError, DiskError."""
     if path.suffix.lower() not in PICTURE_ENDINGS:
         raise UsageError(f"--output {path} must end in {', '.join(PICTURE_ENDINGS[:-1])} or {PICTURE_ENDINGS[-1]}.")
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import StrMethodFormatter
-    except ImportError as error:
-        raise UsageError("--output needs matplotlib, which is not installed. Type: pip install matplotlib") from error
+    figure = new_figure("--output", figsize=(8, 4.5), dpi=150, layout="constrained")
+    from matplotlib.ticker import StrMethodFormatter
 
     axis = x_axis(over, end_of(curves))
     lines = scaled(curves, axis, unit)
     runs = list(dict.fromkeys(line.run for line in lines))
-    figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
     chart = figure.add_subplot()
     for line in lines:
         color, thin = f"C{runs.index(line.run)}", line.thinned(PICTURE_POINTS)
@@ -44,6 +40,20 @@ def save_picture(curves: Sequence[Curve], over: Over, unit: Unit, path: Path) ->
     chart.set_ylabel(UNIT_LABELS[unit])
     chart.grid(alpha=0.3)
     chart.legend(frameon=False)
+    save_figure(figure, path)
+
+
+def new_figure(flag: str, **options: Any) -> Any:
+    """An empty figure of matplotlib. Raises UsageError, which names the flag, if it is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"{flag} needs matplotlib, which is not installed. Type: pip install matplotlib") from error
+    return Figure(**options)
+
+
+def save_figure(figure: Any, path: Path, **options: Any) -> None:
+    """Writes a figure in the format that the ending of `path` names. Raises DiskError."""
     file = io.BytesIO()
-    figure.savefig(file, format=path.suffix[1:].lower())
+    figure.savefig(file, format=path.suffix[1:].lower(), **options)
     write_bytes(path, file.getvalue())
