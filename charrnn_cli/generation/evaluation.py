@@ -65,13 +65,12 @@ def evaluate(
     _check(named, split, documents, field, unknown, threads)
     if engine is not None:
         check_choice("engine", engine, EngineName)
-    from charrnn_cli.generation.scoring import scoring_device  # loads torch
     from charrnn_cli.network.memory import memory_errors
 
     if not isinstance(model, Model):
         model = load(model, checkpoint=checkpoint, engine=engine or "torch", root=root)
     engine = engine or model.engine_name
-    place = scoring_device(engine, gpu or model.gpu, cpu, device or model.device)
+    place = _place(model, engine, gpu, cpu, device)
     with memory_errors("Score a shorter text, or pass `cpu`."):
         if named:
             text = read_files(named, model.stored, unknown, per_line, **_passed(encoding, documents, field))
@@ -103,9 +102,7 @@ def surprisals(
     """
     named = check_paths("files", files)
     _check(named, split, documents, field, unknown, threads)
-    from charrnn_cli.generation.scoring import scoring_device  # loads torch
-
-    place = scoring_device(model.engine_name, gpu or model.gpu, cpu, device or model.device)
+    place = _place(model, model.engine_name, gpu, cpu, device)
     marks = dict(model.vocabulary.marks)
     if named:
         parts = file_parts(named, model.stored, marks, unknown, **_passed(encoding, documents, field))
@@ -120,9 +117,7 @@ def text_surprisals(
     """The surprisal of each token, or of each word, of a text in memory. Raises TextError, RunError."""
     check_text("text", text)
     check_choice("unknown", unknown, Unscorable)
-    from charrnn_cli.generation.scoring import scoring_device  # loads torch
-
-    place = scoring_device(model.engine_name, model.gpu, False, model.device)
+    place = _place(model, model.engine_name)
     marks = dict(model.vocabulary.marks)
     return _surprisals(model, string_parts(text, model.stored, marks, unknown), place, marks, per_word)
 
@@ -131,11 +126,18 @@ def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> Tex
     """Scores a text in memory, and each of its tokens. Raises TextError, RunError."""
     check_text("text", text)
     check_choice("unknown", unknown, Unscorable)
-    from charrnn_cli.generation.scoring import scoring_device  # loads torch
-
-    place = scoring_device(model.engine_name, model.gpu, False, model.device)
+    place = _place(model, model.engine_name)
     scorable = read_string(text, model.stored, unknown)
     return _score(model, scorable, place, False, model.engine_name, model.threads, each_token=True)
+
+
+def _place(
+    model: Model, engine: EngineName, gpu: bool = False, cpu: bool = False, device: str | None = None
+) -> "torch.device":
+    """The device that scores: the one that was asked for, or that of the model. Raises UsageError, DeviceError."""
+    from charrnn_cli.generation.scoring import scoring_device  # loads torch
+
+    return scoring_device(engine, gpu or model.gpu, cpu, device or model.device)
 
 
 def _score(
