@@ -24,11 +24,8 @@ def read_cells(run: Run, checksum: str) -> list[dict[str, Any]]:
 
     Raises RunError if the file is damaged.
     """
-    if not anything_exists(run.cells):
-        return []
-    record = checked_cells(run.cells)
-    cells: list[dict[str, Any]] = record["cells"]
-    return cells if record["weights_sha256"] == checksum else []
+    record = _record_of(run, checksum)
+    return record["cells"] if record else []
 
 
 def checked_cells(path: Path) -> dict[str, Any]:
@@ -50,8 +47,14 @@ def copy_cells(run: Run, checksum: str, path: Path, new_checksum: str) -> None:
     A file that is missing, damaged or of other weights is not copied: it must not stop an export. Raises DiskError.
     """
     try:
-        cells = read_cells(run, checksum)
+        record = _record_of(run, checksum)
     except RunError:
         return
-    if cells:
-        save_cells(path, cells, new_checksum, checked_cells(run.cells).get("tokens", 0))
+    if record and record["cells"]:
+        save_cells(path, record["cells"], new_checksum, record.get("tokens", 0))
+
+
+def _record_of(run: Run, checksum: str) -> dict[str, Any] | None:
+    """The content of cells.json; None if it is missing, or is of other weights. Raises RunError if it is damaged."""
+    record = checked_cells(run.cells) if anything_exists(run.cells) else None
+    return record if record and record["weights_sha256"] == checksum else None
