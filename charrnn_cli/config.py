@@ -30,7 +30,7 @@ FROM_NOTHING = "none"  # instead of a trained model to start from: random weight
 ENDING = ("cosine", "linear")  # schedules that need to know where the run ends
 HELD_OUT = 0.05  # share of the text for each of validation and test, unless a share is given
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise
-LIST_TOKENS, LIST_SHARE = 1_000, 0.2  # so many tokens of short documents are for validation, but no larger share
+LIST_TOKENS, LIST_SHARE = 1_000, 0.2  # of a short list for validation: this many tokens, at most this share
 VISUALIZED_TOKENS = 100_000  # that `charrnn visualize` reads, unless told otherwise
 BY_PRESET = "set by the preset"  # the default of settings that presets choose
 

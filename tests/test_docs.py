@@ -288,7 +288,7 @@ def hooks() -> ModuleType:
 
 
 def documentation_hooks() -> ModuleType:
-    """docs/hooks.py, which is no module of the package."""
+    """docs/hooks.py, which is not a module of the package."""
     spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -19,8 +19,8 @@ def lively_passage(truths: Sequence[NDArray[np.float32]], pieces: Sequence[str],
         changes += own / max(own.sum(), 1)
     total = np.concatenate([[0.0], np.cumsum(changes)])
     length = min(length, N - start)
-    first = start + int((total[length:] - total[:-length]).argmax())
-    return slice(line_start(pieces, first, start), line_start(pieces, first, start) + length)
+    first = line_start(pieces, start + int((total[length:] - total[:-length]).argmax()), start)
+    return slice(first, first + length)
 
 
 def line_start(pieces: Sequence[str], place: int, earliest: int, reach: int = 200) -> int:

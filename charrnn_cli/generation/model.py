@@ -175,7 +175,7 @@ class Model:
         """
         check_text("text", text)
         if after is not None and self._own(after).recent and self.vocabulary.level == "word":
-            text = text.removeprefix(" ")  # the space between two words is no token
+            text = text.removeprefix(" ")  # the space between two words is not a token
         return self.read_prime(self.encode(text, unknown), after=after)
 
     def next(self, prime: str | State = "", *, unknown: Unknown = "error") -> Prediction:

@@ -242,7 +242,7 @@ def test_unknown_characters_are_named_with_the_closest_ones():
     assert unknown == [{"text": "\u201d", "position": 1, "closest": '"'}]
 
 
-def test_a_score_starts_anew_in_each_document():
+def test_each_document_is_scored_from_the_start():
     vocabulary = Vocabulary("char", ("<eod>", *"abc"), end=0)
     whole, first, second = run_in_node(
         'const model = await open(job.model); say(["ab\\0ca", "ab\\0", "ca"].map((text) => model.score(text)));',
