@@ -1,8 +1,8 @@
 """One HTML file with a model, the engine that computes it and the views that show it. It needs no other file.
 
-The files of `assets/` are put together as they are. `shell.html` has a place for each part: `{{policy}}`, `{{title}}`,
-`{{style}}`, `{{body}}`, `{{data}}` and `{{scripts}}`. The policy allows these scripts and this style, and no
-connection.
+`shell.html` has a place for each part: `{{policy}}`, `{{title}}`, `{{style}}`, `{{script}}`, `{{unpacking}}`,
+`{{body}}` and `{{data}}`. The scripts of `assets/` become one script. It is compressed, as the style is, and
+`unpacking.js` starts both. The policy allows exactly these scripts and this style, and no connection.
 """
 
 import base64
@@ -21,10 +21,11 @@ from charrnn_cli.files import anything_exists, folder_exists, write_bytes
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.web.packing import pack
 
+FIRST_SCRIPT = "unpacking.js"  # the only script that is not compressed
 ENGINE_SCRIPTS = ("numbers.js", "tokens.js", "sampling.js", "engine.js", "elements.js")  # in this order, before others
 LAST_SCRIPT = "page.js"  # opens the model and shows the views
 REPORT_SCRIPT = "report.js"  # belongs to the report of `charrnn visualize`
-PLACES = re.compile(r"\{\{(policy|title|style|body|data|scripts)\}\}")
+PLACES = re.compile(r"\{\{(\w+)\}\}")
 # What JSON in HTML writes as an escape: what could end its element, line ends of old JavaScript, characters that are
 # invisible or change the direction of text, and halves of characters, which UTF-8 cannot write.
 ESCAPED = re.compile("[<>&\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff]")
@@ -50,33 +51,37 @@ def export_html(
     return path
 
 
-def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str, Any]] = ()) -> str:
-    """The page of a checked model with its name and found cells."""
+def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str, Any]] = (), footer: str = "") -> str:
+    """The page of a checked model with its name and found cells. `footer` is HTML for the end of the page."""
     header, weights = pack(model, name, cells)
     data = "\n".join(
         (
             f'<script type="application/json" id="model-header">{html_json(header)}</script>',
-            f'<script type="text/plain" id="model-weights">{base85(zlib.compress(weights))}</script>',
+            f'<script type="text/plain" id="model-weights">{packed_text(weights)}</script>',
             f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
         )
     )
-    return filled_page("page.html", name, data, _script_names())
+    return filled_page("page.html", name, data, _script_names(), footer)
 
 
-def filled_page(body: str, title: str, data: str, script_names: Iterable[str]) -> str:
-    """A page with the asset `body`, a title, elements with data, these scripts, the style and a policy."""
-    scripts = [asset(name).decode() for name in script_names]
-    style = "\n".join(asset(name).decode() for name in _names(".css"))
+def filled_page(body: str, title: str, data: str, script_names: Iterable[str], footer: str = "") -> str:
+    """A page with the asset `body`, a title, elements with data, these scripts, the style and a policy.
+
+    `footer` is HTML for the end of the body.
+    """
+    unpacking = asset(FIRST_SCRIPT)
+    script, style = (b"\n".join(map(asset, names)) for names in (script_names, _names(".css")))
     shown_title = escape(title.encode("utf-8", "replace").decode())
-    parts = {
-        "policy": _policy(scripts, style),
-        "title": shown_title,
-        "style": style,
-        "body": asset(body).decode().replace("{{title}}", shown_title),
-        "data": data,
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
-    }
-    return PLACES.sub(lambda place: parts[place[1]], asset("shell.html").decode())
+    return _filled(
+        "shell.html",
+        policy=_policy((unpacking, script), style),
+        title=shown_title,
+        style=packed_text(style),
+        script=packed_text(script),
+        unpacking=unpacking.decode(),
+        body=_filled(body, title=shown_title, footer=footer),
+        data=data,
+    )
 
 
 def asset(name: str) -> bytes:
@@ -90,9 +95,19 @@ def html_json(record: Any) -> str:
     return ESCAPED.sub(lambda character: f"\\u{ord(character[0]):04x}", text)
 
 
+def packed_text(data: bytes) -> str:
+    """Bytes compressed and as text, as `unpacking.js` reads them."""
+    return base85(zlib.compress(data, 9))
+
+
 def base85(data: bytes) -> str:
     """Bytes as text that is safe inside an element of an HTML page: five digits for each four bytes."""
     return base64.b85encode(data).translate(BASE85_IN_HTML).decode()
+
+
+def _filled(name: str, **parts: str) -> str:
+    """An asset with these parts in the places that have their names."""
+    return PLACES.sub(lambda place: parts[place[1]], asset(name).decode())
 
 
 def _names(ending: str) -> list[str]:
@@ -101,12 +116,13 @@ def _names(ending: str) -> list[str]:
 
 
 def _script_names() -> list[str]:
-    """The scripts of the page in their order."""
-    others = [name for name in _names(".js") if name not in (*ENGINE_SCRIPTS, LAST_SCRIPT, REPORT_SCRIPT)]
+    """The scripts of the page in their order, without the first."""
+    elsewhere = {FIRST_SCRIPT, *ENGINE_SCRIPTS, LAST_SCRIPT, REPORT_SCRIPT}
+    others = [name for name in _names(".js") if name not in elsewhere]
     return [*ENGINE_SCRIPTS, *others, LAST_SCRIPT]
 
 
-def _policy(scripts: Iterable[str], style: str) -> str:
+def _policy(scripts: Iterable[bytes], style: bytes) -> str:
     """The Content-Security-Policy of a page: what it may run and show."""
     allowed = " ".join(map(_hash, scripts))
     return (
@@ -115,5 +131,5 @@ def _policy(scripts: Iterable[str], style: str) -> str:
     )
 
 
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _hash(data: bytes) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(data).digest()).decode()}'"

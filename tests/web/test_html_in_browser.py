@@ -25,11 +25,11 @@ HOSTILE_NAME = "</title><script>window.hacked=1</script>\u202e🦊"
 TEXT = "[contenteditable]"
 MAIN_BUTTON = ".button.primary"
 NODE = """
-const fs = require("fs"), vm = require("vm"), [page, seed, count] = process.argv.slice(2);
+const fs = require("fs"), vm = require("vm"), zlib = require("zlib"), [page, seed, count] = process.argv.slice(2);
 const html = fs.readFileSync(page, "utf8");
 const inside = (id) => html.match(new RegExp(`id="${id}">([^]*?)</script>`))[1];
-const scripts = [...html.matchAll(/<script>([^]*?)<\\/script>/g)].map((found) => found[1]);
-scripts.slice(0, 4).forEach((script) => vm.runInThisContext(script));
+vm.runInThisContext(html.match(/<script>([^]*?)<\\/script>/)[1]);
+vm.runInThisContext(zlib.inflateSync(charrnn.fromBase85(inside("packed-script"))).toString());
 globalThis.document = {getElementById: (id) => ({textContent: inside(id)})};
 charrnn.openEmbedded({wasm: false}).then((model) => {
   const uniform = charrnn.uniforms(Number(seed)), ids = [];

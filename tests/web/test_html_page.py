@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,6 +17,7 @@ from charrnn_cli.web.html_page import base85, export_html, html_json, html_page
 from charrnn_cli.web.packing import pack
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u202e\u2028\ufeff & {{data}} \ud83d"
+FROM_HTML = str.maketrans(",.:/", "&<>`")  # the digits of base 85 that RFC 1924 has instead
 
 
 class Page(HTMLParser):
@@ -42,6 +44,9 @@ class Page(HTMLParser):
     def all(self, tag):
         return [element for element in self.elements if element[0] == tag]
 
+    def unpacked(self, name):
+        return zlib.decompress(base64.b85decode(self.text(name).translate(FROM_HTML))).decode()
+
     def text(self, name):
         return next(text for _, attributes, text in self.elements if attributes.get("id") == name)
 
@@ -54,27 +59,45 @@ def page():
 def test_the_policy_allows_exactly_the_scripts_and_the_style_of_the_page(page):
     policy = next(attributes["content"] for _, attributes, _ in page.all("meta") if "http-equiv" in attributes)
     directives = dict(directive.split(" ", 1) for directive in policy.split("; "))
-    scripts = [text for _, attributes, text in page.all("script") if "type" not in attributes]
-    (style,) = [text for _, _, text in page.all("style")]
+    (unpacking,) = [text for _, attributes, text in page.all("script") if "type" not in attributes]
+    scripts = [unpacking, page.unpacked("packed-script")]
     assert directives["script-src"].split() == [*map(_hash, scripts), "'wasm-unsafe-eval'"]
-    assert directives["style-src"] == _hash(style)
+    assert directives["style-src"] == _hash(page.unpacked("packed-style"))
     assert directives["default-src"] == "'none'"
     assert "http" not in policy
     assert "connect-src" not in policy
+    assert not page.all("style")
 
 
 def _hash(text):
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def test_the_script_and_the_style_are_those_of_the_assets(page):
+    script, style = page.unpacked("packed-script"), page.unpacked("packed-style")
+    for path in ASSETS.iterdir():
+        if path.suffix in (".js", ".css") and path.name not in ("unpacking.js", "report.js"):
+            assert path.read_text("utf-8") in (script if path.suffix == ".js" else style)
+
+
+def test_the_code_takes_at_most_60_kilobytes(page):
+    model = len(page.text("model-header")) + len(page.text("model-weights"))
+    assert len(html_page(random_model(), "tiny", [{"name": "quotes"}]).encode()) - model <= 60_000
+
+
 def test_the_page_loads_nothing(page):
-    for tag, attributes, text in page.elements:
+    for tag, attributes, _ in page.elements:
         assert attributes.get("src") is None
         assert not attributes.get("href", "").startswith(("http", "//"))
         assert tag not in ("iframe", "object", "embed")
-        if tag == "style":
-            assert "url(" not in text.replace("url(data:", "")
-            assert "@import" not in text
+    style = page.unpacked("packed-style")
+    assert "url(" not in style.replace("url(data:", "")
+    assert "@import" not in style
+
+
+def test_a_footer_stands_at_the_end():
+    page = Page(html_page(random_model(), footer='<p id="more">More: {{data}}</p>'))
+    assert page.text("more") == "More: {{data}}"
 
 
 def test_the_page_contains_the_model(page):
@@ -115,7 +138,7 @@ def test_json_in_html_is_the_same_record(text):
 def test_base85_has_no_character_of_html(data):
     text = base85(data)
     assert not set(text) & set("<>&\"'`\\")
-    assert base64.b85decode(text.translate(str.maketrans(",.:/", "&<>`"))) == data
+    assert base64.b85decode(text.translate(FROM_HTML)) == data
 
 
 def test_base85_is_read_in_javascript():

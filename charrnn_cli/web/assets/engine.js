@@ -36,16 +36,10 @@
 
   // Opens the model that the page itself contains.
   charrnn.openEmbedded = async function (options) {
-    const text = (id) => document.getElementById(id)?.textContent || "";
-    if (text("products-wasm")) charrnn.wasmBytes = charrnn.fromBase85(text("products-wasm"));
-    const weights = await charrnn.inflated(charrnn.fromBase85(text("model-weights")));
-    return charrnn.openModel(JSON.parse(text("model-header")), weights, options);
-  };
-
-  charrnn.inflated = async function (bytes) {
-    if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old: it cannot decompress the weights.");
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    const { textContent: wasm } = document.getElementById("products-wasm");
+    charrnn.wasmBytes = charrnn.fromBase85(wasm);
+    const header = JSON.parse(document.getElementById("model-header").textContent);
+    return charrnn.openModel(header, await charrnn.unpacked("model-weights"), options);
   };
 
   function readTensors(header, bytes) {

@@ -84,24 +84,4 @@
     for (let k = 0; k < 15; k++) bits();
     return () => ((bits() >>> 5) * 67108864 + (bits() >>> 6)) / 9007199254740992;
   };
-
-  // The bytes of a text in base 85, with the digits of RFC 1924 but for those that mean something in HTML.
-  const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=:?@^_/{|}~";
-  charrnn.fromBase85 = function (text) {
-    const values = new Uint8Array(128);
-    for (let k = 0; k < 85; k++) values[DIGITS.charCodeAt(k)] = k;
-    text = text.trim();
-    const padding = (5 - (text.length % 5)) % 5;
-    text += "~".repeat(padding);
-    const bytes = new Uint8Array((text.length / 5) * 4);
-    for (let at = 0, to = 0; at < text.length; at += 5, to += 4) {
-      let value = 0;
-      for (let k = 0; k < 5; k++) value = value * 85 + values[text.charCodeAt(at + k)];
-      bytes[to] = value >>> 24;
-      bytes[to + 1] = value >>> 16;
-      bytes[to + 2] = value >>> 8;
-      bytes[to + 3] = value;
-    }
-    return bytes.subarray(0, bytes.length - padding);
-  };
 })((globalThis.charrnn ||= {}));
