@@ -18,7 +18,7 @@ from charrnn_cli.errors import CharrnnError
 from charrnn_cli.web.api_errors import BUG, ApiError, as_api_error
 from charrnn_cli.web.completions import StreamedCompletion, WholeCompletion
 from charrnn_cli.web.jobs import ServedModel, job_of
-from charrnn_cli.web.page import page
+from charrnn_cli.web.page import ModelPages, help_page
 from charrnn_cli.web.protocol import Body, CompletionRequest, DetokenizeRequest, TokenizeRequest, decode
 from charrnn_cli.web.relay import Relay
 from charrnn_cli.web.safety import Access, Guard, read_body
@@ -31,10 +31,24 @@ BODY_SECONDS = 60.0  # for a client to send its body
 class Api:
     """The handlers of the routes. The first model answers requests that name none."""
 
-    def __init__(self, models: Sequence[ServedModel], relay: Relay, settings: ServeSettings) -> None:
+    def __init__(
+        self, models: Sequence[ServedModel], relay: Relay, settings: ServeSettings, needs_key: bool, address: str
+    ) -> None:
         self._models = {served.name: served for served in models}
         self._relay, self._settings = relay, settings
+        self._needs_key, self._address = needs_key, address
+        self._pages = ModelPages(models)
         self._started = int(time.time())
+
+    async def show_page(self, request: Request) -> Response:
+        """GET /?model=NAME: the page of a model; the help if requests need a key, which a browser cannot send."""
+        if self._needs_key:
+            return await self.show_help(request)
+        return await self._pages.page(self._model(request.query_params.get("model")))
+
+    async def show_help(self, request: Request) -> Response:
+        """GET /help: the addresses of the server."""
+        return help_page(self._address, list(self._models), self._needs_key)
 
     async def complete(self, request: Request) -> Response:
         """POST /v1/completions."""
@@ -112,15 +126,12 @@ class Api:
 def create_app(
     models: Sequence[ServedModel], relay: Relay, settings: ServeSettings, access: Access, address: str
 ) -> Starlette:
-    """The ASGI application. `address` is the URL of the server, for the page at /."""
-    api = Api(models, relay, settings)
-
-    async def home(request: Request) -> Response:
-        return page(address, [served.name for served in models], needs_key=access.key is not None)
-
+    """The ASGI application. `address` is the URL of the server."""
+    api = Api(models, relay, settings, access.key is not None, address)
     return Starlette(
         routes=[
-            Route("/", home),
+            Route("/", api.show_page),
+            Route("/help", api.show_help),
             Route("/health", api.health),
             Route("/v1/completions", api.complete, methods=["POST"]),
             Route("/v1/models", api.list_models),
@@ -155,5 +166,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """An unknown path or a wrong method."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    message = f"{request.method} {request.url.path} is not an endpoint of this server. GET / lists them."
+    message = f"{request.method} {request.url.path} is not an endpoint of this server. GET /help lists them."
     return ApiError(message, error.status_code, code="not_found", headers=headers).response

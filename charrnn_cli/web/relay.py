@@ -43,6 +43,10 @@ class Relay:
         self._loop = asyncio.get_running_loop()
         self.batcher.start()
 
+    async def loaded(self) -> None:
+        """Waits until all engines are loaded. Raises UsageError, DeviceError."""
+        await asyncio.wrap_future(self.batcher.loaded)
+
     async def close(self) -> None:
         """Refuses new requests, ends all texts, then the engine thread."""
         self._closing = True

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from charrnn_cli.web.api_errors import ApiError
 
-OPEN_PATHS = ("/", "/health")  # need no key
+OPEN_PATHS = ("/", "/help", "/health")  # need no key
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PREFLIGHT_HEADERS = {
     "access-control-allow-methods": "GET, POST",

@@ -84,22 +84,44 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # 
             self._head_deadline = None
 
 
-class ModelServer(uvicorn.Server):
-    """uvicorn's server. The engine thread starts before it, and ends before the connections close."""
+Report = Callable[[Load], None]
 
-    def __init__(self, config: uvicorn.Config, relay: Relay, report: Callable[[Load], None]) -> None:
+
+class ModelServer(uvicorn.Server):
+    """uvicorn's server. The engine thread starts before it, and ends before the connections close.
+
+    Requests are accepted while the engines are loading. When all are loaded, `announce` is called once; what it returns
+    is then called twice a second.
+    """
+
+    def __init__(self, config: uvicorn.Config, relay: Relay, announce: Callable[[], Report]) -> None:
         super().__init__(config)
-        self._relay, self._report = relay, report
+        self._relay, self._announce = relay, announce
+        self._loading: asyncio.Task[Report]
         self._reported_at, self._reported_characters = time.monotonic(), 0
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Runs until a signal. Raises UsageError or DeviceError if an engine cannot be loaded."""
+        super().run(sockets)
+        if not self._loading.cancelled():
+            self._loading.result()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._relay.start()
         await super().startup(sockets)
+        self._loading = asyncio.create_task(self._load_engines())
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % TICKS_PER_REPORT == 0:
-            self._report(self._load())
+        if self._loading.done():
+            if self._loading.exception() is not None:
+                return True
+            if counter % TICKS_PER_REPORT == 0:
+                self._loading.result()(self._load())
         return await super().on_tick(counter)
+
+    async def _load_engines(self) -> Report:
+        await self._relay.loaded()
+        return self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all texts, so that streams get their last event, then closes the connections."""
@@ -185,10 +207,10 @@ def new_server(
     settings: ServeSettings,
     key: str | None,
     sock: socket.socket,
-    report: Callable[[Load], None] = lambda load: None,
+    announce: Callable[[], Report] = lambda: lambda load: None,
     batcher: Any = Batcher,
 ) -> ModelServer:
-    """A server for the models. `report` is called twice a second. `batcher` makes the object that writes the texts."""
+    """A server for the models. `announce` is for `ModelServer`. `batcher` makes the object that writes the texts."""
     by_name = {served.name: served.model for served in models}
     relay = Relay(lambda deliver: batcher(by_name, deliver, int(settings.cache * 1e6)), settings.max_streams)
     app = create_app(models, relay, settings, access_of(settings, key, sock), address_of(sock))
@@ -204,7 +226,7 @@ def new_server(
         server_header=False,
         timeout_graceful_shutdown=END_SECONDS,
     )
-    return ModelServer(config, relay, report)
+    return ModelServer(config, relay, announce)
 
 
 def allow_many_connections() -> None:
