@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TextError,
         UsageError,
     )
+    from charrnn_cli.generation.adapting import adapt
     from charrnn_cli.generation.evaluation import evaluate
     from charrnn_cli.generation.model import Model, load
     from charrnn_cli.generation.results import LineScore, Prediction, Text, TextScore, TokenScore
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 MODULES = {
     "config": ("ModelSettings", "PrepareSettings", "SamplingSettings", "SelectionSettings", "TrainingSettings"),
     "errors": ("CharrnnError", "DeviceError", "DiskError", "RunError", "SelectionError", "TextError", "UsageError"),
+    "generation.adapting": ("adapt",),
     "generation.evaluation": ("evaluate",),
     "generation.model": ("Model", "load"),
     "generation.results": ("LineScore", "Prediction", "Text", "TextScore", "TokenScore"),
@@ -99,6 +101,7 @@ __all__ = [
     "Validating",
     "Validation",
     "WordSurprisal",
+    "adapt",
     "evaluate",
     "load",
     "prepare",

@@ -46,6 +46,14 @@ def evaluate(
             rich_help_panel=MODEL,
         ),
     ] = False,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Learn from the text while reading it, in one pass. The model on disk does not change.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False,
     gpu: GpuOption = False,
     cpu: CpuOption = False,
     device: DeviceOption = None,
@@ -96,7 +104,7 @@ def evaluate(
     loaded = load(model, checkpoint=checkpoint, engine=engine)
     settings: dict[str, Any] = {
         **{"split": split, "encoding": encoding, "documents": documents, "field": field, "unknown": unknown},
-        **{"gpu": gpu, "cpu": cpu, "device": device, "threads": threads},
+        **{"gpu": gpu, "cpu": cpu, "device": device, "threads": threads, "adapt": adapt},
     }
     if per_token or per_word:
         rows = surprisals(loaded, files or (), per_word=per_word, exact=exact, **settings)

@@ -1,5 +1,6 @@
 """charrnn sample: writes new text with a model."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,12 +23,16 @@ from charrnn_cli.setting import defaults
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from charrnn_cli.generation.model import Model
+    from charrnn_cli.generation.prime import EncodedPrime
+
 IN_TURNS = (
     "--interactive writes one text in turns, in a terminal. Leave out --num, --best-of, --json, --output, --prime -, "
     "--check-copies, --copies-from, --temperatures, and the options that refuse texts."
 )
 NO_RECORDS = "--logprobs adds to the records of --json. Add --json, or leave out --logprobs."
 TWO_PRIMES = "--prime and --prime-file both give a prime. Leave one of them out."
+NO_PRIME = "--adapt learns from the prime. Add --prime-file or --prime, or leave out --adapt."
 TWO_TEMPERATURES = "--temperature and --temperatures both give temperatures. Leave one of them out."
 
 
@@ -57,6 +62,14 @@ def sample(
             "--escapes",
             help=r"Read escapes such as \n, \x41 and \u00e9 in --prime, --separator, --stop, --ban, --allow-only, "
             "--starts-with and --contains.",
+            rich_help_panel=PRIME,
+        ),
+    ] = False,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Learn from the prime before writing, for a prime of some pages. The model on disk does not change.",
             rich_help_panel=PRIME,
         ),
     ] = False,
@@ -167,6 +180,7 @@ def sample(
         IN_TURNS: interactive and (lists_texts or any(map(settings.get, defaults(SelectionSettings)))),
         NO_RECORDS: logprobs and not as_json,
         TWO_PRIMES: prime is not None and prime_file is not None,
+        NO_PRIME: adapt and not prime and prime_file is None,
         TWO_TEMPERATURES: temperatures is not None and "temperature" in settings,
     }
     _check(conflicts)
@@ -193,6 +207,7 @@ def sample(
     loaded = load(model, checkpoint=checkpoint, engine=engine, gpu=gpu, device=device, threads=threads)
     text = loaded.text_of(file) if file is not None else prime or ""
     encoded = loaded.encode(text, unknown)
+    loaded = _adapted(loaded, encoded) if adapt else loaded
     for name, tokens in loaded.check(sampling).items():
         unknown_names = ", ".join(map(repr, tokens))
         typer.echo(f"{flag(name)}: the model does not know {unknown_names} and never writes it", err=True)
@@ -241,6 +256,19 @@ def _unescaped(settings: dict[str, Any]) -> dict[str, Any]:
     if "starts_with" in settings:
         found["starts_with"] = unescape("starts_with", settings["starts_with"])
     return found
+
+
+def _adapted(model: "Model", prime: "EncodedPrime") -> "Model":
+    """The model after it has learned from the prime, and says so."""
+    from charrnn_cli.generation.adapting import adapt
+    from charrnn_cli.terminal.samples import reading_bar
+
+    started = time.perf_counter()
+    with reading_bar(len(prime.ids), "learning from the prime") as progress:
+        model = adapt(model, prime, progress=progress)
+    seconds = time.perf_counter() - started
+    typer.echo(f"learned from the {len(prime.ids):,} tokens of the prime in {seconds:.1f} s", err=True)
+    return model
 
 
 def _steps(sampling: SamplingSettings, temperatures: str) -> list[SamplingSettings]:

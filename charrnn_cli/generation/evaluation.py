@@ -44,6 +44,7 @@ def evaluate(
     checkpoint: int | str | None = None,
     engine: EngineName | None = None,
     exact: bool = False,
+    adapt: bool = False,
     gpu: bool = False,
     cpu: bool = False,
     device: str | None = None,
@@ -57,7 +58,8 @@ def evaluate(
     `model` is anything that `load` takes, or a loaded model, which keeps its engine. Otherwise the engine is torch
     unless `engine` names another. `encoding`, `documents` and `field` say how to read the files; by default, as the
     run's own text was read. `exact` reads a long text in one pass instead of several streams, which changes the result
-    by less than 0.001. `per_line` also scores each line. `progress` is called with the share that is done, 0 to 1.
+    by less than 0.001. With `adapt`, a copy of the model learns from the text as it reads it, in one pass. `per_line`
+    also scores each line. `progress` is called with the share that is done, 0 to 1.
 
     Raises UsageError, RunError, TextError, DiskError, DeviceError.
     """
@@ -76,7 +78,7 @@ def evaluate(
             text = read_files(named, model.stored, unknown, per_line, **_passed(encoding, documents, field))
         else:
             text = read_split_of(model.run, split or "test", model.vocabulary, per_line)
-        return _score(model, text, place, exact, engine, threads or model.threads, progress=progress)
+        return _score(model, text, place, exact, engine, threads or model.threads, adapt=adapt, progress=progress)
 
 
 def surprisals(
@@ -85,6 +87,7 @@ def surprisals(
     *,
     per_word: bool = False,
     exact: bool = False,
+    adapt: bool = False,
     split: Split | None = None,
     encoding: str | None = None,
     documents: Documents | None = None,
@@ -108,7 +111,7 @@ def surprisals(
         parts = file_parts(named, model.stored, marks, unknown, **_passed(encoding, documents, field))
     else:
         parts = parts_of_split(model.run, split or "test", model.vocabulary)
-    return _surprisals(model, parts, place, marks, per_word, exact, threads)
+    return _surprisals(model, parts, place, marks, per_word, exact, threads, adapt)
 
 
 def text_surprisals(
@@ -122,13 +125,13 @@ def text_surprisals(
     return _surprisals(model, string_parts(text, model.stored, marks, unknown), place, marks, per_word)
 
 
-def evaluate_text(model: Model, text: str, unknown: Unscorable = "error") -> TextScore:
+def evaluate_text(model: Model, text: str, unknown: Unscorable = "error", adapt: bool = False) -> TextScore:
     """Scores a text in memory, and each of its tokens. Raises TextError, RunError."""
     check_text("text", text)
     check_choice("unknown", unknown, Unscorable)
     place = _place(model, model.engine_name)
     scorable = read_string(text, model.stored, unknown)
-    return _score(model, scorable, place, False, model.engine_name, model.threads, each_token=True)
+    return _score(model, scorable, place, False, model.engine_name, model.threads, each_token=True, adapt=adapt)
 
 
 def _place(
@@ -148,11 +151,12 @@ def _score(
     engine: EngineName,
     threads: int | None,
     each_token: bool = False,
+    adapt: bool = False,
     progress: ReadProgress = ignore_progress,
 ) -> TextScore:
     from charrnn_cli.generation.scoring import score_text
 
-    for event in score_text(model.stored, text, place, exact, engine, threads, each_token):
+    for event in score_text(model.stored, text, place, exact, engine, threads, each_token, adapt):
         if isinstance(event, TextScore):
             return event
         progress(event)
@@ -167,15 +171,17 @@ def _surprisals(
     per_word: bool,
     exact: bool = False,
     threads: int | None = None,
+    adapt: bool = False,
 ) -> Iterator["TokenSurprisal | WordSurprisal"]:
     from charrnn_cli.generation.scoring import scoring_network
     from charrnn_cli.generation.surprisal import Predictor, surprisal_steps, token_surprisals
     from charrnn_cli.generation.word_surprisal import word_surprisals
     from charrnn_cli.network.memory import memory_errors
 
-    network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads)
+    network, _, watched = scoring_network(model.stored, place, model.engine_name, threads or model.threads, adapt)
     with memory_errors("Pass `cpu`."):
-        text = surprisal_steps(Predictor(network, model.vocabulary, place, watched, exact), parts, model.vocabulary)
+        predictor = Predictor(network, model.vocabulary, place, watched, exact or adapt)
+        text = surprisal_steps(predictor, parts, model.vocabulary)
         yield from word_surprisals(text, model.vocabulary, marks) if per_word else token_surprisals(text)
 
 

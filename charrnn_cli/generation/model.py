@@ -190,15 +190,16 @@ class Model:
             raise RunError(BROKEN)
         return Prediction(self.vocabulary.tokens, probabilities(logits.astype(np.float64))[0])
 
-    def score(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> TextScore:
+    def score(self, text: str, *, unknown: Literal["error", "skip"] = "error", adapt: bool = False) -> TextScore:
         """How well the model predicts a text: bits per token and per character, and the log-probability of each token.
 
         The result is that of `charrnn evaluate` for a file with this text. The first token is context and not scored.
-        With the engine "auto", torch computes. Raises TextError for a text that is too short or has unknown characters.
+        With `adapt`, a copy of the model learns while it reads. With the engine "auto", torch computes. Raises
+        TextError for a text that is too short or has unknown characters.
         """
         from charrnn_cli.generation.evaluation import evaluate_text
 
-        return evaluate_text(self, text, unknown)
+        return evaluate_text(self, text, unknown, adapt)
 
     def surprisals(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> list["TokenSurprisal"]:
         """How unexpected each token of a text is, the first one too, with the entropy of the prediction and the rank.

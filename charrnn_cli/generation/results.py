@@ -70,6 +70,7 @@ class TextScore:
     seconds: float
     lines: list[LineScore] = field(default_factory=list, repr=False)  # empty if not asked for
     scores: tuple[TokenScore, ...] = field(default=(), repr=False)  # of each scored token; empty if not asked for
+    adapted: bool = False  # whether the model learned from the text while it read it
 
     @property
     def bits_per_token(self) -> float:

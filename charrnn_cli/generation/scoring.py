@@ -17,6 +17,7 @@ from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
 from charrnn_cli.generation.results import LineScore, TextScore, TokenScore
 from charrnn_cli.generation.sampling import BROKEN
+from charrnn_cli.network.adaptation import AdaptiveNetwork
 from charrnn_cli.network.device import device_name, pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import HiddenState, trained_model
@@ -72,17 +73,18 @@ def score_text(
     engine: EngineName = "torch",
     threads: int | None = None,
     each_token: bool = False,
+    adapt: bool = False,
 ) -> Iterator[float | TextScore]:
     """Scores a text: yields the share that is done, then the score. The state is carried through the whole text.
 
-    A long text is read in parallel streams, unless `exact` is set. With `each_token` the result has the score of each.
-    Raises UsageError if the engine is not installed,
-    RunError if the weights are corrupt.
+    A long text is read in parallel streams, unless `exact` or `adapt` is set. With `each_token` the result has the
+    score of each. With `adapt`, a copy of the model learns from each part of the text after it has predicted it. Raises
+    UsageError if the engine is not installed or cannot learn, RunError if the weights are corrupt.
     """
     started = time.perf_counter()
-    network, name, watched = scoring_network(model, device, engine, threads)
+    network, name, watched = scoring_network(model, device, engine, threads, adapt)
     token_losses = np.zeros(len(text.ids) - 1, np.float32) if text.lines or each_token else None
-    warm_up = None if exact else LONG_WARM_UP
+    warm_up = None if exact or adapt else LONG_WARM_UP
     result = yield from score_streams(network, text.ids, device, warm_up, token_losses, threads=watched)
     if not math.isfinite(result.loss):
         raise RunError(BROKEN)
@@ -98,15 +100,22 @@ def score_text(
         seconds=time.perf_counter() - started,
         lines=[] if token_losses is None else list(_line_scores(text, token_losses.astype(np.float64))),
         scores=_token_scores(text, token_losses, model.vocabulary) if each_token and token_losses is not None else (),
+        adapted=adapt,
     )
 
 
 def scoring_network(
-    model: StoredModel, device: torch.device, engine: EngineName, threads: int | None
+    model: StoredModel, device: torch.device, engine: EngineName, threads: int | None, adapt: bool = False
 ) -> tuple[Network, str, Threads]:
-    """What computes the logits, its name, and the threads that it is told to use."""
+    """What computes the logits, its name, and the threads that it is told to use. With `adapt`, it learns.
+
+    Raises UsageError if the engine is not installed or cannot learn.
+    """
     if engine in ("auto", "torch"):
-        return trained_model(model.settings, model.weights, device), "torch", watched_threads(device, threads)
+        network = trained_model(model.settings, model.weights, device)
+        return AdaptiveNetwork(network) if adapt else network, "torch", watched_threads(device, threads)
+    if adapt:
+        raise UsageError(f"`engine={engine}` cannot learn, which `adapt` needs. Pass `engine=torch`.")
     stepping = load_engine(model, engine, threads=threads)
     if isinstance(stepping, NumpyEngine):
         stepping.threads = blas_threads(threads)

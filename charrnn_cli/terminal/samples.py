@@ -83,7 +83,7 @@ def check_output(file: Path, force: bool) -> None:
 
 
 @contextmanager
-def reading_bar(tokens: int) -> Iterator[ReadProgress]:
+def reading_bar(tokens: int, label: str = "reading the prime") -> Iterator[ReadProgress]:
     """A progress bar for reading a prime, if it is long."""
     if tokens < LONG_PRIME:
         yield ignore_progress
@@ -92,7 +92,7 @@ def reading_bar(tokens: int) -> Iterator[ReadProgress]:
     from charrnn_cli.terminal.console import new_console
 
     with WorkBar(new_console()) as bar:
-        yield lambda share: bar.show("reading the prime", share, 1.0)
+        yield lambda share: bar.show(label, share, 1.0)
 
 
 class TextOutput:

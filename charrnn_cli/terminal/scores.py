@@ -27,7 +27,9 @@ def print_json(model: "Model", text: str, exact: bool, score: "TextScore", per_l
 def print_score(model: "Model", text: str, score: "TextScore", per_line: bool) -> None:
     """Prints the score of the text; with `per_line` it goes to stderr, and stdout has the lines that are not blank."""
     where = "bundled" if model.run.bundled else model.run.folder
-    summary = summary_in_words(f"{model.run.name} ({where}), step {model.stored.summary.step:,}", text, score)
+    adapted = ", adapted to the text" if score.adapted else ""
+    name = f"{model.run.name} ({where}), step {model.stored.summary.step:,}{adapted}"
+    summary = summary_in_words(name, text, score)
     if not per_line:
         typer.echo(summary)
         return

@@ -55,6 +55,19 @@ def test_json_has_the_whole_result(trained):
     assert record["seconds"] > 0
 
 
+def test_a_model_can_learn_from_the_text_while_it_reads(trained, folder):
+    (folder / "long.txt").write_text(TEXT[:86] * 6)
+    plain, adapted = charrnn("evaluate", "long.txt"), charrnn("evaluate", "long.txt", "--adapt")
+    assert facts(adapted)["loss"] < facts(plain)["loss"]
+    assert facts(adapted)["model"].endswith(", adapted to the text")
+    assert json.loads(charrnn("evaluate", "long.txt", "--adapt", "--json").stdout)["adapted"] is True
+    rows = [charrnn("evaluate", "long.txt", "--per-token", *more).stdout.splitlines() for more in ([], ["--adapt"])]
+    assert rows[0][1:65] == rows[1][1:65]  # nothing is learned before the first segment ends
+    assert rows[0][66:] != rows[1][66:]
+    refused = charrnn("evaluate", "long.txt", "--adapt", "--engine", "numpy")
+    assert (refused.exit_code, "--engine torch" in refused.stderr) == (2, True)
+
+
 def test_the_score_per_line_shows_the_unusual_line(trained, folder):
     odd = "xqzjk vwpqx zzkqj!"
     (folder / "lines.txt").write_text(TEXT[:172] + odd + "\n" + TEXT[:86] + "\n\n")

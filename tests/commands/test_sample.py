@@ -68,6 +68,16 @@ def test_unknown_characters_are_named_or_skipped():
     assert len(skipped.stdout) == 8 + 1
 
 
+def test_a_model_can_learn_from_the_prime_before_it_writes(fox):
+    train_small(fox)
+    Path("prime.txt").write_text("fox fox fox " * 200, "utf-8")
+    write = ["sample", "--prime-file", "prime.txt", "--no-echo", "--length", "100", "--seed", "1"]
+    plain, adapted = charrnn(*write), charrnn(*write, "--adapt")
+    assert "learned from the 2,400 tokens of the prime" in adapted.stderr
+    assert adapted.stdout != plain.stdout
+    assert charrnn(*write).stdout == plain.stdout
+
+
 def test_an_earlier_checkpoint_writes_another_text(fox):
     small = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16"]
     charrnn("train", *small, "--steps", "40", "--checkpoint-every", "20")
@@ -122,6 +132,7 @@ def test_an_earlier_checkpoint_writes_another_text(fox):
         (["--engine", "abacus"], 2, "abacus"),
         (["--interactive", "--json"], 2, "--interactive"),
         (["--logprobs"], 2, "Add --json"),
+        (["--adapt"], 2, "--adapt learns from the prime. Add --prime-file or --prime"),
         (["--check-copies"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),
         (["--copies-from", "nowhere.txt"], 1, "nowhere.txt"),
         (["--novel"], 1, "anna comes without its training text. Pass a text: --copies-from FILE.txt"),

@@ -8,7 +8,9 @@ from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import RunError, UsageError
+from charrnn_cli.generation.model import load
 from charrnn_cli.generation.scoring import TextScore, score_text, scoring_device
+from charrnn_cli.network.adaptation import SEGMENT
 from charrnn_cli.runs.models import load_model
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
@@ -110,3 +112,21 @@ def test_the_threads_of_numpy_follow_the_load_while_it_scores(fox, monkeypatch):
     text = read_split(Corpus(fox.corpus).split("valid"), model.vocabulary, by_line=False)
     list(score_text(model, text, CPU, engine="numpy"))
     assert watched == [None]
+
+
+def test_what_adaptation_learns_is_forgotten_after_the_text(fox):
+    train_small(fox)
+    model = load(fox, engine="torch", threads=1)
+    text = "the quick brown fox " * 20
+    plain, adapted, again = model.score(text), model.score(text, adapt=True), model.score(text)
+    assert plain.scores == again.scores
+    assert adapted.loss < plain.loss
+    assert (plain.adapted, adapted.adapted) == (False, True)
+    first = [[one.log_probability for one in score.scores[:SEGMENT]] for score in (plain, adapted)]
+    assert first[0] == pytest.approx(first[1], abs=1e-4)  # nothing is learned yet
+
+
+def test_only_torch_adapts(fox):
+    train_small(fox)
+    with pytest.raises(UsageError, match="engine=torch"):
+        load(fox, engine="numpy").score("the quick brown fox", adapt=True)
