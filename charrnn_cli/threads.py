@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from charrnn_cli.machine import available_cores
@@ -40,8 +41,8 @@ class Threads:
         self._speeds: dict[int, float] = {}  # steps per second in the last window with each number
         self._retry_seconds = FIRST_RETRY
         self._retry_at = 0.0
+        self._started, self._computed = clock(), computing()
         self._new_window()
-        self.start()
 
     def reset(self) -> None:
         """Goes back to all threads."""
@@ -96,11 +97,41 @@ def steady_threads() -> Threads:
     return Threads(1, lambda number: None)
 
 
+class FixedBlasThreads(Threads):
+    """A fixed number of threads for NumPy's matrix products in each step; between steps it is what it was before.
+
+    The last bits of a product depend on the number. BLAS has one number for the whole process, so what other Python
+    threads compute at the same moment has it too.
+    """
+
+    _lock = Lock()
+    _steps_running = 0
+    _before: tuple[int, ...] = ()  # of each library
+
+    def __init__(self, number: int) -> None:
+        super().__init__(1, lambda number: None)
+        self._fixed = number
+
+    def start(self) -> None:
+        with FixedBlasThreads._lock:
+            if FixedBlasThreads._steps_running == 0:
+                FixedBlasThreads._before = tuple(library.get_num_threads() for library in _openblas())
+            FixedBlasThreads._steps_running += 1
+            _limit_blas(self._fixed)
+
+    def stop(self) -> bool:
+        with FixedBlasThreads._lock:
+            FixedBlasThreads._steps_running -= 1
+            if FixedBlasThreads._steps_running == 0:
+                for library, number in zip(_openblas(), FixedBlasThreads._before, strict=True):
+                    library.set_num_threads(number)
+        return False
+
+
 def blas_threads(number: int | None = None) -> Threads:
     """The threads of NumPy's matrix products, whose number follows the load, or is fixed if a `number` is passed."""
     if number is not None:
-        _limit_blas(number)
-        return steady_threads()
+        return FixedBlasThreads(number)
     environment = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
     return Threads(int(environment) if environment.isdecimal() else available_cores(), _limit_blas)
 

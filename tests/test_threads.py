@@ -100,11 +100,32 @@ def test_steady_threads_never_change():
         assert not threads.stop()
 
 
-def test_the_environment_or_the_caller_says_how_many_threads_numpy_has(monkeypatch):
-    numbers = []
-    monkeypatch.setattr(module, "_limit_blas", numbers.append)
+def test_the_environment_says_how_many_threads_numpy_has_at_most(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert blas_threads().most == 3
-    assert numbers == []
-    assert blas_threads(1).most == 1
-    assert numbers == [1]
+
+
+class Library:
+    """A BLAS library."""
+
+    number = 4
+
+    def get_num_threads(self):
+        return self.number
+
+    def set_num_threads(self, number):
+        self.number = number
+
+
+def test_a_fixed_number_holds_during_steps_only(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(module, "_openblas", lambda: [library])
+    one, two = blas_threads(1), blas_threads(2)
+    assert library.number == 4
+    one.start()
+    assert library.number == 1
+    two.start()  # a step of another model, in another thread
+    assert library.number == 2
+    assert not one.stop()
+    two.stop()
+    assert library.number == 4

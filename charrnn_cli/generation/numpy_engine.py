@@ -17,7 +17,7 @@ from charrnn_cli.generation.numpy_cells import NUMPY_STEPS, Array, CellWeights
 from charrnn_cli.generation.sampling import Ids
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.weights import SCALE
-from charrnn_cli.threads import blas_threads, steady_threads
+from charrnn_cli.threads import blas_threads
 
 Weights = Mapping[str, Array]
 EPSILON = np.float32(1e-5)  # of layer normalization, as in torch
@@ -86,8 +86,8 @@ class NumpyEngine(Engine[StepState]):
             )
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
-        # The last bits of a product depend on the threads, so only scoring lets their number follow the load.
-        self.threads = steady_threads() if threads is None else blas_threads(threads)
+        # A fixed number, so that a seed writes the same text on any machine. Only scoring lets it follow the load.
+        self.threads = blas_threads(threads or 1)
         self.cell = NUMPY_STEPS[settings.cell]
         self.head, self.head_bias = _head(floats, settings)  # (H, V), (V,)
         self.inputs = _inputs(floats, settings)  # (V, E)
@@ -116,6 +116,12 @@ class NumpyEngine(Engine[StepState]):
 
     def step(self, ids: NDArray[np.integer[Any]], state: StepState) -> tuple[Array, StepState]:
         self.threads.start()
+        try:
+            return self._step(ids, state)
+        finally:
+            self.threads.stop()
+
+    def _step(self, ids: NDArray[np.integer[Any]], state: StepState) -> tuple[Array, StepState]:
         x = self.inputs[ids]  # (B, E)
         new_parts = []
         for layer, parts in zip(self.layers, state.parts, strict=True):
@@ -125,9 +131,7 @@ class NumpyEngine(Engine[StepState]):
             x = x + parts[0] if layer.residual else parts[0]
             new_parts.append(parts)
         output = self.norm(x) if self.norm else x  # (B, H)
-        logits = output @ self.head + self.head_bias  # (B, V)
-        self.threads.stop()
-        return logits, StepState(tuple(new_parts))
+        return output @ self.head + self.head_bias, StepState(tuple(new_parts))  # (B, V)
 
 
 def _head(weights: Weights, settings: ModelSettings) -> tuple[Array, Array]:
