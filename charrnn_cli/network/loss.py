@@ -37,6 +37,7 @@ class Score:
     loss: float  # nats per token
     tokens: int
     scale: float = 1.0
+    unscaled_loss: float = math.nan  # of the logits as they are, if several scales were tried
 
     @property
     def bits(self) -> float:
@@ -169,9 +170,10 @@ def score_streams(
             if each is not None:
                 each[positions[counted]] = losses.cpu().numpy()[counted]
             yield streams.progress(offset)
-        total, best_scale = min(zip(ranks.sum(totals.cpu().double()).tolist(), scales, strict=True))
+        losses_by_scale = dict(zip(scales, (ranks.sum(totals.cpu().double()) / targets).tolist(), strict=True))
+        best_scale = min(losses_by_scale, key=lambda scale: losses_by_scale[scale])
         threads.reset()
-        return Score(total / targets, targets, best_scale)
+        return Score(losses_by_scale[best_scale], targets, best_scale, losses_by_scale.get(1.0, math.nan))
 
 
 @contextmanager

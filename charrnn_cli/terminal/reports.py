@@ -157,5 +157,7 @@ def _best_loss(setup: "Setup") -> str:
     counters = setup.state.counters
     if counters.best_loss is None:
         return ""
-    words = f" (perplexity {perplexity(counters.best_loss):.2f})" if setup.vocabulary.level == "word" else ""
-    return f", best validation loss {counters.best_loss:.4f}{words} at step {counters.best_step:,}"
+    notes = [f"perplexity {perplexity(counters.best_loss):.2f}"] if setup.vocabulary.level == "word" else []
+    notes += ["calibrated on the same text"] if setup.calibrated else []
+    shown = f" ({', '.join(notes)})" if notes else ""
+    return f", best validation loss {counters.best_loss:.4f}{shown} at step {counters.best_step:,}"

@@ -160,6 +160,7 @@ class Bookkeeping:
             best=best,
             best_step=counters.best_step if counters.best_loss is not None else 0,
             seconds=counters.seconds,
+            calibrated=self._setup.calibrated,
         )
 
     def _saved(self) -> Saved:

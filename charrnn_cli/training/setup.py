@@ -22,6 +22,7 @@ from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.base_model import BaseModel
 from charrnn_cli.training.configuration import Request, changed_config, new_plan
+from charrnn_cli.training.evaluation import LEAST_CALIBRATION
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 from charrnn_cli.training.windows import Data, check_streams
@@ -39,6 +40,12 @@ class Setup:
     reason: str | None = None  # where its settings come from; None: it keeps those that it had
     matched: Matched | None = None  # how its tokens match those of the trained model that it started from
     base: BaseModel | None = None  # that model, if auto chose it
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the validation loss is that with a softmax temperature that was fitted to the same text."""
+        valid = self.data.valid
+        return self.config.training.calibrate and valid is not None and len(valid) - 1 >= LEAST_CALIBRATION
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from charrnn_cli.terminal.reports import (
 )
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import End, MemoryFull, Recovery
-from charrnn_cli.training.setup import set_up
+from charrnn_cli.training.setup import Setup, set_up
 from charrnn_cli.training.signals import Signals
 from charrnn_cli.training.trainer import Started
 
@@ -106,6 +107,8 @@ def test_a_finished_run_says_why_and_how_to_train_it_further(fox):
         "To train it further: charrnn train fox --steps 18\n"
         "To start over: charrnn train fox --restart"
     )
+    with mock.patch.object(Setup, "calibrated", True):
+        assert "loss 1.2500 (calibrated on the same text) at step 7" in describe_end(one, End(9, True, 1.0))
     assert "fox is finished already: 9 steps" in describe_end(replace(one, step=9), End(9, True, 1.0))
 
 

@@ -10,7 +10,7 @@ from charrnn_cli.config import ModelSettings
 from charrnn_cli.network import loss
 from charrnn_cli.network.loss import Score
 from charrnn_cli.network.model import LanguageModel, get_weights
-from charrnn_cli.training.evaluation import LOGIT_SCALES, evaluate
+from charrnn_cli.training.evaluation import LEAST_CALIBRATION, LOGIT_SCALES, evaluate
 
 CPU = torch.device("cpu")
 V = 7
@@ -58,13 +58,21 @@ def test_streams_side_by_side_score_as_one_pass_does(count, monkeypatch):
 
 def test_calibration_takes_the_best_scale_of_the_logits():
     """On random text, a model that is too sure of itself gets the smallest scale."""
-    model, tokens = network(), np.random.default_rng(3).integers(V, size=3000)
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=LEAST_CALIBRATION + 1)
     model.head.weight.data *= 20
     plain, calibrated = evaluate(model, tokens, CPU), evaluate(model, tokens, CPU, calibrate=True)
     assert (plain.scale, calibrated.scale) == (1.0, min(LOGIT_SCALES))
     assert calibrated.loss < plain.loss
     model.scale = calibrated.scale
     assert evaluate(model, tokens, CPU).loss == pytest.approx(calibrated.loss, abs=1e-6)
+
+
+def test_the_loss_of_a_short_text_is_that_without_the_scale_that_was_chosen_on_it():
+    model, tokens = network(), np.random.default_rng(3).integers(V, size=LEAST_CALIBRATION)
+    model.head.weight.data *= 20
+    plain, calibrated = evaluate(model, tokens, CPU), evaluate(model, tokens, CPU, calibrate=True)
+    assert calibrated.scale == min(LOGIT_SCALES)
+    assert calibrated.loss == pytest.approx(plain.loss)
 
 
 class Reads(TorchDispatchMode):
