@@ -5,7 +5,8 @@ and C = S * L * H cells.
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.loss import WARM_UP, Network, cut_streams
-from charrnn_cli.network.model import HiddenState
+from charrnn_cli.network.cells import CellSpec
+from charrnn_cli.network.loss import WARM_UP, Positions, cut_streams
+from charrnn_cli.network.model import HiddenState, LanguageModel
 from charrnn_cli.network.precision import exact_products
+from charrnn_cli.network.recurrent import LayerResult, run_layer, run_steps
 from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.threads import Threads
 
@@ -35,7 +38,7 @@ class CellReading:
 
 
 def read_with_cells(
-    network: Network, ids: NDArray[np.int32], first: int, device: torch.device, threads: Threads
+    network: LanguageModel, ids: NDArray[np.int32], first: int, device: torch.device, threads: Threads
 ) -> Generator[float, None, CellReading]:
     """Reads a text, ids (N,): yields the share that is done, then returns the reading.
 
@@ -53,15 +56,14 @@ def read_with_cells(
         if offset == 0:
             for part in state:  # (L, B, H)
                 part[:, 0] = 0.0  # the warm-up of the first stream read nothing real
+        x = torch.from_numpy(inputs[positions.clip(0, N)]).to(device)  # (B, T)
         threads.start()
-        values, bits, predicted, state = _read_window(network, inputs[positions.clip(0, N)], state, device)
+        recording = _all_states(network) if offset >= 0 else nullcontext([])
+        with torch.no_grad(), exact_products(device.type), recording as states:
+            logits, state = network(x, state)  # (B, T, V)
         threads.stop()
-        counted = (positions >= streams.starts) & (positions < streams.ends)
-        after = counted & (positions > 0)  # position n reads the token n - 1, and predicts the token n
-        reading.cells[:, positions[after] - 1] = values[:, after]
-        before = counted & (positions < N)
-        reading.bits[positions[before]] = _surprisal(bits, inputs[(positions + 1).clip(0, N)])[before]
-        reading.predicted[positions[before]] = predicted[before]
+        if offset >= 0:
+            _keep(reading, inputs, positions, positions < streams.ends, states, logits)
         yield streams.progress(offset)
     if not np.isfinite(reading.bits).all():
         raise RunError(BROKEN)
@@ -73,21 +75,47 @@ def _space(state: HiddenState, tokens: int) -> NDArray[np.float16]:
     return np.zeros((cells, tokens), np.float16)
 
 
-def _read_window(
-    network: Network, x: NDArray[np.int64], state: HiddenState, device: torch.device
-) -> tuple[NDArray[np.float16], Tensor, NDArray[np.int32], HiddenState]:
-    """Ids (B, T) and state to all cells (C, B, T), log-probabilities (B, T, V), likeliest tokens (B, T), and state."""
-    states, logits = [], []
-    ids = torch.from_numpy(x).to(device)
-    with torch.no_grad(), exact_products(device.type):
-        for t in range(ids.shape[1]):
-            step_logits, state = network(ids[:, t : t + 1], state)  # (B, 1, V)
-            states.append(torch.stack(state))  # (S, L, B, H)
-            logits.append(step_logits)
-        log_p = torch.cat(logits, 1).float().log_softmax(2)  # (B, T, V)
-        values = torch.stack(states, 4).clamp(-LARGEST, LARGEST).half()  # (S, L, B, H, T)
-        cells = values.transpose(2, 3).flatten(0, 2)  # (C, B, T)
-    return cells.cpu().numpy(), log_p, log_p.argmax(2).int().cpu().numpy(), state
+@contextmanager
+def _all_states(network: LanguageModel) -> Iterator[list[HiddenState]]:
+    """A list that gets, while the network reads, the states (T, B, H) of each layer after every token."""
+    states: list[HiddenState] = []
+
+    def run(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: HiddenState, _: bool) -> LayerResult:
+        states.append(run_steps(cell, weights, x, state))
+        return states[-1][0], tuple(part[-1:] for part in states[-1])
+
+    network.rnn.run_layer = run
+    try:
+        yield states
+    finally:
+        network.rnn.run_layer = run_layer
+
+
+def _keep(
+    reading: CellReading,
+    inputs: NDArray[np.int64],
+    positions: Positions,
+    counted: NDArray[np.bool_],
+    states: list[HiddenState],
+    logits: Tensor,
+) -> None:
+    """Adds a window to the reading: states (T, B, H) of each layer and logits (B, T, V), where they are counted (B, T).
+
+    Position n reads the token n - 1, and predicts the token n.
+    """
+    N = len(inputs) - 1
+    values = torch.stack([part for parts in zip(*states, strict=True) for part in parts])  # (S * L, T, B, H)
+    cells = values.clamp(-LARGEST, LARGEST).half().permute(0, 3, 2, 1).flatten(0, 1).cpu().numpy()  # (C, B, T)
+    for stream, after in enumerate(counted & (positions > 0)):
+        steps = np.flatnonzero(after)  # all in a row: slices are faster to copy than single columns
+        if len(steps):
+            first, last = steps[0], steps[-1]
+            tokens = slice(positions[stream, first] - 1, positions[stream, last])
+            reading.cells[:, tokens] = cells[:, stream, first : last + 1]
+    log_p = logits.float().log_softmax(2)  # (B, T, V)
+    before = counted & (positions < N)
+    reading.bits[positions[before]] = _surprisal(log_p, inputs[(positions + 1).clip(0, N)])[before]
+    reading.predicted[positions[before]] = log_p.argmax(2).int().cpu().numpy()[before]
 
 
 def _surprisal(log_p: Tensor, targets: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -11,9 +11,11 @@ from charrnn_cli.analysis.reading import MOST_NUMBERS, CellReading, read_with_ce
 from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prime import first_token
 from charrnn_cli.generation.reading import ReadProgress, finished, ignore_progress
-from charrnn_cli.generation.scoring import scoring_device, scoring_network
+from charrnn_cli.generation.scoring import scoring_device
 from charrnn_cli.network.cells import cell_spec
+from charrnn_cli.network.device import watched_threads
 from charrnn_cli.network.memory import memory_errors
+from charrnn_cli.network.model import trained_model
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ def study_text(
     limit = min(limit, MOST_NUMBERS // (len(grid.states) * grid.layers * grid.units))
     text = read_held_out(model, files, limit, **reading)
     place = scoring_device("torch", gpu, cpu, device)
-    network, _, watched = scoring_network(model.stored, place, "torch", threads)
+    network = trained_model(model.stored.settings, model.stored.weights, place)
     with memory_errors("Read fewer `tokens`, or pass `cpu`."):
+        watched = watched_threads(place, threads)
         steps = read_with_cells(network, text.ids, first_token(model.vocabulary), place, watched)
         return Study(model, text, grid, finished(steps, progress), time.perf_counter() - started)
 

@@ -39,6 +39,7 @@ class RecurrentStack(nn.Module):
         sizes = [inputs] + [H] * (settings.layers - 1)
         self.settings = settings
         self.cell = cell_spec(settings.cell)
+        self.run_layer = run_layer  # a reader that wants every state puts its own function here
         self.layers = nn.ModuleList(self.cell.module(size, H) for size in sizes)
         self.residual = [settings.residual and size == H for size in sizes]
         normed = [settings.layer_norm and bool(settings.embedding), *[settings.layer_norm] * settings.layers]
@@ -76,7 +77,8 @@ class RecurrentStack(nn.Module):
             normed = self.norms[k](x)
             layer_input = self.drop(normed, self.settings.dropout) if k > 0 else normed
             layer_state = tuple(part[k : k + 1] for part in state)  # (1, B, H) each
-            output, new_state = run_layer(self.cell, self.weights_of(layer), layer_input, layer_state, self.training)
+            weights = self.weights_of(layer)
+            output, new_state = self.run_layer(self.cell, weights, layer_input, layer_state, self.training)
             x = x + output.float() if self.residual[k] else output.float()  # (T, B, H)
             new_states.append(new_state)
         output = self.drop(self.norms[-1](first_streams(x, B)), self.settings.dropout)

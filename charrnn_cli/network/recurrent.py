@@ -18,11 +18,10 @@ from charrnn_cli.network.cells import CellSpec
 STREAM_MULTIPLE, INPUT_MULTIPLE = 8, 128  # what the kernels accept
 
 _State = tuple[Tensor, ...]
+LayerResult = tuple[Tensor, _State]  # output (T, B, H) and state
 
 
-def run_layer(
-    cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State, train: bool
-) -> tuple[Tensor, _State]:
+def run_layer(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State, train: bool) -> LayerResult:
     """x (T, B, I) and state (1, B, H) each, to output (T, B, H) and state. Weights are in the order of `CellSpec`."""
     dtype = short_type(x.device)
     if dtype is None:
@@ -32,6 +31,25 @@ def run_layer(
     with torch.autocast(x.device.type, enabled=False):  # it would make float16 of bfloat16
         short_state = tuple(part.to(dtype) for part in state)
         return _run(cell, in_one_block(weights, dtype), x.to(dtype), short_state, train)
+
+
+def run_steps(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State) -> _State:
+    """As `run_layer`, but to every state (T, B, H) after each token."""
+    steps = []
+    for t in range(len(x)):
+        state = _after_token(cell, weights, x[t : t + 1], state)  # (1, B, H)
+        steps.append(state)
+    return tuple(torch.cat(parts) for parts in zip(*steps, strict=True))
+
+
+def _after_token(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State) -> _State:
+    """One token x (1, B, I). Torch's function for one token, if it has one, prepares less than that for a layer."""
+    function = getattr(torch, f"{cell.function}_cell", None)
+    if function is None:
+        return run_layer(cell, weights, x, state, train=False)[1]
+    parts = [part[0] for part in state]  # (B, H)
+    new_parts = function(x[0], parts if len(parts) > 1 else parts[0], *weights)
+    return tuple(part[None] for part in (new_parts if isinstance(new_parts, tuple) else (new_parts,)))
 
 
 def short_type(device: torch.device) -> torch.dtype | None:

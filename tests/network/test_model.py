@@ -7,7 +7,6 @@ import torch
 
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.errors import UsageError
-from charrnn_cli.network import model as model_module
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.network.model import (
     LanguageModel,
@@ -139,11 +138,11 @@ def test_tied_weights_are_one_matrix_with_one_gradient():
     assert (tied.embedding.weight.grad != 0).all()  # from the output layer; the embedding alone would reach one row
 
 
-def test_input_dropout_applies_to_the_embedding(monkeypatch):
+def test_input_dropout_applies_to_the_embedding():
     network = model(input_dropout=0.9, hidden=64, embedding=64, layers=1)
     seen = []
-    original = model_module.run_layer
-    monkeypatch.setattr(model_module, "run_layer", lambda *a: (seen.append(a[2]), original(*a))[1])
+    original = network.rnn.run_layer
+    network.rnn.run_layer = lambda *a: (seen.append(a[2]), original(*a))[1]
     x = torch.randint(V, (4, 10))
     network(x, network.zero_state(4))
     network.eval()(x, network.zero_state(4))

@@ -16,6 +16,7 @@ from charrnn_cli.network.recurrent import (
     pad_inputs,
     pad_streams,
     run_layer,
+    run_steps,
     short_type,
 )
 
@@ -42,6 +43,17 @@ def test_a_layer_computes_the_same_as_torchs_module(cell):
     theirs, their_state = layer(x, state if len(state) > 1 else state[0])
     torch.testing.assert_close(new_state, their_state if len(state) > 1 else (their_state,))
     torch.testing.assert_close(with_gradients(output, layer), with_gradients(theirs, layer))
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_steps_leave_the_states_of_a_layer_that_reads_as_far(cell):
+    layer, x, state = layer_and_input(cell)
+    weights = list(layer.parameters())
+    states = run_steps(cell, weights, x, state)
+    for t in range(T):
+        output, new_state = run_layer(cell, weights, x[: t + 1], state, train=False)
+        torch.testing.assert_close(tuple(part[t : t + 1] for part in states), new_state)
+        torch.testing.assert_close(states[0][t], output[t])
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
