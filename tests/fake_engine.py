@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from charrnn_cli.config import ServeSettings
@@ -40,11 +41,12 @@ class FakeBatcher:
 
     def __init__(self, deliver: Callable[[Any], None], silent: bool = False) -> None:
         self.deliver, self.silent = deliver, silent
+        self.loaded: Future[None] = Future()
         self.submitted: list[TextRequest] = []
         self.cancelled: list[TextRequest] = []
 
     def start(self) -> None:
-        pass
+        self.loaded.set_result(None)
 
     def close(self) -> None:
         self.deliver([(request, Ended("cancelled", 0)) for request in self.submitted])

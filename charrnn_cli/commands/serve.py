@@ -1,13 +1,17 @@
 """charrnn serve: answers HTTP requests with texts."""
 
 import os
-from typing import Annotated, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charrnn_cli.commands.completion import complete_models
 from charrnn_cli.commands.options import EngineOption, ThreadsOption, with_settings
 from charrnn_cli.config import ADDRESS, ServeSettings
+
+if TYPE_CHECKING:
+    from charrnn_cli.web.server import Report
 
 KEY_VARIABLE = "CHARRNN_API_KEY"
 
@@ -50,18 +54,23 @@ def serve(
     key = api_key or os.environ.get(KEY_VARIABLE)  # typer's `envvar` has no effect in its release 0.26.0
 
     from charrnn_cli.machine import keep_freed_memory
-    from charrnn_cli.terminal.console import new_console, say
-    from charrnn_cli.terminal.serving import ServingLine
     from charrnn_cli.web.server import address_of, allow_many_connections, listen, new_server, open_models
 
     keep_freed_memory()
-    with listen(checked, key) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(listen(checked, key))
         served = open_models(models or [], engine, threads)
-        allow_many_connections()
-        console = new_console()
-        with ServingLine(console) as line:
-            server = new_server(served, checked, key, sock, line.show)
+
+        def announce() -> "Report":
+            """Says what is served, and where. The terminal is loaded late, so that requests can come earlier."""
+            from charrnn_cli.terminal.console import new_console, say
+            from charrnn_cli.terminal.serving import ServingLine
+
+            console = new_console()
             for one in served:
                 say(console, one.model.description)
             say(console, f"Serving at {address_of(sock)}. Ctrl-C stops it.")
-            server.run(sockets=[sock])
+            return stack.enter_context(ServingLine(console)).show
+
+        allow_many_connections()
+        new_server(served, checked, key, sock, announce).run(sockets=[sock])

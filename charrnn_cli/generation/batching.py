@@ -4,6 +4,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.generation.lane import Lane
@@ -22,9 +23,9 @@ class Batcher:
     """
 
     def __init__(self, models: Mapping[str, Model], deliver: Deliver, cache_bytes: int) -> None:
-        """Loads the engines of all models. Raises UsageError, DeviceError."""
-        self._cache = StateCache(cache_bytes)
-        self._lanes = {name: Lane(model.engine, model.vocabulary, self._cache, name) for name, model in models.items()}
+        self._models, self._cache = models, StateCache(cache_bytes)
+        self._lanes: dict[str, Lane] = {}  # of all models, once their engines are loaded
+        self.loaded: Future[None] = Future()  # ends when they are, or with the UsageError or DeviceError of one
         self._deliver = deliver
         self._inbox: queue.SimpleQueue[tuple[str, TextRequest] | None] = (
             queue.SimpleQueue()
@@ -36,6 +37,7 @@ class Batcher:
         self.written = 0  # characters since the start
 
     def start(self) -> None:
+        """Starts the thread, which loads the engines first. Requests may come before `loaded`."""
         self._thread.start()
 
     def submit(self, model: str, requests: Iterable[TextRequest]) -> None:
@@ -84,6 +86,7 @@ class Batcher:
     def _run(self) -> None:
         """Works until `close`. An error in here is a bug: all requests fail, and the thread ends with a traceback."""
         try:
+            self._load()
             while not self._closing:
                 events = self._take_requests()
                 for lane in self._lanes.values():
@@ -93,6 +96,20 @@ class Batcher:
         except BaseException:
             self._end_all(lambda request: Failed(RunError("the engine has stopped. Start the server again.")))
             raise
+
+    def _load(self) -> None:
+        """Loads the engines of all models. An error goes to who waits for `loaded`, and ends the thread."""
+        lanes = {}
+        try:
+            for name, model in self._models.items():
+                model.engine.warm_up()
+                lanes[name] = Lane(model.engine, model.vocabulary, self._cache, name)
+        except Exception as error:
+            self._closing = True
+            self.loaded.set_exception(error)
+            return
+        self._lanes = lanes
+        self.loaded.set_result(None)
 
     def _take_requests(self) -> Events:
         """Adds the requests that have come, and ends cancelled ones. Waits if there is nothing else to do."""

@@ -95,6 +95,9 @@ class Engine(ABC, Generic[EngineState]):
         """The number of texts, at least `texts`, that fill their groups: the others of the last group cost nothing."""
         return sum(self.groups(texts))
 
+    def warm_up(self) -> None:
+        """Loads what would otherwise be loaded when the first text is written."""
+
     @abstractmethod
     def start(self, streams: int) -> EngineState:
         """The state before any token."""

@@ -90,6 +90,10 @@ class OnnxEngine(IndependentEngine[StepState]):
         self._filter_rows: WeakKeyDictionary[Sampler, FilterRow] = WeakKeyDictionary()
         self._masks: WeakValueDictionary[bytes, Array] = WeakValueDictionary()
 
+    def warm_up(self) -> None:
+        for graph in ("read block", "write"):
+            self._session(graph)
+
     def start(self, streams: int) -> StepState:
         return self.numpy.start(streams)
 

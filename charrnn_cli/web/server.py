@@ -28,6 +28,7 @@ SLOW_SECONDS = 30.0  # after which a client that does not read is dropped
 HEAD_SECONDS = 20.0  # for a client to send the head of a request
 END_SECONDS = 5  # for clients to read the end of their streams when the server stops
 TICKS_PER_REPORT = 5  # uvicorn has 10 ticks a second
+SWITCH_SECONDS = 0.0005  # after which Python lets another thread run, so that the event loop never waits for long
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -102,7 +103,12 @@ class ModelServer(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs until a signal. Raises UsageError or DeviceError if an engine cannot be loaded."""
-        super().run(sockets)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            super().run(sockets)
+        finally:
+            sys.setswitchinterval(before)
         if not self._loading.cancelled():
             self._loading.result()
 
@@ -121,7 +127,7 @@ class ModelServer(uvicorn.Server):
 
     async def _load_engines(self) -> Report:
         await self._relay.loaded()
-        return self._announce()
+        return await asyncio.to_thread(self._announce)  # so that requests are answered meanwhile
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all texts, so that streams get their last event, then closes the connections."""

@@ -80,6 +80,17 @@ def test_cancelling_what_has_ended_changes_nothing():
         assert running.events[one] == before
 
 
+def test_an_engine_that_cannot_be_loaded_ends_all_requests_and_the_thread(monkeypatch):
+    running, one = Running(), request()
+    monkeypatch.setattr(running.engine, "warm_up", lambda: (_ for _ in ()).throw(UsageError("no engine")))
+    running.submit(one)
+    with running:
+        running.wait_for(lambda: running.ended(one))
+        with pytest.raises(UsageError, match="no engine"):
+            running.batcher.loaded.result(60)
+        running.batcher.close()
+
+
 def test_a_failing_request_fails_alone():
     engine = small_engine()
     good = [request(seed=seed) for seed in range(5)]

@@ -35,7 +35,7 @@ def running(silent=False, report=lambda load: None):
         return batchers[0]
 
     with listen(FREE, None) as sock:
-        server = new_server([served()], FREE, None, sock, report, make)
+        server = new_server([served()], FREE, None, sock, lambda: report, make)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         address = sock.getsockname()
         thread.start()
@@ -63,6 +63,17 @@ def test_requests_are_answered_over_a_socket_and_the_load_is_reported():
             assert "server" not in response.headers
         run(until(lambda: loads))
     assert loads[0].characters == 0
+
+
+def test_a_server_with_an_engine_that_cannot_be_loaded_ends_with_its_error():
+    class Failing(FakeBatcher):
+        def start(self):
+            self.loaded.set_exception(UsageError("no engine"))
+
+    with listen(FREE, None) as sock:
+        server = new_server([served()], FREE, None, sock, pytest.fail, lambda models, deliver, cache: Failing(deliver))
+        with pytest.raises(UsageError, match="no engine"):
+            server.run(sockets=[sock])
 
 
 def test_a_client_that_closes_its_connection_frees_its_place():
