@@ -2,15 +2,14 @@
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from page_browser import program
 
 import charrnn_cli
 from charrnn_cli.config import ModelSettings, PrepareSettings
@@ -37,9 +36,7 @@ const say = (result) => process.stdout.write(JSON.stringify(result));
 
 def run_in_node(script: str, **job: Any) -> Any:
     """What the script passes to `say`. It finds the arguments in `job`, and opens models with `open`."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js (the program node)")
+    node = program("Node.js", "node")
     given = json.dumps({"assets": str(ASSETS), "job": job})
     done = subprocess.run(
         [node, "-e", PRELUDE + script + "})();"], input=given.encode(), capture_output=True, timeout=300
