@@ -74,10 +74,12 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
         raise UsageError(f"`{name}` must be {_or(choices)}, got {value!r}.")
 
 
-def check_whole(name: str, value: Any) -> None:
-    """Raises UsageError for a value that is not a whole number."""
+def check_whole(name: str, value: Any, least: float = -math.inf) -> None:
+    """Raises UsageError for a value that is not a whole number, or is less than `least`."""
     if not _is_a(value, int):
         raise UsageError(f"`{name}` must be a whole number, got {value!r}.")
+    if value < least:
+        raise UsageError(f"`{name}` must be at least {least}, got {value}.")
 
 
 def check_text(name: str, value: Any) -> None:
@@ -101,6 +103,20 @@ def check_paths(name: str, values: Any) -> list[str]:
     for value in several:
         check_path(name, value)
     return [os.fspath(value) for value in several]  # an empty text stays one: Path("") is the folder "."
+
+
+def check_texts(name: str, values: Any) -> list[str]:
+    """A text, or several, as a list. Raises UsageError for other values."""
+    several = [values] if isinstance(values, str) else values
+    if not isinstance(several, (list, tuple)) or not all(isinstance(value, str) for value in several):
+        raise UsageError(f"`{name}` must be a text or a list of texts, got {values!r}.")
+    return list(several)
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raises UsageError for a value that cannot be called."""
+    if not callable(value):
+        raise UsageError(f"`{name}` must be a function, got {value!r}.")
 
 
 def settings_from(kind: type[Settings], record: Mapping[str, Any]) -> Settings:

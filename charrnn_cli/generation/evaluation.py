@@ -20,7 +20,7 @@ from charrnn_cli.generation.scoring_input import (
     string_parts,
 )
 from charrnn_cli.runs.folders import RUNS, Run
-from charrnn_cli.setting import check_choice, check_paths, check_text
+from charrnn_cli.setting import check_choice, check_function, check_paths, check_text
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +65,7 @@ def evaluate(
     """
     named = check_paths("files", files)
     _check(named, split, documents, field, unknown, threads)
+    check_function("progress", progress)
     if engine is not None:
         check_choice("engine", engine, EngineName)
     from charrnn_cli.network.memory import memory_errors

@@ -31,11 +31,10 @@ from charrnn_cli.generation.texts import Piece, Sample, in_order, likeliest, wri
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import RUNS, Run, check_trained, run_to_sample
 from charrnn_cli.runs.models import StoredModel
-from charrnn_cli.setting import check_choice, check_path, check_text
+from charrnn_cli.setting import check_choice, check_path, check_paths, check_text
 from charrnn_cli.text.copies import Original
 from charrnn_cli.text.corpus import SPLIT_NAMES, Corpus
 from charrnn_cli.text.entries import Entries
-from charrnn_cli.text.reader import read_whole_text
 from charrnn_cli.wording import network_shape
 
 if TYPE_CHECKING:
@@ -247,6 +246,8 @@ class Model:
 
         Raises TextError, UsageError, DiskError.
         """
+        from charrnn_cli.text.reader import read_whole_text
+
         return read_whole_text(file, self.stored.text)
 
     def read_prime(
@@ -303,7 +304,7 @@ class Model:
         Raises RunError if the model comes without it, UsageError, TextError, DiskError.
         """
         if files:
-            return Original.from_files(files, self.stored.text)
+            return Original.from_files(check_paths("copies_from", files), self.stored.text)
         if not self.run.prepared:
             raise RunError(f"{self.run.name} comes without its training text. Pass a text: `copies_from=FILE.txt`.")
         return Original.from_split(Corpus(self.run.corpus).split("train"), self.vocabulary)

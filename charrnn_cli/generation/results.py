@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from charrnn_cli.generation.texts import Piece, Sample
 from charrnn_cli.generation.writer import Ending
+from charrnn_cli.setting import check_whole
 
 
 class TokenScore(NamedTuple):
@@ -97,7 +98,8 @@ class Prediction(Mapping[str, float]):
         return len(self.tokens)
 
     def likeliest(self, count: int = 10) -> list[tuple[str, float]]:
-        """The `count` likeliest tokens with their probabilities, the likeliest first."""
+        """The `count` likeliest tokens with their probabilities, the likeliest first. Raises UsageError."""
+        check_whole("count", count, 0)
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.tokens[id], float(self.probabilities[id])) for id in order]
 

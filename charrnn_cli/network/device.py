@@ -90,7 +90,7 @@ def _named(name: str) -> torch.device:
     """The device that PyTorch calls `name`. Raises UsageError, DeviceError."""
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise UsageError(
             f"`device={name}`: PyTorch knows no such device. Pass cpu, cuda, cuda:1, mps, xpu or another that it knows."
         ) from error

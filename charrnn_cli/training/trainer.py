@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from charrnn_cli.config import FROM_NOTHING, ModelSettings, TrainingSettings
+from charrnn_cli.config import BOUNDS, FROM_NOTHING, ModelSettings, TrainingSettings
 from charrnn_cli.files import locked
 from charrnn_cli.launcher import restarts
 from charrnn_cli.network.device import pick_device, share_cores
 from charrnn_cli.network.memory import memory_errors
 from charrnn_cli.network.ranks import Ranks, joined
 from charrnn_cli.runs.folders import RUNS, Run, check_trained, run_to_sample, run_to_train
-from charrnn_cli.setting import check_path, defaults
+from charrnn_cli.setting import check_function, check_path, check_text, defaults
 from charrnn_cli.training.closing import closed_at_exit
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import Event, record
@@ -81,7 +81,12 @@ def train(
     Raises UsageError, RunError, DiskError, DeviceError, and CharrnnError if training keeps diverging.
     """
     check_names(settings, {**defaults(ModelSettings), **defaults(TrainingSettings)}, "training", train)
+    settings = {name: value for name, value in settings.items() if value is not None or name not in BOUNDS}
     folder = check_path("root", root)
+    if preset is not None:
+        check_text("preset", preset)
+    if before_exit is not None:
+        check_function("before_exit", before_exit)
     chosen = run if isinstance(run, Run) else run_to_train(run, folder)
     place = pick_device(gpu, cpu, device)
     if tensorboard:

@@ -75,6 +75,8 @@ def test_a_device_is_found_by_its_name():
     assert pick_device(gpu=False, cpu=False, device="cpu") == CPU
     with pytest.raises(UsageError, match="`device=warp`: PyTorch knows no such device"):
         pick_device(gpu=False, cpu=False, device="warp")
+    with pytest.raises(UsageError, match="PyTorch knows no such device"):
+        pick_device(gpu=False, cpu=False, device=["cpu"])
     with pytest.raises(UsageError, match="`cpu` and `device`"):
         pick_device(gpu=False, cpu=True, device="cpu")
 

@@ -259,6 +259,10 @@ def test_prepare_appends_to_a_run(folder):
         ({"files": "fox.txt", "levle": "word"}, "`levle` is not a setting of preparing. Did you mean level"),
         ({"files": "fox.txt", "level": "line"}, "`level` must be char, byte or word, got 'line'"),
         ({"files": "fox.txt", "lowercase": "yes"}, "`lowercase` must be True or False, got 'yes'"),
+        ({"files": "fox.txt", "report": 3}, "`report` must be a function, got 3"),
+        ({"files": "fox.txt", "workers": "2"}, "`workers` must be a whole number, got '2'"),
+        ({"files": "fox.txt", "workers": 0}, "`workers` must be at least 1, got 0"),
+        ({"files": "fox.txt", "include": 3}, "`include` must be a text or a list of texts, got 3"),
         ({"files": "fox.txt", "append": "fox", "level": "word"}, "`append=fox` keeps the name and the settings"),
     ],
 )

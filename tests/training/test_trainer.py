@@ -169,6 +169,9 @@ def test_two_processes_report_and_save_on_neighboring_steps(fox):
         ({"restrat": True}, r"`restrat` is not a setting of training\. Did you mean restart\?"),
         ({"root": None}, "`root` must be a path, got None"),
         ({"origin": 3}, "`origin` must be a path, got 3"),
+        ({"preset": 3}, "`preset` must be a text, got 3"),
+        ({"minutes": None, "hidden": None}, r"`hidden` must be in \[1, 65536\], got None"),
+        ({"before_exit": 3}, "`before_exit` must be a function, got 3"),
     ],
 )
 def test_a_wrong_argument_is_an_error_that_names_it(fox, arguments, message):
