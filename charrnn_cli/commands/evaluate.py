@@ -96,11 +96,13 @@ def evaluate(
     from charrnn_cli.generation.evaluation import evaluate as score
     from charrnn_cli.generation.evaluation import surprisals
     from charrnn_cli.generation.model import load
+    from charrnn_cli.machine import keep_freed_memory
     from charrnn_cli.terminal.bars import WorkBar
     from charrnn_cli.terminal.console import new_console
     from charrnn_cli.terminal.scores import print_json, print_score
     from charrnn_cli.terminal.surprisals import print_json_rows, print_table
 
+    keep_freed_memory()
     loaded = load(model, checkpoint=checkpoint, engine=engine)
     settings: dict[str, Any] = {
         **{"split": split, "encoding": encoding, "documents": documents, "field": field, "unknown": unknown},
@@ -121,6 +123,6 @@ def evaluate(
         )
     text = ", ".join(files) if files else f"{split or 'test'} split of {loaded.run.folder}"
     if as_json:
-        print_json(loaded, text, exact, scored, per_line)
+        print_json(loaded, text, exact or adapt, scored, per_line)
     else:
         print_score(loaded, text, scored, per_line)

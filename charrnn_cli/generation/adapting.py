@@ -12,14 +12,14 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.model import Model
 from charrnn_cli.generation.prime import EncodedPrime
 from charrnn_cli.generation.reading import ReadProgress, ignore_progress
-from charrnn_cli.network.adaptation import SEGMENT, AdaptiveNetwork
+from charrnn_cli.network.adaptation import SEGMENT, AdaptiveNetwork, adaptive_network
 from charrnn_cli.network.device import pick_device, watched_threads
 from charrnn_cli.network.memory import memory_errors
-from charrnn_cli.network.model import get_weights, trained_model
+from charrnn_cli.network.model import get_weights
 from charrnn_cli.network.precision import exact_products
 
-STREAM_TOKENS = 4096  # a stream of a long text is at least this long
-MOST_STREAMS = 8
+STREAM_TOKENS = 1 << 14  # a stream of a long text is at least this long
+LEARNING_STREAMS = 32
 
 
 def adapt(
@@ -39,7 +39,7 @@ def adapt(
     if len(ids) < 2:
         raise UsageError("there is nothing to learn: the text has fewer than two tokens. Pass a longer one.")
     device = pick_device(model.gpu, False, model.device)
-    network = AdaptiveNetwork(trained_model(model.stored.settings, model.stored.weights, device))
+    network = adaptive_network(model.stored.settings, model.stored.weights, device)
     with memory_errors("Pass a shorter text, or leave out `gpu`."):
         _learn(network, np.array(ids, np.int64), device, model.threads, progress)
     weights = {**model.stored.weights, **get_weights(network.model)}
@@ -52,7 +52,7 @@ def _learn(
     network: AdaptiveNetwork, ids: NDArray[np.int64], device: torch.device, threads: int | None, progress: ReadProgress
 ) -> None:
     """Reads ids (N,) as B streams of T tokens; a rest at the start of the text is left out."""
-    B = min(MOST_STREAMS, max(1, len(ids) // STREAM_TOKENS))
+    B = min(LEARNING_STREAMS, max(1, len(ids) // STREAM_TOKENS))
     T = len(ids) // B
     streams = torch.from_numpy(ids[len(ids) - B * T :].reshape(B, T))
     state = network.zero_state(B)

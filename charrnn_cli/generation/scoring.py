@@ -17,7 +17,7 @@ from charrnn_cli.generation.engines import load_engine
 from charrnn_cli.generation.numpy_engine import NumpyEngine, StepState
 from charrnn_cli.generation.results import LineScore, TextScore, TokenScore
 from charrnn_cli.generation.sampling import BROKEN
-from charrnn_cli.network.adaptation import AdaptiveNetwork
+from charrnn_cli.network.adaptation import adaptive_network
 from charrnn_cli.network.device import device_name, pick_device, watched_threads
 from charrnn_cli.network.loss import LONG_WARM_UP, Network, perplexity, score_streams
 from charrnn_cli.network.model import HiddenState, trained_model
@@ -112,8 +112,8 @@ def scoring_network(
     Raises UsageError if the engine is not installed or cannot learn.
     """
     if engine in ("auto", "torch"):
-        network = trained_model(model.settings, model.weights, device)
-        return AdaptiveNetwork(network) if adapt else network, "torch", watched_threads(device, threads)
+        load = adaptive_network if adapt else trained_model
+        return load(model.settings, model.weights, device), "torch", watched_threads(device, threads)
     if adapt:
         raise UsageError(f"`engine={engine}` cannot learn, which `adapt` needs. Pass `engine=torch`.")
     stepping = load_engine(model, engine, threads=threads)

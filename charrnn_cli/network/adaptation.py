@@ -6,31 +6,37 @@ is read.
 Sizes: B streams, T tokens, V tokens of the vocabulary.
 """
 
+import dataclasses
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adam import adam
 
+from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.loss import SCORING_WINDOW, cross_entropy
-from charrnn_cli.network.model import HiddenState, LanguageModel
+from charrnn_cli.network.model import HiddenState, LanguageModel, trained_model
 
 SEGMENT = SCORING_WINDOW  # tokens per update
-RATE = 1e-4
-PULL = 1e-3  # of the distance to the original weights, per update
+RATE = 1.2e-4
+PULL = 2e-3  # of the distance to the original weights, per update
 MEMORY = 0.999  # of the running mean of the squared gradients, per update
 
 
 class AdaptiveNetwork:
     """A `LanguageModel` that predicts a segment of text, then learns from it. It changes the weights in place.
 
-    The loss of a segment is that of its tokens but the first. What is learned stays when another text begins.
+    The loss of a segment is that of its tokens but the first. What is learned stays when another text begins. Several
+    streams have gradients with less noise, so they learn at a higher rate.
     """
 
     training = False
 
     def __init__(self, model: LanguageModel, rate: float = RATE, pull: float = PULL, segment: int = SEGMENT) -> None:
-        self.model, self.vocabulary_size = model.eval(), model.vocabulary_size
+        self.model, self.vocabulary_size = model, model.vocabulary_size
         self._rate, self._pull, self._segment = rate, pull, segment
         self._weights: list[Tensor] = list(model.parameters())
         self._original = [weight.detach().clone() for weight in self._weights]
@@ -38,7 +44,7 @@ class AdaptiveNetwork:
         self._updates = [torch.zeros((), device=weight.device) for weight in self._original]
 
     def train(self, mode: bool = True) -> Any:
-        """Does nothing: the network learns without dropout."""
+        """Does nothing: the network learns, and has no dropout."""
 
     def zero_state(self, streams: int) -> HiddenState:
         """The state before any token."""
@@ -51,12 +57,12 @@ class AdaptiveNetwork:
             with torch.enable_grad():
                 logits, state = self.model(ids, state)  # (B, up to SEGMENT, V)
                 if ids.shape[1] > 1:
-                    self._learn(cross_entropy(logits[:, :-1], ids[:, 1:]), ids.shape[1] / self._segment)
+                    self._learn(cross_entropy(logits[:, :-1], ids[:, 1:]), len(ids), ids.shape[1] / self._segment)
             state = tuple(part.detach() for part in state)
             parts.append(logits.detach())
         return torch.cat(parts, 1), state
 
-    def _learn(self, loss: Tensor, share: float) -> None:
+    def _learn(self, loss: Tensor, streams: int, share: float) -> None:
         """weights += -rate * gradient / RMS, then weights += pull * (original - weights).
 
         `share` is the length of the segment, of that of a whole one: a short segment changes the weights less.
@@ -70,7 +76,7 @@ class AdaptiveNetwork:
                 self._squares,
                 [],
                 self._updates,
-                lr=self._rate * share,
+                lr=self._rate * math.sqrt(streams) * share,
                 beta1=0.0,
                 beta2=MEMORY,
                 eps=1e-8,
@@ -80,3 +86,14 @@ class AdaptiveNetwork:
                 fused=True,
             )
             torch._foreach_lerp_(self._weights, self._original, self._pull * share)
+
+
+def adaptive_network(
+    settings: ModelSettings, weights: Mapping[str, NDArray[Any]], device: torch.device
+) -> AdaptiveNetwork:
+    """An adaptive network with the weights of a file, on a device.
+
+    It is in training mode, because cuDNN computes gradients only then, and it has no dropout.
+    """
+    steady: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "weight_drop": 0.0}
+    return AdaptiveNetwork(trained_model(dataclasses.replace(settings, **steady), weights, device).train())
