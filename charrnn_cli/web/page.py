@@ -67,7 +67,8 @@ def help_page(address: str, models: Sequence[str], needs_key: bool) -> Response:
 <meta name="viewport" content="width=device-width">
 <title>charrnn</title>
 <style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }}
-td {{ padding-right: 1.5em; vertical-align: top }} code {{ white-space: nowrap }} pre {{ white-space: pre-wrap }}</style>
+td {{ padding-right: 1.5em; vertical-align: top }} code {{ white-space: nowrap }}
+pre {{ white-space: pre-wrap }}</style>
 <h1>charrnn</h1>
 <p>This server writes text with recurrent language models. {named}</p>
 <table>
