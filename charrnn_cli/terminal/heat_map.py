@@ -17,7 +17,7 @@ from charrnn_cli.wording import visible
 PLAIN_WIDTH = 80  # without a terminal
 NARROWEST = 20
 TINTS = 8  # tints on each side of 0
-NEGATIVE, MIDDLE, POSITIVE = (230, 130, 20), (250, 250, 250), (60, 140, 230)  # orange and blue: safe if color-blind
+NEGATIVE, MIDDLE, POSITIVE = (60, 140, 230), (250, 250, 250), (230, 130, 20)  # blue and orange: safe if color-blind
 MARKS = ((-0.6, "="), (-0.2, "-"), (0.2, " "), (0.6, "+"), (1.0, "#"))  # of tints up to a number
 SEARCHED_BACK = 24  # columns before the end of a row in which a space is looked for, to wrap there
 
@@ -112,7 +112,7 @@ def tint_style(tint: float) -> Style:
 
 
 def tint_color(tint: float) -> tuple[int, int, int]:
-    """Red, green and blue: from orange (-1) through white (0) to blue (1)."""
+    """Red, green and blue: from blue (-1) through white (0) to orange (1)."""
     far = POSITIVE if tint >= 0 else NEGATIVE
     red, green, blue = (round(near + abs(tint) * (end - near)) for near, end in zip(MIDDLE, far, strict=True))
     return red, green, blue
