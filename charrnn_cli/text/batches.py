@@ -12,6 +12,9 @@ class Sliceable(Protocol):
     def __getitem__(self: TokenArray, index: slice | tuple[slice, slice], /) -> TokenArray: ...
     def reshape(self: TokenArray, *shape: int) -> TokenArray: ...
 
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
 
 def stream_length(tokens: int, batch_size: int) -> int:
     """Number of tokens of a text that each of B streams reads. Raises ValueError if there are too few."""
@@ -39,7 +42,19 @@ class Batches(Generic[TokenArray]):
         return self.windows
 
     def __getitem__(self, index: int) -> tuple[TokenArray, TokenArray]:
+        return self.pieces(index)[0]
+
+    def pieces(self, index: int, offset: int = 0) -> list[tuple[TokenArray, TokenArray]]:
+        """Window `index` of an epoch that starts at token `offset` of each stream, and ends just before it.
+
+        Two pieces (B, T1) and (B, T2) if the window goes on at the start of the streams, else one.
+        """
         if not 0 <= index < self.windows:
             raise IndexError(index)
-        window = slice(index * self.seq_length, (index + 1) * self.seq_length)
-        return self.x[:, window], self.y[:, window]  # (B, T)
+        S = self.x.shape[1]
+        length = min(self.seq_length, S - index * self.seq_length)
+        start = (offset + index * self.seq_length) % S
+        ends = [slice(start, min(start + length, S))]
+        if start + length > S:
+            ends.append(slice(0, start + length - S))
+        return [(self.x[:, window], self.y[:, window]) for window in ends]

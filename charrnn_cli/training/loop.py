@@ -51,7 +51,7 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     yield from bookkeeping.save()
     while not bookkeeping.ended:
         learning_rate = bookkeeping.learning_rate()  # warm-up, then the schedule
-        x, y = windows[state.counters.window]  # (B, T): ids, and the ids that follow them
+        x, y = windows.at(state.counters.epoch, state.counters.window)  # (B, T): ids, and the ids that follow them
         seed_dropout(settings.seed, state.counters.step, ranks.rank)
         hidden = resets.apply(state.hidden, state.counters.step)  # zero for a few streams
         parts = micro_batches(x, y, hidden, splitting.parts)  # usually one

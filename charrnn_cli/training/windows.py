@@ -51,13 +51,22 @@ class Windows:
         if device.type != "cpu" and len(ids) * _type_on_device(ids).itemsize <= memory:
             ids = upload(ids, device, vocabulary_size)
         self._batches = Batches(ids, streams.stop - streams.start, settings.seq_length)
+        self._stream_length, self._settings = S, settings
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        x, y = self._batches[index]
-        return self._on_device(x), self._on_device(y)
+    def at(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
+        """Window `index` of an epoch."""
+        pieces = self._batches.pieces(index, self._offset(epoch))
+        x, y = ([self._on_device(part) for part in parts] for parts in zip(*pieces, strict=True))
+        return (x[0], y[0]) if len(pieces) == 1 else (torch.cat(x, 1), torch.cat(y, 1))
+
+    def _offset(self, epoch: int) -> int:
+        """Where an epoch starts in each stream: with `random_offset`, windows end at other places in each epoch."""
+        if not self._settings.random_offset:
+            return 0
+        return int(np.random.default_rng((self._settings.seed, epoch)).integers(self._stream_length))
 
     def _on_device(self, ids: Any) -> Tensor:
         if isinstance(ids, Tensor):

@@ -19,6 +19,16 @@ def test_windows_cover_each_stream_once_in_order_with_true_next_tokens(B, T, mor
     assert all(part.shape == (B, T) for part, _ in windows[:-1])
 
 
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 60), st.integers(0, 1000))
+def test_an_epoch_that_starts_later_goes_on_at_the_start_of_the_streams(B, T, more, offset):
+    batches = Batches(np.arange(B + 1 + more), B, T)
+    S = batches.x.shape[1]
+    pieces = [piece for i in range(len(batches)) for piece in batches.pieces(i, offset % S)]
+    x, y = (np.concatenate(parts, axis=1) for parts in zip(*pieces, strict=True))
+    assert np.array_equal(x, np.roll(batches.x, -(offset % S), axis=1))
+    assert (y == x + 1).all()
+
+
 def test_tensors_are_cut_like_arrays():
     array = np.arange(50)
     for (x, y), (u, v) in zip(Batches(array, 3, 4), Batches(torch.from_numpy(array), 3, 4), strict=True):

@@ -81,7 +81,7 @@ VARIANTS = [
     {"optimizer": "sgd", "learning_rate": 1.0, "loss_per": "window", "init_scale": 0.1, "clip_value": 1.0},
     {"optimizer": "rmsprop", "schedule": "linear", "cell": "gru"},
     {"schedule": "plateau", "cell": "rnn", "learning_rate": 0.1},
-    {"schedule": "epoch-decay", "epochs": 3, "steps": None, "input_dropout": 0.3},
+    {"schedule": "epoch-decay", "epochs": 3, "steps": None, "input_dropout": 0.3, "random_offset": True},
 ]
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ SETTINGS = TrainingSettings(steps=1, batch_size=4, seq_length=3)
 
 def test_y_are_the_ids_that_follow_x():
     windows = Windows(DATA, SETTINGS, ALONE, CPU, 41)
-    read = [windows[k] for k in range(len(windows))]
+    read = [windows.at(0, k) for k in range(len(windows))]
     assert all(torch.equal(x + 1, y) and x.dtype == torch.int64 for x, y in read)
     assert torch.equal(torch.cat([x for x, _ in read], 1).flatten(), torch.arange(40))
 
@@ -24,14 +26,27 @@ def test_ranks_share_the_streams_of_one_process(size):
     whole = Windows(DATA, SETTINGS, ALONE, CPU, 41)
     shares = [Windows(DATA, SETTINGS, Ranks(rank, size), CPU, 41) for rank in range(size)]
     for k in range(len(whole)):
-        assert torch.equal(torch.cat([share[k][0] for share in shares]), whole[k][0])
+        assert torch.equal(torch.cat([share.at(0, k)[0] for share in shares]), whole.at(0, k)[0])
+
+
+def test_epochs_with_a_random_offset_read_every_token_once_in_windows_that_end_elsewhere():
+    windows = Windows(DATA, dataclasses.replace(SETTINGS, random_offset=True, seed=3), ALONE, CPU, 41)
+    starts = set()
+    for epoch in range(6):
+        read = [windows.at(epoch, k) for k in range(len(windows))]
+        assert all(torch.equal(x + 1, y) for x, y in read)
+        x = torch.cat([x for x, _ in read], 1)
+        assert torch.equal(x.sort(1).values.flatten(), torch.arange(40))
+        assert all(torch.equal(a, b) for a, b in zip(windows.at(epoch, 1), read[1], strict=True))  # when it resumes
+        starts.add(int(x[0, 0]))
+    assert len(starts) > 2
 
 
 def test_an_id_outside_of_the_vocabulary_is_refused():
     with pytest.raises(RunError, match="40"):
         windows = Windows(DATA, SETTINGS, ALONE, CPU, 40)
         for k in range(len(windows)):
-            windows[k]
+            windows.at(0, k)
 
 
 def test_a_batch_that_is_too_large_or_too_small_is_refused():
@@ -58,7 +73,7 @@ def test_ids_go_to_a_gpu_only_if_they_fit_there(dtype, bytes_per_id):
     data, elsewhere = Data(np.arange(41, dtype=dtype), None), torch.device("meta")
     for memory, fits in ((41 * bytes_per_id, True), (41 * bytes_per_id - 1, False)):
         windows = Windows(data, SETTINGS, ALONE, elsewhere, 41, memory)
-        assert (windows[0][0].device.type, isinstance(windows._batches.x, torch.Tensor)) == ("meta", fits)
+        assert (windows.at(0, 0)[0].device.type, isinstance(windows._batches.x, torch.Tensor)) == ("meta", fits)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -66,4 +81,4 @@ def test_ids_go_to_a_gpu_only_if_they_fit_there(dtype, bytes_per_id):
 def test_windows_on_a_gpu_are_those_on_the_cpu(memory):
     expected, found = Windows(DATA, SETTINGS, ALONE, CPU, 41), Windows(DATA, SETTINGS, ALONE, GPU, 41, memory)
     for k in range(len(expected)):
-        assert all(torch.equal(a, b.cpu()) for a, b in zip(expected[k], found[k], strict=True))
+        assert all(torch.equal(a, b.cpu()) for a, b in zip(expected.at(0, k), found.at(0, k), strict=True))
