@@ -91,6 +91,10 @@ def test_each_control_works(visit, pages):
     written = text_of(page)
     page.wait_for_timeout(100)
     assert 0 < len(text_of(page)) == len(written) < 300
+    button(page, "Write").click()
+    page.select_option("#speed", "fast")  # while it writes
+    finish(page)
+    assert len(text_of(page)) == len(written) + 300
     page.uncheck("#tint")
     assert page.locator(".untinted").count() == 1
     page.select_option("#number", "4")

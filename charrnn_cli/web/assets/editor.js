@@ -58,7 +58,7 @@
         node = block.node;
         const piece = pieces[this.shown];
         if (this.shown < tinted) plain += piece;
-        else nodes.push(charrnn.spanOfText(piece, bits[this.shown]));
+        else nodes.push(...nodesOf(piece, bits[this.shown]));
         block.isPlain ||= this.shown < tinted;
         block.size++;
         block.characters += piece.length;
@@ -189,6 +189,11 @@
       this.render(from ?? first);
       this.cursor = cursor;
     }
+  }
+
+  // The space before a word has no tint: at the end of a line, it would stand there alone.
+  function nodesOf(piece, bits) {
+    return /^ \S/.test(piece) ? [" ", charrnn.spanOfText(piece.slice(1), bits)] : [charrnn.spanOfText(piece, bits)];
   }
 
   function characterBefore(text, at) {

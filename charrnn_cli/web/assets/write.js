@@ -166,7 +166,13 @@
       this.time = performance.now();
       for (const pane of this.panes) pane.pace = 1;
       requestAnimationFrame(() => this.frame());
-      this.channel.port2.postMessage(null);
+      this.askForSlice();
+    }
+
+    // Lets the browser react, then works on. Asking twice is asking once.
+    askForSlice() {
+      if (!this.isAsked) this.channel.port2.postMessage(null);
+      this.isAsked = true;
     }
 
     get isFast() {
@@ -174,6 +180,7 @@
     }
 
     slice() {
+      this.isAsked = false;
       if (!this.working) return;
       const deadline = performance.now() + SLICE, { isFast } = this;
       let more = false;
@@ -191,7 +198,7 @@
         throw error;
       }
       this.working = more;
-      if (more && (isFast || this.panes.some((pane) => !pane.passage.isRead))) this.channel.port2.postMessage(null);
+      if (more && (isFast || this.panes.some((pane) => !pane.passage.isRead))) this.askForSlice();
       if (!more) this.finish();
     }
 
@@ -203,7 +210,7 @@
         pane.show();
       }
       if (!this.working) return;
-      if (!this.isFast) this.channel.port2.postMessage(null);
+      this.askForSlice();
       requestAnimationFrame(() => this.frame());
     }
 
