@@ -177,16 +177,24 @@
     return tokens;
   }
 
-  const segmenter = typeof Intl !== "undefined" && Intl.Segmenter ? new Intl.Segmenter() : null; // slow to make
+  let segmenter = null; // made when it is first used, because that takes a tenth of a second
+
+  // A text in what readers take for characters; null in a browser that cannot tell.
+  function segments(text) {
+    if (typeof Intl === "undefined" || !Intl.Segmenter) return null;
+    segmenter ||= new Intl.Segmenter();
+    return segmenter.segment(text);
+  }
 
   // Letters with their combining marks, emoji with their modifiers.
   function clusters(text) {
-    if (segmenter) return Array.from(segmenter.segment(text), (part) => part.segment);
-    return text.match(/\P{M}\p{M}*|\p{M}+/gu) || [];
+    const parts = segments(text);
+    return parts ? Array.from(parts, (part) => part.segment) : text.match(/\P{M}\p{M}*|\p{M}+/gu) || [];
   }
 
   function firstCluster(text) {
-    return segmenter ? segmenter.segment(text).containing(0).segment : clusters(text)[0];
+    const parts = segments(text);
+    return parts ? parts.containing(0).segment : clusters(text)[0];
   }
 
   function knownForm(text, isKnown) {
