@@ -10,7 +10,7 @@ from charrnn_cli.errors import CharrnnError, RunError, UsageError
 from charrnn_cli.files import read_json, write_json
 from charrnn_cli.runs.checkpoints import weights_file
 from charrnn_cli.runs.folders import Run
-from charrnn_cli.runs.weights import Summary, Tensors, load_checksum, load_summary, load_tensors
+from charrnn_cli.runs.weights import SCALE, Summary, Tensors, load_checksum, load_summary, load_tensors
 from charrnn_cli.setting import settings_from
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -54,6 +54,11 @@ class StoredModel:
     summary: Summary
     text: PrepareSettings
     checksum: str = ""  # SHA-256 of the weights in their file; empty if there is none
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the softmax temperature of the model was fitted to its validation text."""
+        return SCALE in self.weights and self.weights[SCALE].item() != 1
 
 
 def load_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:

@@ -8,6 +8,7 @@ from support import TEXT, charrnn, prepare_text, train_small
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.runs.folders import Run
+from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.terminal import bars, console
 from charrnn_cli.terminal.bars import WorkBar
 
@@ -66,6 +67,13 @@ def test_a_model_can_learn_from_the_text_while_it_reads(trained, folder):
     assert rows[0][66:] != rows[1][66:]
     refused = charrnn("evaluate", "long.txt", "--adapt", "--engine", "numpy")
     assert (refused.exit_code, "--engine torch" in refused.stderr) == (2, True)
+
+
+def test_a_score_on_the_text_that_a_model_was_calibrated_on_says_so(trained, monkeypatch):
+    for calibrated, note in ((False, ""), (True, ", on which the model was calibrated")):
+        monkeypatch.setattr(StoredModel, "calibrated", calibrated)
+        assert facts(charrnn("evaluate", "--split", "valid"))["text"] == f"valid split of runs/fox{note}"
+    assert facts(charrnn("evaluate"))["text"] == "test split of runs/fox"
 
 
 def test_the_score_per_line_shows_the_unusual_line(trained, folder):

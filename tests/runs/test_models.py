@@ -56,6 +56,12 @@ def test_the_best_weights_and_those_of_a_checkpoint_are_loaded(model):
         load_model(model, checkpoint=8)
 
 
+@pytest.mark.parametrize(("scale", "calibrated"), [(0.9, True), (1.0, False), (None, False)])
+def test_a_model_says_whether_it_was_calibrated(model, scale, calibrated):
+    weights = {} if scale is None else {"head.scale": np.array([scale], np.float32)}
+    assert dataclasses.replace(load_model(model), weights=weights).calibrated == calibrated
+
+
 def test_a_prepared_text_without_a_model_is_an_error(folder):
     run = prepare_text(folder, "abc" * 50)
     with pytest.raises(RunError, match=r"config\.json"):
