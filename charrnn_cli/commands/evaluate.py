@@ -122,9 +122,8 @@ def evaluate(
             **settings,
         )
     text = ", ".join(files) if files else f"{split or 'test'} split of {loaded.run.folder}"
-    if split == "valid" and loaded.stored.calibrated:
-        text += ", on which the model was calibrated"
     if as_json:
         print_json(loaded, text, exact or adapt, scored, per_line)
     else:
-        print_score(loaded, text, scored, per_line)
+        fitted = split == "valid" and loaded.stored.calibrated
+        print_score(loaded, f"{text}, on which the model was calibrated" if fitted else text, scored, per_line)
