@@ -39,7 +39,7 @@ def test_in_color_the_text_is_unchanged_and_has_a_legend() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, color_system="truecolor", width=40)
     print_colored(view("far", [2, 0, -2]), console, 40)
-    assert "48;2;60;140;230mf" in file.getvalue() and "-2" in file.getvalue() and "+2" in file.getvalue()
+    assert "48;2;230;130;20mf" in file.getvalue() and "-2" in file.getvalue() and "+2" in file.getvalue()
 
 
 def test_zero_is_white_and_the_ends_differ() -> None:
