@@ -10,13 +10,17 @@ from typing import Any
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
 from charrnn_cli.network.speed import GPU_STREAMS, GPU_TOKENS, REFERENCE_FLOPS, Speed, operations_per_token
+from charrnn_cli.setting import defaults
 from charrnn_cli.training.presets import Preset
 from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
 EXPECTED_EPOCHS = 20.0  # of a run without a limit
-FINE_TUNING_RATE = 1e-3  # the learning rate for a trained model
+FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
+CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read all parts of the text at once
+LEAST_WINDOWS = 20  # of each of the many streams, in an epoch
+WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
 
@@ -77,7 +81,7 @@ WORD_REGULARIZATION = (
 
 @dataclass(frozen=True)
 class Budget:
-    """A text, the limit of the run, the number of GPUs, or the CPU, and their speed."""
+    """A text, the limit of the run, the number of GPUs, or the CPU, their speed, and whether the model is trained."""
 
     level: Level
     vocabulary_size: int
@@ -85,6 +89,7 @@ class Budget:
     bound: Bound | None
     gpus: int
     speed: Speed
+    trained: bool = False
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -98,7 +103,10 @@ class Budget:
 
     @property
     def batch_size(self) -> int:
-        streams = GPU_STREAMS * self.gpus if self.gpus else 16
+        streams = GPU_STREAMS * self.gpus if self.gpus else CPU_STREAMS
+        if self.trained and self.level != "word" and not self.gpus:
+            windows = self.tokens // self.seq_length
+            streams = max(CPU_STREAMS, min(FINE_TUNING_STREAMS, windows // LEAST_WINDOWS))
         return max(1, min(streams, (self.tokens - 1) // self.seq_length))
 
     def epochs(self, model: ModelSettings) -> float:
@@ -134,9 +142,9 @@ def auto(
     with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
     the validation loss does not improve, and training ends after several such validations.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed)
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, origin is not None)
     if origin:
-        model, learning_rate = origin, FINE_TUNING_RATE
+        model, learning_rate = origin, FINE_TUNING_WORD_RATE if level == "word" else FINE_TUNING_RATE
     else:
         model, learning_rate = _best_network(budget)
     epochs = budget.epochs(model)
@@ -148,7 +156,9 @@ def auto(
         optimizer="adamw",
         weight_decay=row.weight_decay,
         learning_rate=learning_rate,
+        warmup=WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size) if origin else WARMUP,
         calibrate=True,
+        random_offset=level != "word",
         **(UNBOUNDED if bound is None else dict([bound])),
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)

@@ -74,6 +74,18 @@ def test_fine_tuning_uses_weight_drop_earlier():
     assert fresh.weight_drop == 0 < tuned.weight_drop
 
 
+@pytest.mark.parametrize(
+    ("level", "tokens", "streams", "rate"),
+    [("char", 18_000, 16, 1e-3), ("char", 50_000, 39, 1e-3), ("byte", BOOK, 64, 1e-3), ("word", BOOK, 16, 2e-3)],
+)
+def test_fine_tuning_reads_more_streams_if_the_text_fills_them(level, tokens, streams, rate):
+    origin = choose(level, 80, BOOK, ("minutes", 60)).model
+    fresh, tuned = (choose(level, 80, tokens, ("epochs", 6), origin=model).training for model in (None, origin))
+    assert (fresh.batch_size, tuned.batch_size) == (16, streams)
+    assert tuned.learning_rate == rate < fresh.learning_rate
+    assert tuned.warmup * tuned.batch_size == pytest.approx(fresh.warmup * fresh.batch_size, rel=0.05)  # windows
+
+
 def test_a_limit_in_epochs_counts_as_the_minutes_that_it_takes():
     by_epochs = choose("char", 80, BOOK, ("epochs", 30))
     steps = 30 * BOOK // (by_epochs.training.batch_size * by_epochs.training.seq_length)
