@@ -6,7 +6,7 @@ and C = S * L * H cells.
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +58,11 @@ def read_with_cells(
                 part[:, 0] = 0.0  # the warm-up of the first stream read nothing real
         x = torch.from_numpy(inputs[positions.clip(0, N)]).to(device)  # (B, T)
         threads.start()
-        recording = _all_states(network) if offset >= 0 else nullcontext([])
-        with torch.no_grad(), exact_products(device.type), recording as states:
+        in_text = offset >= 0
+        with torch.no_grad(), exact_products(device.type), _all_states(network, in_text) as states:
             logits, state = network(x, state)  # (B, T, V)
         threads.stop()
-        if offset >= 0:
+        if in_text:
             _keep(reading, inputs, positions, positions < streams.ends, states, logits)
         yield streams.progress(offset)
     if not np.isfinite(reading.bits).all():
@@ -76,15 +76,16 @@ def _space(state: HiddenState, tokens: int) -> NDArray[np.float16]:
 
 
 @contextmanager
-def _all_states(network: LanguageModel) -> Iterator[list[HiddenState]]:
-    """A list that gets, while the network reads, the states (T, B, H) of each layer after every token."""
+def _all_states(network: LanguageModel, wanted: bool) -> Iterator[list[HiddenState]]:
+    """A list that gets, while the network reads, the states (T, B, H) of each layer after every token, if wanted."""
     states: list[HiddenState] = []
 
     def run(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: HiddenState, _: bool) -> LayerResult:
         states.append(run_steps(cell, weights, x, state))
         return states[-1][0], tuple(part[-1:] for part in states[-1])
 
-    network.rnn.run_layer = run
+    if wanted:
+        network.rnn.run_layer = run
     try:
         yield states
     finally:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.network.dropout import dropout
-from charrnn_cli.network.recurrent import first_streams, pad_streams, run_layer, short_type
+from charrnn_cli.network.recurrent import LayerFunction, first_streams, pad_streams, run_layer, short_type
 from charrnn_cli.runs.weights import SCALE
 
 HiddenState = tuple[Tensor, ...]  # a tensor (L, B, H) for each state of the cell: h, and for an LSTM c
@@ -39,7 +39,7 @@ class RecurrentStack(nn.Module):
         sizes = [inputs] + [H] * (settings.layers - 1)
         self.settings = settings
         self.cell = cell_spec(settings.cell)
-        self.run_layer = run_layer  # a reader that wants every state puts its own function here
+        self.run_layer: LayerFunction = run_layer  # a reader that wants every state puts its own function here
         self.layers = nn.ModuleList(self.cell.module(size, H) for size in sizes)
         self.residual = [settings.residual and size == H for size in sizes]
         normed = [settings.layer_norm and bool(settings.embedding), *[settings.layer_norm] * settings.layers]

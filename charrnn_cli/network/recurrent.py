@@ -7,7 +7,7 @@ in aten/src/ATen/native/cudnn/RNN.cpp). So streams and inputs are padded with ze
 Sizes: B streams, T tokens, I inputs, H hidden.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ STREAM_MULTIPLE, INPUT_MULTIPLE = 8, 128  # what the kernels accept
 
 _State = tuple[Tensor, ...]
 LayerResult = tuple[Tensor, _State]  # output (T, B, H) and state
+LayerFunction = Callable[[CellSpec, Sequence[Tensor], Tensor, _State, bool], LayerResult]  # such as `run_layer`
 
 
 def run_layer(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State, train: bool) -> LayerResult:
