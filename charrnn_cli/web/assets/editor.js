@@ -71,15 +71,20 @@
 
     newBlock() {
       const block = { node: element("div", { class: "line" }), first: this.shown, size: 0, characters: 0, open: true, isPlain: false };
-      this.root.querySelector(".last-line")?.remove();
+      this.lastLine?.remove();
       this.blocks.push(block);
       this.root.append(block.node);
       return block;
     }
 
-    // After a line end, the place where the text goes on.
+    // After a line end, the place where the text goes on; null if there is none.
+    get lastLine() {
+      const last = this.root.lastElementChild;
+      return last?.classList.contains("last-line") ? last : null;
+    }
+
     endLine() {
-      const last = this.blocks[this.blocks.length - 1], ended = !last || !last.open, shown = this.root.querySelector(".last-line");
+      const last = this.blocks[this.blocks.length - 1], ended = !last || !last.open, shown = this.lastLine;
       if (ended && !shown) this.root.append(element("div", { class: "line last-line" }, element("br")));
       if (!ended) shown?.remove();
     }
@@ -139,7 +144,7 @@
 
     set cursor(offset) {
       const total = this.blocks.reduce((sum, block) => sum + block.characters, 0);
-      const lastLine = this.root.querySelector(".last-line");
+      const { lastLine } = this;
       if (offset >= total && lastLine) return document.getSelection().collapse(lastLine, 0);
       const texts = document.createTreeWalker(this.root, NodeFilter.SHOW_TEXT);
       let node = texts.nextNode(), left = offset;

@@ -6,11 +6,12 @@
   const SLICE = 10; // milliseconds of work before the page may react
   const CALM = 40; // tokens a second
   const FEW = 500; // tokens that are read at once
+  const DISPLAY = 100; // milliseconds between two displays of a text that is written as fast as possible
   const LONGEST_FRAME = 100; // milliseconds that count after a pause of the browser
 
   class WriteView {
     constructor(root, app) {
-      Object.assign(this, { root, app, panes: [], working: false, time: 0 });
+      Object.assign(this, { root, app, panes: [], working: false, time: 0, displayed: 0 });
       this.settings = new Settings(() => this.settingsChanged());
       this.alternatives = new Alternatives(app, (pane, index, id) => this.branch(pane, index, id));
       this.makeControls();
@@ -205,9 +206,11 @@
     frame() {
       const time = performance.now(), passed = Math.min(LONGEST_FRAME, time - this.time);
       this.time = time;
+      const isDue = !this.isFast || time - this.displayed >= DISPLAY;
+      if (isDue) this.displayed = time;
       for (const pane of this.panes) {
         pane.pace = Math.min(CALM, pane.pace + (passed * CALM) / 1000);
-        pane.show();
+        if (isDue) pane.show();
       }
       if (!this.working) return;
       this.askForSlice();
