@@ -9,7 +9,7 @@ from pathlib import Path
 
 from charrnn_cli.errors import DiskError, RunError, UsageError, disk_errors
 from charrnn_cli.files import anything_exists, file_exists, finish_renames, folder_exists
-from charrnn_cli.setting import check_text
+from charrnn_cli.setting import check_path, check_text
 from charrnn_cli.wording import did_you_mean
 
 RUNS = Path("runs")
@@ -24,6 +24,9 @@ class Run:
 
     folder: Path
     bundled: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", check_path("folder", self.folder))  # also from a text
 
     @property
     def name(self) -> str:

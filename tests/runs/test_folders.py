@@ -56,6 +56,12 @@ def test_valid_names_are_folders_in_runs(name):
     assert run_named(name).folder == RUNS / name
 
 
+def test_a_run_is_made_of_a_path_or_a_text():
+    assert Run("runs/fox") == run_named("fox")
+    with pytest.raises(UsageError, match="`folder` must be a path, got 3"):
+        Run(3)
+
+
 def test_a_run_hides_a_bundled_model_of_its_name(folder, monkeypatch):
     monkeypatch.setattr(folders, "bundled_models", lambda: [Run(folder / "models" / "anna", bundled=True)])
     assert find_run("anna").bundled
