@@ -119,6 +119,11 @@ class Batch:
             self._keep([k for k, row in enumerate(self.rows) if row.request not in left])
         return events
 
+    @property
+    def most_left(self) -> int:
+        """The number of tokens after which all texts have certainly ended."""
+        return max(row.writer.most_left for row in self.rows)
+
     def write(self, count: int) -> Events:
         """Writes up to `count` tokens of each text. A text that fails ends alone."""
         ids = np.array([row.last for row in self.rows])  # (B,)

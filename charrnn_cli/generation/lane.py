@@ -82,11 +82,12 @@ class Lane:
         """Reads and writes a block of tokens of each request."""
         events = self._read()
         texts = sum(len(batch.rows) for batch in self._batches)
-        count = self._block.tokens(texts)
+        most = self._block.tokens(texts)
         for batch in self._batches:
             if batch.rows:
+                count = min(most, batch.most_left)
                 tokens = count * len(batch.rows)
-                events += self._block.measure(lambda batch=batch: batch.write(count), tokens)  # type: ignore[misc]
+                events += self._block.measure(lambda batch=batch, count=count: batch.write(count), tokens)  # type: ignore[misc]
         self._forget_empty()
         return events
 

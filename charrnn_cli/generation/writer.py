@@ -41,6 +41,11 @@ class Writer:
         for token in vocabulary.decode(prime):
             self._joiner.add(token)
 
+    @property
+    def most_left(self) -> int:
+        """The number of tokens after which the text has certainly ended."""
+        return self._settings.length + (UNTIL_LINE_TOKENS if self._settings.until_line else 0) - self.tokens
+
     def add(self, ids: Sequence[int], scores: Sequence[float] | None = None) -> Iterator[TokenText]:
         """Yields the text that is certain after more tokens; sets `ending` if the text ends with one of them.
 
@@ -73,7 +78,7 @@ class Writer:
         self._held.append(TokenText(text, log_probability, self.tokens))
         held = "".join(part.text for part in self._held)
         cut = self._end_position(held, len(held) - len(text))
-        if cut is None and (id == self._end_id or self._is_full()):
+        if cut is None and (id == self._end_id or self.most_left <= 0):
             self.ending = "document" if id == self._end_id else "length"
             self._held.append(TokenText(self._joiner.end(), log_probability, self.tokens))
             cut = sum(len(part.text) for part in self._held)
@@ -103,11 +108,6 @@ class Writer:
             return None
         _, cut, self.ending = min(ends)
         return cut
-
-    def _is_full(self) -> bool:
-        """Whether the text is as long as it may be."""
-        extra = UNTIL_LINE_TOKENS if self._settings.until_line else 0
-        return self.tokens >= self._settings.length + extra
 
     def _started_stop(self, held: str) -> int:
         """How many of the last characters may be the start of a stop text."""

@@ -1,5 +1,6 @@
 from batcher import ABC, request, small_engine
 
+from charrnn_cli.generation.batch import Batch
 from charrnn_cli.generation.lane import BLOCK_SECONDS, MAX_BLOCK_TOKENS, MIN_BLOCK_TOKENS, BlockSize, Lane
 from charrnn_cli.generation.requests import Ended
 from charrnn_cli.generation.state_cache import StateCache
@@ -36,6 +37,16 @@ def test_a_lane_counts_what_it_reads_and_writes():
     while lane.streams:
         events += lane.advance()
     assert {one for one, event in events if event == Ended("length", 30)} == set(some[2:])
+
+
+def test_no_block_is_longer_than_what_is_left_of_the_texts(monkeypatch):
+    lane, counts, write = Lane(small_engine(), ABC, StateCache(10**6), "abc"), [], Batch.write
+    monkeypatch.setattr(Batch, "write", lambda batch, count: counts.append(count) or write(batch, count))
+    for length in (1, 3):
+        lane.add(request(length=length))
+    while lane.streams:
+        lane.advance()
+    assert counts == [3]
 
 
 def test_all_requests_can_be_taken():
