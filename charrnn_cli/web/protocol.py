@@ -119,7 +119,7 @@ class CompletionResponse(Struct):
     object: str = "text_completion"
 
 
-def decode(body: bytes, kind: type[Body]) -> Body:
+def decode(body: bytes | bytearray, kind: type[Body]) -> Body:
     """A request from its JSON text. Raises ApiError."""
     try:
         return msgspec.json.decode(body, type=kind)

@@ -98,7 +98,9 @@ class Relay:
 
     def _dispatch(self, events: Events) -> None:
         for request, event in events:
-            ends = isinstance(event, Ended | Failed)
-            listener = self._listeners.pop(request, None) if ends else self._listeners.get(request)
-            if listener is not None:  # it was not cancelled
-                listener.take(request, event)
+            listener = self._listeners.get(request)
+            if listener is None:  # it was cancelled
+                continue
+            if isinstance(event, (Ended, Failed)):
+                del self._listeners[request]
+            listener.take(request, event)

@@ -102,7 +102,7 @@ class Guard:
             await self._app(scope, receive, send)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytearray:
     """The body of a request. Raises ApiError if it has more than `limit` bytes, or if the client disconnects."""
     body = bytearray()
     while True:
@@ -118,7 +118,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
                 headers={"connection": "close"},
             )
         if not message.get("more_body", False):
-            return bytes(body)
+            return body
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
