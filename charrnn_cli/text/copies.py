@@ -12,18 +12,18 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import UsageError
-from charrnn_cli.text.reader import chunks_for_model, other_advice
-from charrnn_cli.text.sources import STDIN, Source, find_sources
-from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn_cli.text.sources import Source
 
 COPY_LENGTH = 50  # characters; shorter passages may be alike by chance
 PIECE_LENGTH = 1 << 20  # characters of the original that are compared at a time
@@ -87,6 +87,9 @@ class Original:
 
         Raises UsageError, TextError, DiskError.
         """
+        from charrnn_cli.text.sources import STDIN, find_sources  # writing mostly needs no files, and starts sooner
+        from charrnn_cli.text.spool import temporary_folder
+
         if STDIN in files:
             raise UsageError("`copies_from` cannot be standard input, because it is read several times. Name a file.")
         spool = temporary_folder()
@@ -117,8 +120,10 @@ class Original:
             yield self._whole[start : start + PIECE_LENGTH]
 
 
-def _texts(sources: Sequence[Source], settings: PrepareSettings) -> Iterator[str]:
+def _texts(sources: "Sequence[Source]", settings: PrepareSettings) -> Iterator[str]:
     """The texts of files, with `END` where a document ends, and in lower case if the model's own text was."""
+    from charrnn_cli.text.reader import chunks_for_model, other_advice
+
     for source in sources:
         if settings.level == "byte":
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
