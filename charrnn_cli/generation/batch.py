@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from charrnn_cli.generation.engine import Engine, IndependentEngine, Sampler, TokenBlock
 from charrnn_cli.generation.requests import Ended, Events, Failed, ScoredToken, TextRequest, Written
 from charrnn_cli.generation.sampling import Ids, allowed_tokens
-from charrnn_cli.generation.state import RECENT_TOKENS
+from charrnn_cli.generation.state import JOINED_TOKENS
 from charrnn_cli.generation.texts import RANDOMS_AHEAD, last_tokens, random_numbers
 from charrnn_cli.generation.writer import Writer
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -35,7 +35,7 @@ class Slot:
     def __init__(self, request: TextRequest, sampler: Sampler, vocabulary: Vocabulary) -> None:
         self.request, self.sampler = request, sampler
         prompt, settings = request.prompt, request.settings
-        joined = prompt.ids[-RECENT_TOKENS:] if prompt.length else prompt.ids[:0]
+        joined = prompt.ids[-JOINED_TOKENS[vocabulary.level] :] if prompt.length else prompt.ids[:0]
         self.writer = Writer(vocabulary, settings, joined.tolist())
         self.last = int(prompt.ids[-1])  # the token that is read next
         W = settings.repetition_window if settings.repetition_penalty != 1 else 0

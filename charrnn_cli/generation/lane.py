@@ -14,7 +14,7 @@ from charrnn_cli.generation.requests import Ended, Events, Failed, Read, TextReq
 from charrnn_cli.generation.state_cache import StateCache
 from charrnn_cli.text.vocabulary import Vocabulary
 
-BLOCK_SECONDS = 0.03  # that a block may take: after it, requests can join
+BLOCK_SECONDS = 0.04  # that a block may take: after it, requests can join
 MIN_BLOCK_TOKENS, MAX_BLOCK_TOKENS = 2, 16  # of each text; the work for a block is less for each of two tokens
 PROMPTS_AT_ONCE = 256
 

@@ -32,7 +32,7 @@ class Reading:
             self.steps = self._score(engine)
         else:
             self._use_cache(engine, cache)
-        self._saved = [place for place in saved_positions(request.prompt) if place > self.position]
+        self._saved = saved_positions(request.prompt, self.position)
 
     def _use_cache(self, engine: Engine[Any], cache: StateCache) -> None:
         """Starts from a state in the cache. A long text without one is read from near its end."""
@@ -104,10 +104,13 @@ def _scored(logits: Logits, id: np.int64, count: int) -> ScoredToken:
     return ScoredToken(int(id), score, tuple(pairs))
 
 
-def saved_positions(prompt: Prompt) -> list[int]:
-    """Where the states of a prompt are saved: after each block, at its end, and shortly before that if it is long."""
+def saved_positions(prompt: Prompt, after: int = 0) -> list[int]:
+    """Where the states of a prompt are saved: after each block, at its end, and shortly before that if it is long.
+
+    Only positions behind `after`.
+    """
     end = prompt.to_read
-    places = {*range(BLOCK, end, BLOCK), end}
+    places = {*range(after // BLOCK * BLOCK, end, BLOCK), end}
     if end >= BLOCK:
         places |= {end - tokens for tokens in SAVED_BEFORE_END}
-    return sorted(places - {0})
+    return sorted(place for place in places if place > after)

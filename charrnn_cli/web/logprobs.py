@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from charrnn_cli.generation.prompts import Prompt
 from charrnn_cli.generation.requests import ScoredToken
-from charrnn_cli.generation.state import RECENT_TOKENS
+from charrnn_cli.generation.state import JOINED_TOKENS
 from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.web.protocol import Logprobs
@@ -21,7 +21,7 @@ class LogprobsWriter:
         self._offset = 0
         self._unknown_words = iter(prompt.unknown if echo else ())
         if not echo and prompt.length:
-            for id in prompt.ids[-RECENT_TOKENS:].tolist():
+            for id in prompt.ids[-JOINED_TOKENS[vocabulary.level] :].tolist():
                 self._joiner.add(self._tokens[id])
 
     def add(self, scored: Sequence[ScoredToken]) -> Logprobs:

@@ -20,7 +20,7 @@ def test_blocks_are_shorter_if_there_are_more_texts():
     for _ in range(100):
         size.measure(work(50), 50)
     assert size.tokens(1) == MAX_BLOCK_TOKENS
-    assert size.tokens(22) == int(BLOCK_SECONDS / 22e-4)
+    assert size.tokens(44) == int(BLOCK_SECONDS / 44e-4)
     assert size.tokens(10_000) == MIN_BLOCK_TOKENS
 
 
