@@ -191,7 +191,7 @@ class TrainingSettings(Checked):
         0.04, "Probability of resetting a stream's hidden state before a window.", REGULARIZATION, "[0, 1]"
     )
     random_offset: bool = setting(
-        False, "Start each epoch at a random place of each stream.", REGULARIZATION, shown=BY_PRESET
+        False, "Start each epoch at a random position in each stream.", REGULARIZATION, shown=BY_PRESET
     )
     epochs: int | None = setting(None, "Stop after this many passes over the text.", RUN, "[1, inf)", "no limit")
     steps: int | None = setting(None, "Stop after this many steps.", RUN, "[1, inf)", "no limit")

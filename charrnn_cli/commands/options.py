@@ -51,7 +51,7 @@ ThreadsOption = Annotated[
     typer.Option(
         min=1,
         max=1024,
-        help="Number of CPU threads.  [default: all cores; one to write with NumPy]",
+        help="Number of CPU threads.  [default: all cores; 1 for writing with NumPy]",
         rich_help_panel=DEVICE,
     ),
 ]
