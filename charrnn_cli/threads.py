@@ -98,10 +98,10 @@ def steady_threads() -> Threads:
 
 
 class FixedBlasThreads(Threads):
-    """A fixed number of threads for NumPy's matrix products in each step; between steps it is what it was before.
+    """Sets a fixed number of threads for NumPy's matrix products during each step, and restores it after the step.
 
-    The last bits of a product depend on the number. BLAS has one number for the whole process, so what other Python
-    threads compute at the same moment has it too.
+    The last bits of a product depend on the number. BLAS has one number for the whole process, so it also applies to
+    what other Python threads compute during the step.
     """
 
     _lock = Lock()

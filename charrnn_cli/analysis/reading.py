@@ -77,7 +77,7 @@ def _space(state: HiddenState, tokens: int) -> NDArray[np.float16]:
 
 @contextmanager
 def _all_states(network: LanguageModel, wanted: bool) -> Iterator[list[HiddenState]]:
-    """A list that gets, while the network reads, the states (T, B, H) of each layer after every token, if wanted."""
+    """Yields a list. If `wanted`, each layer that reads tokens appends its states (T, B, H) after every token."""
     states: list[HiddenState] = []
 
     def run(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: HiddenState, _: bool) -> LayerResult:
@@ -100,15 +100,15 @@ def _keep(
     states: list[HiddenState],
     logits: Tensor,
 ) -> None:
-    """Adds a window to the reading: states (T, B, H) of each layer and logits (B, T, V), where they are counted (B, T).
+    """Adds the `counted` (B, T) positions of a window to the reading: states (T, B, H) of each layer, logits (B, T, V).
 
-    Position n reads the token n - 1, and predicts the token n.
+    At position n, the network reads token n - 1 and predicts token n.
     """
     N = len(inputs) - 1
     values = torch.stack([part for parts in zip(*states, strict=True) for part in parts])  # (S * L, T, B, H)
     cells = values.clamp(-LARGEST, LARGEST).half().permute(0, 3, 2, 1).flatten(0, 1).cpu().numpy()  # (C, B, T)
     for stream, after in enumerate(counted & (positions > 0)):
-        steps = np.flatnonzero(after)  # all in a row: slices are faster to copy than single columns
+        steps = np.flatnonzero(after)  # consecutive: slices are faster to copy than single columns
         if len(steps):
             first, last = steps[0], steps[-1]
             tokens = slice(positions[stream, first] - 1, positions[stream, last])

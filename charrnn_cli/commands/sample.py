@@ -259,7 +259,7 @@ def _unescaped(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adapted(model: "Model", prime: "EncodedPrime") -> "Model":
-    """The model after it has learned from the prime, and says so."""
+    """A copy of the model that has learned from the prime. Says so on stderr."""
     from charrnn_cli.generation.adapting import adapt
     from charrnn_cli.terminal.samples import reading_bar
 

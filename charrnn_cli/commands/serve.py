@@ -62,7 +62,7 @@ def serve(
         served = open_models(models or [], engine, threads)
 
         def announce() -> "Report":
-            """Says what is served, and where. The terminal is loaded late, so that requests can come earlier."""
+            """Says what is served, and where. Imports the terminal late, so that the server accepts requests sooner."""
             from charrnn_cli.terminal.console import new_console, say
             from charrnn_cli.terminal.serving import ServingLine
 

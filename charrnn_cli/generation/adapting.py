@@ -29,9 +29,9 @@ def adapt(
     unknown: Unknown = "error",
     progress: ReadProgress = ignore_progress,
 ) -> Model:
-    """A copy of a model that has learned from a text. The model itself does not change, nor its files.
+    """A copy of a model that has learned from a text. The model itself and its files do not change.
 
-    The copy has the engine of the model. A long text is learned in several streams side by side. `progress` is called
+    The copy has the engine of the model. A long text is learned in several parallel streams. `progress` is called
     with the share that is done, 0 to 1. Raises UsageError for unknown characters and for a text of fewer than two
     tokens, DeviceError.
     """
@@ -51,7 +51,7 @@ def adapt(
 def _learn(
     network: AdaptiveNetwork, ids: NDArray[np.int64], device: torch.device, threads: int | None, progress: ReadProgress
 ) -> None:
-    """Reads ids (N,) as B streams of T tokens; a rest at the start of the text is left out."""
+    """Reads ids (N,) as B streams of T tokens. If N is not B * T, it leaves out tokens at the start of the text."""
     B = min(LEARNING_STREAMS, max(1, len(ids) // STREAM_TOKENS))
     T = len(ids) // B
     streams = torch.from_numpy(ids[len(ids) - B * T :].reshape(B, T))

@@ -24,8 +24,8 @@ class Batcher:
 
     def __init__(self, models: Mapping[str, Model], deliver: Deliver, cache_bytes: int) -> None:
         self._models, self._cache = models, StateCache(cache_bytes)
-        self._lanes: dict[str, Lane] = {}  # of all models, once their engines are loaded
-        self.loaded: Future[None] = Future()  # ends when they are, or with the UsageError or DeviceError of one
+        self._lanes: dict[str, Lane] = {}  # of all models; empty until their engines are loaded
+        self.loaded: Future[None] = Future()  # done when they are; raises UsageError or DeviceError
         self._deliver = deliver
         self._inbox: queue.SimpleQueue[tuple[str, TextRequest] | None] = (
             queue.SimpleQueue()
@@ -37,7 +37,7 @@ class Batcher:
         self.written = 0  # characters since the start
 
     def start(self) -> None:
-        """Starts the thread, which loads the engines first. Requests may come before `loaded`."""
+        """Starts the thread, which loads the engines first. Requests may be submitted before `loaded` is done."""
         self._thread.start()
 
     def submit(self, model: str, requests: Iterable[TextRequest]) -> None:
@@ -98,7 +98,7 @@ class Batcher:
             raise
 
     def _load(self) -> None:
-        """Loads the engines of all models. An error goes to who waits for `loaded`, and ends the thread."""
+        """Loads the engines of all models. An error becomes that of `loaded`, and ends the thread."""
         lanes = {}
         try:
             for name, model in self._models.items():

@@ -96,7 +96,7 @@ class Engine(ABC, Generic[EngineState]):
         return sum(self.groups(texts))
 
     def warm_up(self) -> None:
-        """Loads what would otherwise be loaded when the first text is written."""
+        """Loads everything now, so that the first text does not wait for it."""
 
     @abstractmethod
     def start(self, streams: int) -> EngineState:

@@ -86,7 +86,7 @@ class NumpyEngine(Engine[StepState]):
             )
         floats = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         self.settings = settings
-        # A fixed number, so that a seed writes the same text on any machine. Only scoring lets it follow the load.
+        # Fixed, so that a seed writes the same text with any number of cores. Only in scoring it follows the load.
         self.threads = blas_threads(threads or 1)
         self.cell = NUMPY_STEPS[settings.cell]
         self.head, self.head_bias = _head(floats, settings)  # (H, V), (V,)

@@ -27,8 +27,8 @@ from charrnn_cli.machine import available_cores
 
 LARGEST_GROUP = 256  # texts that are written side by side
 TEXTS_PER_CORE = 4  # at least; fewer are not worth another core
-# More go in several parts: a core that is also used by others computes fewer of them. Smaller parts would read the
-# weights more often.
+# More texts are divided into parts, so that a core that other programs use too computes fewer of them. Smaller parts
+# would read the weights more often.
 MOST_TEXTS_AT_ONCE = 128
 LARGEST_RATE = np.float32(1e30)  # limit of one over the temperature
 BELOW_ONE = np.float32(1 - 2**-24)  # the largest number below 1

@@ -43,7 +43,7 @@ class Writer:
 
     @property
     def most_left(self) -> int:
-        """The number of tokens after which the text has certainly ended."""
+        """An upper limit on the number of tokens until the text ends."""
         return self._settings.length + (UNTIL_LINE_TOKENS if self._settings.until_line else 0) - self.tokens
 
     def add(self, ids: Sequence[int], scores: Sequence[float] | None = None) -> Iterator[TokenText]:

@@ -29,8 +29,8 @@ MEMORY = 0.999  # of the running mean of the squared gradients, per update
 class AdaptiveNetwork:
     """A `LanguageModel` that predicts a segment of text, then learns from it. It changes the weights in place.
 
-    The loss of a segment is that of its tokens but the first. What is learned stays when another text begins. Several
-    streams have gradients with less noise, so they learn at a higher rate.
+    The loss of a segment is that of all its tokens except the first. What the network learned stays when another text
+    begins. The gradients of several streams have less noise, so the rate is higher with more streams.
     """
 
     training = False
@@ -44,7 +44,7 @@ class AdaptiveNetwork:
         self._updates = [torch.zeros((), device=weight.device) for weight in self._original]
 
     def train(self, mode: bool = True) -> Any:
-        """Does nothing: the network learns, and has no dropout."""
+        """Does nothing: this network always learns, and never has dropout."""
 
     def zero_state(self, streams: int) -> HiddenState:
         """The state before any token."""
@@ -65,7 +65,7 @@ class AdaptiveNetwork:
     def _learn(self, loss: Tensor, streams: int, share: float) -> None:
         """weights += -rate * gradient / RMS, then weights += pull * (original - weights).
 
-        `share` is the length of the segment, of that of a whole one: a short segment changes the weights less.
+        `share` is the length of the segment divided by that of a whole segment: a short one changes the weights less.
         """
         gradients = list(torch.autograd.grad(loss, self._weights))
         with torch.no_grad():
@@ -93,7 +93,7 @@ def adaptive_network(
 ) -> AdaptiveNetwork:
     """An adaptive network with the weights of a file, on a device.
 
-    It is in training mode, because cuDNN computes gradients only then, and it has no dropout.
+    It is in training mode, because cuDNN computes gradients only in that mode. It has no dropout.
     """
     steady: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "weight_drop": 0.0}
     return AdaptiveNetwork(trained_model(dataclasses.replace(settings, **steady), weights, device).train())

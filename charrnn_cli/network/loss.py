@@ -37,7 +37,7 @@ class Score:
     loss: float  # nats per token
     tokens: int
     scale: float = 1.0
-    unscaled_loss: float = math.nan  # of the logits as they are, if several scales were tried
+    unscaled_loss: float = math.nan  # the loss at scale 1; NaN if that was not tried
 
     @property
     def bits(self) -> float:

@@ -39,7 +39,7 @@ class RecurrentStack(nn.Module):
         sizes = [inputs] + [H] * (settings.layers - 1)
         self.settings = settings
         self.cell = cell_spec(settings.cell)
-        self.run_layer: LayerFunction = run_layer  # a reader that wants every state puts its own function here
+        self.run_layer: LayerFunction = run_layer  # may be replaced, to get the state after every token
         self.layers = nn.ModuleList(self.cell.module(size, H) for size in sizes)
         self.residual = [settings.residual and size == H for size in sizes]
         normed = [settings.layer_norm and bool(settings.embedding), *[settings.layer_norm] * settings.layers]

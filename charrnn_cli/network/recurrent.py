@@ -35,7 +35,7 @@ def run_layer(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _Stat
 
 
 def run_steps(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State) -> _State:
-    """As `run_layer`, but to every state (T, B, H) after each token."""
+    """Like `run_layer` without training, but returns the states (T, B, H) after every token."""
     steps = []
     for t in range(len(x)):
         state = _after_token(cell, weights, x[t : t + 1], state)  # (1, B, H)
@@ -44,7 +44,7 @@ def run_steps(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _Stat
 
 
 def _after_token(cell: CellSpec, weights: Sequence[Tensor], x: Tensor, state: _State) -> _State:
-    """One token x (1, B, I). Torch's function for one token, if it has one, prepares less than that for a layer."""
+    """The state after one token x (1, B, I). Torch's function for one token, if there is one, has less overhead."""
     function = getattr(torch, f"{cell.function}_cell", None)
     if function is None:
         return run_layer(cell, weights, x, state, train=False)[1]

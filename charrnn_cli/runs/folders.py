@@ -26,7 +26,7 @@ class Run:
     bundled: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", check_path("folder", self.folder))  # also from a text
+        object.__setattr__(self, "folder", check_path("folder", self.folder))  # it may be a string
 
     @property
     def name(self) -> str:

@@ -45,9 +45,9 @@ class Batches(Generic[TokenArray]):
         return self.pieces(index)[0]
 
     def pieces(self, index: int, offset: int = 0) -> list[tuple[TokenArray, TokenArray]]:
-        """Window `index` of an epoch that starts at token `offset` of each stream, and ends just before it.
+        """Window `index` of an epoch that starts at token `offset` of each stream and ends just before that token.
 
-        Two pieces (B, T1) and (B, T2) if the window goes on at the start of the streams, else one.
+        Two pieces (B, T1) and (B, T2) if the window continues at the start of the streams, else one.
         """
         if not 0 <= index < self.windows:
             raise IndexError(index)

@@ -87,7 +87,7 @@ class Original:
 
         Raises UsageError, TextError, DiskError.
         """
-        from charrnn_cli.text.sources import STDIN, find_sources  # writing mostly needs no files, and starts sooner
+        from charrnn_cli.text.sources import STDIN, find_sources  # seldom needed, so writing starts sooner
         from charrnn_cli.text.spool import temporary_folder
 
         if STDIN in files:

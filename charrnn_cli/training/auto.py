@@ -18,8 +18,8 @@ Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
 EXPECTED_EPOCHS = 20.0  # of a run without a limit
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
-CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read all parts of the text at once
-LEAST_WINDOWS = 20  # of each of the many streams, in an epoch
+CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
+LEAST_WINDOWS = 20  # in an epoch, of each stream if there are more than CPU_STREAMS
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
@@ -81,7 +81,7 @@ WORD_REGULARIZATION = (
 
 @dataclass(frozen=True)
 class Budget:
-    """A text, the limit of the run, the number of GPUs, or the CPU, their speed, and whether the model is trained."""
+    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and whether it is fine-tuning."""
 
     level: Level
     vocabulary_size: int

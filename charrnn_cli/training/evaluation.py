@@ -13,7 +13,7 @@ from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import ALONE, Ranks
 from charrnn_cli.threads import Threads
 
-LEAST_CALIBRATION = 20_000  # tokens, of which the loss with a scale that was chosen on them counts
+LEAST_CALIBRATION = 20_000  # tokens; on a shorter text, the loss is the one without a scale
 LOGIT_SCALES = tuple(k / 100 for k in range(70, 111, 5))  # among which a calibration chooses
 
 
@@ -30,7 +30,7 @@ def evaluate(
 
     `calibrate` chooses the best of several scales for the logits, which is one over the softmax temperature: a model
     that fits its text too well is too sure of itself on other text (Guo et al., arXiv 1706.04599; Melis et al., arXiv
-    1707.05589). On a short text the choice itself lowers the loss, so there the loss is that without a scale.
+    1707.05589). On a short text, choosing the scale makes the loss too low, so the loss is the one without a scale.
     """
     scales = LOGIT_SCALES if calibrate else (1.0,)
     scoring = score_streams(model, tokens, device, scales=scales, ranks=ranks, threads=threads)

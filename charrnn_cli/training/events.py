@@ -43,7 +43,7 @@ class Validation:
     best: bool  # whether it is the lowest so far
     best_step: int  # the step of the lowest loss so far; 0: there was no finite loss yet
     seconds: float
-    calibrated: bool = False  # whether the softmax temperature was fitted to this very split
+    calibrated: bool = False  # whether the softmax temperature was fitted to this split
 
 
 @dataclass(frozen=True)

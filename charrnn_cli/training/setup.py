@@ -43,7 +43,7 @@ class Setup:
 
     @property
     def calibrated(self) -> bool:
-        """Whether the validation loss is that with a softmax temperature that was fitted to the same text."""
+        """Whether the validation loss is computed with a softmax temperature that was fitted to the same text."""
         valid = self.data.valid
         return self.config.training.calibrate and valid is not None and len(valid) - 1 >= LEAST_CALIBRATION
 

@@ -63,7 +63,7 @@ class Windows:
         return (x[0], y[0]) if len(pieces) == 1 else (torch.cat(x, 1), torch.cat(y, 1))
 
     def _offset(self, epoch: int) -> int:
-        """Where an epoch starts in each stream: with `random_offset`, windows end at other places in each epoch."""
+        """Where an epoch starts in each stream. With `random_offset`, it differs between epochs, as the windows do."""
         if not self._settings.random_offset:
             return 0
         return int(np.random.default_rng((self._settings.seed, epoch)).integers(self._stream_length))

@@ -41,7 +41,7 @@ class Api:
         self._started = int(time.time())
 
     async def show_page(self, request: Request) -> Response:
-        """GET /?model=NAME: the page of a model; the help if requests need a key, which a browser cannot send."""
+        """GET /?model=NAME: the page of a model, or the help if requests need a key: a browser sends none."""
         if self._needs_key:
             return await self.show_help(request)
         return await self._pages.page(self._model(request.query_params.get("model")))

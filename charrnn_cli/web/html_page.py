@@ -1,8 +1,9 @@
 """One HTML file with a model, the engine that computes it and the views that show it. It needs no other file.
 
 `shell.html` has a place for each part: `{{policy}}`, `{{title}}`, `{{style}}`, `{{script}}`, `{{unpacking}}`,
-`{{body}}` and `{{data}}`. The scripts of `assets/` become one script. It is compressed, as the style is, and
-`unpacking.js` starts both. The policy allows exactly these scripts and this style, and no connection.
+`{{body}}` and `{{data}}`. The scripts of `assets/` become one script. The script and the style are compressed;
+`unpacking.js` unpacks them and adds them to the page. The policy allows only these scripts and this style, and no
+connections.
 """
 
 import base64
@@ -96,7 +97,7 @@ def html_json(record: Any) -> str:
 
 
 def packed_text(data: bytes) -> str:
-    """Bytes compressed and as text, as `unpacking.js` reads them."""
+    """Compressed bytes in base 85, as `unpacking.js` reads them."""
     return base85(zlib.compress(data, 9))
 
 
@@ -106,7 +107,7 @@ def base85(data: bytes) -> str:
 
 
 def _filled(name: str, **parts: str) -> str:
-    """An asset with these parts in the places that have their names."""
+    """An asset in which each `{{name}}` is replaced by the part of that name."""
     return PLACES.sub(lambda place: parts[place[1]], asset(name).decode())
 
 
@@ -116,7 +117,7 @@ def _names(ending: str) -> list[str]:
 
 
 def _script_names() -> list[str]:
-    """The scripts of the page in their order, without the first."""
+    """The scripts of the page in their order, without `unpacking.js`."""
     elsewhere = {FIRST_SCRIPT, *ENGINE_SCRIPTS, LAST_SCRIPT, REPORT_SCRIPT}
     others = [name for name in _names(".js") if name not in elsewhere]
     return [*ENGINE_SCRIPTS, *others, LAST_SCRIPT]

@@ -1,4 +1,4 @@
-"""The pages for people: a model to write with in the browser, and how programs use this server."""
+"""The pages for people: one that writes with a model in the browser, and one that lists the addresses for programs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ ENDPOINTS = (
 
 
 class ModelPages:
-    """The HTML page of each model. It is made when it is first asked for."""
+    """The HTML page of each model, made at its first request."""
 
     def __init__(self, models: Sequence[ServedModel]) -> None:
         self._names = [served.name for served in models]
@@ -41,7 +41,7 @@ class ModelPages:
 
     def _make(self, served: ServedModel) -> bytes:
         from charrnn_cli.runs.found_cells import read_cells
-        from charrnn_cli.web.html_page import html_page  # only for who opens the page
+        from charrnn_cli.web.html_page import html_page  # here, because only this page needs it
 
         stored = served.model.stored
         cells = read_cells(served.model.run, stored.checksum)

@@ -28,7 +28,7 @@ SLOW_SECONDS = 30.0  # after which a client that does not read is dropped
 HEAD_SECONDS = 20.0  # for a client to send the head of a request
 END_SECONDS = 5  # for clients to read the end of their streams when the server stops
 TICKS_PER_REPORT = 5  # uvicorn has 10 ticks a second
-SWITCH_SECONDS = 0.0005  # after which Python lets another thread run, so that the event loop never waits for long
+SWITCH_SECONDS = 0.0005  # how long a Python thread may run while others wait: short, for the event loop
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -91,8 +91,8 @@ Report = Callable[[Load], None]
 class ModelServer(uvicorn.Server):
     """uvicorn's server. The engine thread starts before it, and ends before the connections close.
 
-    Requests are accepted while the engines are loading. When all are loaded, `announce` is called once; what it returns
-    is then called twice a second.
+    It accepts requests while the engines are loading. When all are loaded, it calls `announce` once, and then twice a
+    second the function that `announce` returns.
     """
 
     def __init__(self, config: uvicorn.Config, relay: Relay, announce: Callable[[], Report]) -> None:
@@ -216,7 +216,7 @@ def new_server(
     announce: Callable[[], Report] = lambda: lambda load: None,
     batcher: Any = Batcher,
 ) -> ModelServer:
-    """A server for the models. `announce` is for `ModelServer`. `batcher` makes the object that writes the texts."""
+    """A server for the models. `announce` is as in `ModelServer`. `batcher` makes the object that writes the texts."""
     by_name = {served.name: served.model for served in models}
     relay = Relay(lambda deliver: batcher(by_name, deliver, int(settings.cache * 1e6)), settings.max_streams)
     app = create_app(models, relay, settings, access_of(settings, key, sock), address_of(sock))

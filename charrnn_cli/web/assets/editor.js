@@ -77,7 +77,7 @@
       return block;
     }
 
-    // After a line end, the place where the text goes on; null if there is none.
+    // The empty last line, if the text ends with a line break; else null.
     get lastLine() {
       const last = this.root.lastElementChild;
       return last?.classList.contains("last-line") ? last : null;
@@ -196,7 +196,7 @@
     }
   }
 
-  // The space before a word has no tint: at the end of a line, it would stand there alone.
+  // The space before a word has no tint, because it would be visible at the end of a line.
   function nodesOf(piece, bits) {
     return /^ \S/.test(piece) ? [" ", charrnn.spanOfText(piece.slice(1), bits)] : [charrnn.spanOfText(piece, bits)];
   }

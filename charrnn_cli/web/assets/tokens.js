@@ -179,7 +179,7 @@
 
   let segmenter = null; // made when it is first used, because that takes a tenth of a second
 
-  // A text in what readers take for characters; null in a browser that cannot tell.
+  // A text divided into what a reader sees as characters; null if the browser cannot do that.
   function segments(text) {
     if (typeof Intl === "undefined" || !Intl.Segmenter) return null;
     segmenter ||= new Intl.Segmenter();

@@ -39,7 +39,7 @@
     document.head.append(node);
   }
 
-  // Shows the page when it has its style, and starts the script when all elements are there.
+  // Shows the page when it has its style, and starts the script when the document is complete.
   async function start() {
     const complete = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
     document.documentElement.hidden = true;

@@ -170,7 +170,7 @@
       this.askForSlice();
     }
 
-    // Lets the browser react, then works on. Asking twice is asking once.
+    // Lets the browser react, then continues. A second request before the slice has no effect.
     askForSlice() {
       if (!this.isAsked) this.channel.port2.postMessage(null);
       this.isAsked = true;
