@@ -121,7 +121,7 @@ class Batch:
 
     @property
     def most_left(self) -> int:
-        """The number of tokens after which all texts have certainly ended."""
+        """An upper limit on the number of tokens until all texts have ended."""
         return max(row.writer.most_left for row in self.rows)
 
     def write(self, count: int) -> Events:
