@@ -85,7 +85,7 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # 
             self._head_deadline = None
 
 
-Report = Callable[[Load], None]
+ShowLoad = Callable[[Load], None]
 
 
 class ModelServer(uvicorn.Server):
@@ -95,10 +95,10 @@ class ModelServer(uvicorn.Server):
     second the function that `announce` returns.
     """
 
-    def __init__(self, config: uvicorn.Config, relay: Relay, announce: Callable[[], Report]) -> None:
+    def __init__(self, config: uvicorn.Config, relay: Relay, announce: Callable[[], ShowLoad]) -> None:
         super().__init__(config)
         self._relay, self._announce = relay, announce
-        self._loading: asyncio.Task[Report]
+        self._loading: asyncio.Task[ShowLoad]
         self._reported_at, self._reported_characters = time.monotonic(), 0
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -125,7 +125,7 @@ class ModelServer(uvicorn.Server):
                 self._loading.result()(self._load())
         return await super().on_tick(counter)
 
-    async def _load_engines(self) -> Report:
+    async def _load_engines(self) -> ShowLoad:
         await self._relay.loaded()
         return await asyncio.to_thread(self._announce)  # so that requests are answered meanwhile
 
@@ -213,7 +213,7 @@ def new_server(
     settings: ServeSettings,
     key: str | None,
     sock: socket.socket,
-    announce: Callable[[], Report] = lambda: lambda load: None,
+    announce: Callable[[], ShowLoad] = lambda: lambda load: None,
     batcher: Any = Batcher,
 ) -> ModelServer:
     """A server for the models. `announce` is as in `ModelServer`. `batcher` makes the object that writes the texts."""
