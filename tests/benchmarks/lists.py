@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
-WAYS = ("--temperature 1", "--novel --unique", "--novel --unique --temperature 0.7", "--novel --unique --top-p 0.7")
+WAYS = ("--temperature 1", "--novel --unique", *(f"--novel --unique --top-p {p}" for p in (0.7, 0.5)))
 
 
 def charrnn(*arguments: str) -> str:
