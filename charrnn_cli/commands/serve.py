@@ -11,7 +11,7 @@ from charrnn_cli.commands.options import EngineOption, ThreadsOption, with_setti
 from charrnn_cli.config import ADDRESS, ServeSettings
 
 if TYPE_CHECKING:
-    from charrnn_cli.web.server import Report
+    from charrnn_cli.web.server import ShowLoad
 
 KEY_VARIABLE = "CHARRNN_API_KEY"
 
@@ -61,7 +61,7 @@ def serve(
         sock = stack.enter_context(listen(checked, key))
         served = open_models(models or [], engine, threads)
 
-        def announce() -> "Report":
+        def announce() -> "ShowLoad":
             """Says what is served, and where. Imports the terminal late, so that the server accepts requests sooner."""
             from charrnn_cli.terminal.console import new_console, say
             from charrnn_cli.terminal.serving import ServingLine
