@@ -31,6 +31,7 @@ class Size:
     minutes: float  # longer runs, or equal ones of a faster machine, learn more with a larger network
     hidden: int
     learning_rate: float
+    streams: int = CPU_STREAMS  # at most, on a CPU
 
     def model(self, level: Level) -> ModelSettings:
         if level == "word":
@@ -38,7 +39,7 @@ class Size:
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
-CPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
+CPU_SIZES = (Size(4, 256, 6e-3, streams=32), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
 GPU_SIZES = (*CPU_SIZES[:-1], Size(1000, 512, 3e-3), Size(math.inf, 768, 2e-3))
 CPU_WORD_SIZES = (Size(math.inf, 256, 3e-3),)
 GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768, 1.5e-3))
@@ -90,6 +91,7 @@ class Budget:
     gpus: int
     speed: Speed
     trained: bool = False
+    streams: int = CPU_STREAMS  # at most, on a CPU, of a network that is not trained
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -103,10 +105,11 @@ class Budget:
 
     @property
     def batch_size(self) -> int:
-        streams = GPU_STREAMS * self.gpus if self.gpus else CPU_STREAMS
-        if self.trained and self.level != "word" and not self.gpus:
-            windows = self.tokens // self.seq_length
-            streams = max(CPU_STREAMS, min(FINE_TUNING_STREAMS, windows // LEAST_WINDOWS))
+        if self.gpus:
+            streams = GPU_STREAMS * self.gpus
+        else:
+            most = FINE_TUNING_STREAMS if self.trained and self.level != "word" else self.streams
+            streams = max(CPU_STREAMS, min(most, self.tokens // self.seq_length // LEAST_WINDOWS))
         return max(1, min(streams, (self.tokens - 1) // self.seq_length))
 
     def epochs(self, model: ModelSettings) -> float:
@@ -146,7 +149,8 @@ def auto(
     if origin:
         model, learning_rate = origin, FINE_TUNING_WORD_RATE if level == "word" else FINE_TUNING_RATE
     else:
-        model, learning_rate = _best_network(budget)
+        size = _best_size(budget)
+        model, learning_rate, budget = size.model(level), size.learning_rate, replace(budget, streams=size.streams)
     epochs = budget.epochs(model)
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last one for NaN, which is refused later
@@ -156,7 +160,7 @@ def auto(
         optimizer="adamw",
         weight_decay=row.weight_decay,
         learning_rate=learning_rate,
-        warmup=WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size) if origin else WARMUP,
+        warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),
         calibrate=True,
         random_offset=level != "word",
         **(UNBOUNDED if bound is None else dict([bound])),
@@ -178,10 +182,9 @@ def _reason(budget: Budget, epochs: float) -> str:
             return f"for about {rounded(epochs)} epochs"
 
 
-def _best_network(budget: Budget) -> tuple[ModelSettings, float]:
-    """The smallest network that is still the best one at the end of the run, and its learning rate."""
+def _best_size(budget: Budget) -> Size:
+    """The smallest network that is still the best one at the end of the run."""
     for size in budget.sizes:
-        model = size.model(budget.level)
-        if budget.reference_minutes(model) <= ROUNDED_LIMIT * size.minutes:
+        if budget.reference_minutes(size.model(budget.level)) <= ROUNDED_LIMIT * size.minutes:
             break
-    return model, size.learning_rate
+    return size

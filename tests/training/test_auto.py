@@ -39,13 +39,13 @@ def row(preset):
 @pytest.mark.parametrize(
     ("level", "vocabulary_size", "bound", "expected"),
     [
-        ("char", 65, ("minutes", 1), (256, 6e-3, 16, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("minutes", 4), (256, 6e-3, 16, 64, 0.3, 0.0, 0.0, 0.3)),
+        ("char", 65, ("minutes", 1), (256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("minutes", 4), (256, 6e-3, 32, 64, 0.3, 0.0, 0.0, 0.3)),
         ("char", 65, ("minutes", 10), (384, 4e-3, 16, 64, 0.3, 0.0, 0.0, 0.3)),
         ("char", 65, ("minutes", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
         ("char", 65, ("minutes", 60), (512, 3e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
         ("char", 65, ("minutes", 6000), (512, 3e-3, 16, 64, 0.6, 0.3, 0.6, 0.3)),
-        ("char", 65, ("epochs", 2), (256, 6e-3, 16, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("epochs", 2), (256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
         ("char", 65, ("epochs", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
         ("char", 65, None, (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
         ("word", 10_000, ("minutes", 10), (256, 3e-3, 16, 64, 0.2, 0.1, 0.0, 0.3)),
@@ -76,12 +76,15 @@ def test_fine_tuning_uses_weight_drop_earlier():
 
 @pytest.mark.parametrize(
     ("level", "tokens", "streams", "rate"),
-    [("char", 18_000, 16, 1e-3), ("char", 50_000, 39, 1e-3), ("byte", BOOK, 64, 1e-3), ("word", BOOK, 16, 2e-3)],
+    [
+        *[("char", 18_000, (16, 16), 1e-3), ("char", 50_000, (32, 39), 1e-3)],
+        *[("byte", BOOK, (32, 64), 1e-3), ("word", BOOK, (16, 16), 2e-3)],
+    ],
 )
 def test_fine_tuning_reads_more_streams_if_the_text_fills_them(level, tokens, streams, rate):
     origin = choose(level, 80, BOOK, ("minutes", 60)).model
     fresh, tuned = (choose(level, 80, tokens, ("epochs", 6), origin=model).training for model in (None, origin))
-    assert (fresh.batch_size, tuned.batch_size) == (16, streams)
+    assert (fresh.batch_size, tuned.batch_size) == streams
     assert tuned.learning_rate == rate < fresh.learning_rate
     assert tuned.warmup * tuned.batch_size == pytest.approx(fresh.warmup * fresh.batch_size, rel=0.05)  # windows
 
