@@ -58,7 +58,7 @@ def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str,
     data = "\n".join(
         (
             f'<script type="application/json" id="model-header">{html_json(header)}</script>',
-            f'<script type="text/plain" id="model-weights">{packed_text(weights)}</script>',
+            f'<script type="text/plain" id="model-weights">{base85(weights)}</script>',
             f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
         )
     )

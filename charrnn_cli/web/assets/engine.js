@@ -36,10 +36,10 @@
 
   // Opens the model that the page itself contains.
   charrnn.openEmbedded = async function (options) {
-    const { textContent: wasm } = document.getElementById("products-wasm");
-    charrnn.wasmBytes = charrnn.fromBase85(wasm);
+    const bytes = (id) => charrnn.fromBase85(document.getElementById(id).textContent);
+    charrnn.wasmBytes = bytes("products-wasm");
     const header = JSON.parse(document.getElementById("model-header").textContent);
-    return charrnn.openModel(header, await charrnn.unpacked("model-weights"), options);
+    return charrnn.openModel(header, bytes("model-weights"), options);
   };
 
   function readTensors(header, bytes) {

@@ -1,41 +1,35 @@
-// Unpacks what the page holds in compressed form: its style and script, which it starts, and later the model.
+// Unpacks what the page holds as text: its style and script, which it starts, and later the model.
 "use strict";
 (function (charrnn) {
   // The digits of RFC 1924, but for those that mean something in HTML.
   const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=:?@^_/{|}~";
 
-  // The bytes of a text in base 85.
+  // The bytes of a text in base 85: four bytes for each five digits. The last digits may be missing; they count as 84.
   charrnn.fromBase85 = function (text) {
     const values = new Uint8Array(128);
     for (let k = 0; k < 85; k++) values[DIGITS.charCodeAt(k)] = k;
-    text = text.trim();
-    const padding = (5 - (text.length % 5)) % 5;
-    text += "~".repeat(padding);
-    const bytes = new Uint8Array((text.length / 5) * 4);
-    for (let at = 0, to = 0; at < text.length; at += 5, to += 4) {
-      let value = 0;
-      for (let k = 0; k < 5; k++) value = value * 85 + values[text.charCodeAt(at + k)];
-      bytes[to] = value >>> 24;
-      bytes[to + 1] = value >>> 16;
-      bytes[to + 2] = value >>> 8;
-      bytes[to + 3] = value;
+    const codes = new TextEncoder().encode(text.trim());
+    const padding = (5 - (codes.length % 5)) % 5;
+    const digits = new Uint8Array(codes.length + padding).fill(84);
+    for (let k = 0; k < codes.length; k++) digits[k] = values[codes[k]];
+    const bytes = new Uint8Array((digits.length / 5) * 4), view = new DataView(bytes.buffer);
+    for (let at = 0, to = 0; at < digits.length; at += 5, to += 4) {
+      const first = (digits[at] * 85 + digits[at + 1]) * 85 + digits[at + 2];
+      view.setUint32(to, (first * 85 + digits[at + 3]) * 85 + digits[at + 4]);
     }
     return bytes.subarray(0, bytes.length - padding);
   };
 
-  charrnn.inflated = async function (bytes) {
+  async function inflated(bytes) {
     if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old: it cannot decompress the page.");
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  };
-
-  // The bytes in the element `id`.
-  charrnn.unpacked = (id) => charrnn.inflated(charrnn.fromBase85(document.getElementById(id).textContent));
+    return new Response(stream).text();
+  }
 
   // Adds the style or the script of the page. The policy allows them by their hashes.
   async function add(tag) {
     const node = document.createElement(tag);
-    node.textContent = new TextDecoder().decode(await charrnn.unpacked(`packed-${tag}`));
+    node.textContent = await inflated(charrnn.fromBase85(document.getElementById(`packed-${tag}`).textContent));
     document.head.append(node);
   }
 
