@@ -24,7 +24,7 @@ from charrnn_cli.generation.prime import encode_prime, first_token
 from charrnn_cli.generation.sampling import log_probabilities
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import run_to_sample
-from charrnn_cli.web.html_page import html_json, html_page, packed_text
+from charrnn_cli.web.html_page import base85, html_json, html_page
 from charrnn_cli.web.packing import dequantized_weights, pack
 
 ASSETS = files("charrnn_cli.web") / "assets"
@@ -101,7 +101,7 @@ def main() -> None:
     _, original = python_scores(NumpyEngine(model.weights, model.settings), first, pieces)
     difference = np.abs(np.array(result["logits"]) - same_weights).max()
     page = html_page(model, arguments.model)
-    code = len(page.encode()) - len(html_json(header).encode()) - len(packed_text(weights))
+    code = len(page.encode()) - len(html_json(header).encode()) - len(base85(weights))
     nats = result["bits"] * math.log(2)
     print(f"logits of {PIECE:,} tokens: largest difference {difference:.1e}")
     print(
