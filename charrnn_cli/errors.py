@@ -56,7 +56,7 @@ class SelectionError(CharrnnError):
 
 
 class CharrnnWarning(UserWarning):
-    """What a user should know although the work goes on."""
+    """What a user should know although the work continues."""
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Resets:
         return tuple(part * self._masks[k] for part in hidden)
 
     def _draw(self, first: int) -> Tensor:
-        """The masks of many steps. They are copied to a GPU together, from memory that lets the host go on at once."""
+        """The masks of many steps. Copied to a GPU together, from memory that lets the host continue at once."""
         settings = self._settings
         drawn = [
             np.random.default_rng([settings.seed, step]).random(settings.batch_size)[self._streams]

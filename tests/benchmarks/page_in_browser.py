@@ -1,7 +1,7 @@
 """Measures the HTML page of a model in Chromium: the first character, characters per second, and memory.
 
 The first character is the time from opening the file until it is on the screen. The page writes as fast as it can,
-with the text on the screen; the engine alone writes without it. `--minutes` goes on writing, and shows the memory of
+with the text on the screen; the engine alone writes without it. `--minutes` continues to write, and shows the memory of
 JavaScript after garbage collection, of which the text itself is a part. Needs Playwright (`pip install playwright`).
 
     python tests/benchmarks/page_in_browser.py anna --minutes 10

@@ -2,7 +2,7 @@
 "use strict";
 (function (charrnn) {
   const { element } = charrnn;
-  const LONGEST_LINE = 4000; // tokens; a longer line goes on in another block
+  const LONGEST_LINE = 4000; // tokens; a longer line continues in another block
   const TINTED = 20000; // characters at the end of the text that have a span for each token; earlier ones are plain
   const MOST_TYPED = 2000000; // characters
 

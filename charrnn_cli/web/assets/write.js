@@ -55,7 +55,7 @@
         element("details", null, element("summary", { text: "More settings" }), this.settings.more),
         element("details", null, element("summary", { text: "How to use this page" }), element("div", { class: "help" },
           ["Type in the text, or put the cursor where the model should continue, and press Write. What is behind the cursor goes away; Undo brings it back.",
-            "Point at a token, or tap it, to see the ten likeliest. Choose one, and the text goes on from there.",
+            "Point at a token, or tap it, to see the ten likeliest. Choose one, and the text continues from there.",
             "Keyboard: Ctrl+Enter writes and pauses, Alt+Right writes one token, Alt+Down shows the likeliest tokens at the cursor, Ctrl+Z undoes, Escape closes.",
             "A color and an underline mark tokens that the model did not expect."].map((text) => element("p", { text })))));
     }
