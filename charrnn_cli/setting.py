@@ -105,10 +105,10 @@ def check_paths(name: str, values: Any) -> list[str]:
     return [os.fspath(value) for value in several]  # an empty text stays one: Path("") is the folder "."
 
 
-def check_texts(name: str, values: Any) -> list[str]:
+def check_text_list(name: str, values: Any) -> list[str]:
     """A text, or several, as a list. Raises UsageError for other values."""
     several = [values] if isinstance(values, str) else values
-    if not isinstance(several, (list, tuple)) or not all(isinstance(value, str) for value in several):
+    if not _is_a(several, tuple):
         raise UsageError(f"`{name}` must be a text or a list of texts, got {values!r}.")
     return list(several)
 
@@ -168,7 +168,7 @@ def _types(hint: Any) -> tuple[Any, ...]:
 
 
 def _is_a(value: Any, type: Any) -> bool:
-    """Whether a setting of this type takes the value; True and False are no numbers."""
+    """Whether a setting of this type takes the value; True and False are not numbers."""
     taken = TYPES[type][0]
     if isinstance(value, (tuple, list)):
         return type is tuple and all(isinstance(part, str) for part in value)

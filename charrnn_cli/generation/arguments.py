@@ -35,11 +35,10 @@ def random_seed() -> int:
 def check_texts(num: int, best_of: int | None, seed: int | None) -> None:
     """Raises UsageError for a number of texts or a seed that is not a whole number, or is out of range."""
     check_count("num", num)
-    for name, value in (("best_of", best_of), ("seed", seed)):
-        if value is not None:
-            check_whole(name, value)
-    if seed is not None and seed < 0:
-        raise UsageError(f"`seed` must be at least 0, got {seed}.")
+    if seed is not None:
+        check_whole("seed", seed, 0)
+    if best_of is not None:
+        check_whole("best_of", best_of)
     if best_of is not None and not num <= best_of <= MAX_TEXTS:
         raise UsageError(f"`best_of` must be between `num` ({num}) and {MAX_TEXTS:,}, got {best_of}.")
 

@@ -11,7 +11,7 @@ from charrnn_cli.errors import RunError, TextError, UsageError, disk_errors
 from charrnn_cli.files import finish_renames, locked, new_folder, remove_folder, remove_leftovers
 from charrnn_cli.machine import available_cores
 from charrnn_cli.runs.folders import RUNS, Run, run_named, run_to_train
-from charrnn_cli.setting import check_function, check_path, check_paths, check_texts, check_whole, defaults
+from charrnn_cli.setting import check_function, check_path, check_paths, check_text_list, check_whole, defaults
 from charrnn_cli.text.coding import Coder, coder
 from charrnn_cli.text.corpus import PREPARE_AGAIN, SPLIT_NAMES, Corpus, CorpusInfo
 from charrnn_cli.text.corpus_writer import (
@@ -79,7 +79,7 @@ def prepare(
     check_function("report", report)
     if workers is not None:
         check_whole("workers", workers, 1)
-    patterns = check_texts("include", include)
+    patterns = check_text_list("include", include)
     held_out = (check_paths("valid_file", valid_file), check_paths("test_file", test_file))
     if append is None:
         steps = prepare_steps(texts, PrepareSettings(**settings), name, force, *held_out, workers, folder, patterns)
