@@ -39,8 +39,13 @@ def evaluate(
             next(scoring)
         except StopIteration as end:
             score: Score = end.value
-            too_short = calibrate and score.tokens < LEAST_CALIBRATION
+            too_short = calibrate and not is_long_enough(score.tokens)
             return dataclasses.replace(score, loss=score.unscaled_loss) if too_short else score
         if stop():
             scoring.close()
             return None
+
+
+def is_long_enough(tokens: int) -> bool:
+    """Whether a loss on this many tokens counts with a scale that was chosen on them."""
+    return tokens >= LEAST_CALIBRATION

@@ -22,7 +22,7 @@ from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training.base_model import BaseModel
 from charrnn_cli.training.configuration import Request, changed_config, new_plan
-from charrnn_cli.training.evaluation import LEAST_CALIBRATION
+from charrnn_cli.training.evaluation import is_long_enough
 from charrnn_cli.training.state import TrainingState
 from charrnn_cli.training.transfer import Matched, transfer
 from charrnn_cli.training.windows import Data, check_streams
@@ -45,7 +45,7 @@ class Setup:
     def calibrated(self) -> bool:
         """Whether the validation loss is computed with a softmax temperature that was fitted to the same text."""
         valid = self.data.valid
-        return self.config.training.calibrate and valid is not None and len(valid) - 1 >= LEAST_CALIBRATION
+        return self.config.training.calibrate and valid is not None and is_long_enough(len(valid) - 1)
 
 
 @dataclass(frozen=True)
