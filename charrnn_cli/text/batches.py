@@ -41,9 +41,6 @@ class Batches(Generic[TokenArray]):
     def __len__(self) -> int:
         return self.windows
 
-    def __getitem__(self, index: int) -> tuple[TokenArray, TokenArray]:
-        return self.pieces(index)[0]
-
     def pieces(self, index: int, offset: int = 0) -> list[tuple[TokenArray, TokenArray]]:
         """Window `index` of an epoch that starts at token `offset` of each stream and ends just before that token.
 

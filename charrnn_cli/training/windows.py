@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,18 @@ class Windows:
         """Where an epoch starts in each stream. With `random_offset`, it differs between epochs, as the windows do."""
         if not self._settings.random_offset:
             return 0
-        return int(np.random.default_rng((self._settings.seed, epoch)).integers(self._stream_length))
+        return _random_offset(self._settings.seed, epoch, self._stream_length)
 
     def _on_device(self, ids: Any) -> Tensor:
         if isinstance(ids, Tensor):
             return ids.long()
         check_ids(ids, self._vocabulary_size)
         return torch.from_numpy(ids.astype(np.int64)).to(self._device)
+
+
+@lru_cache(maxsize=1)  # the same for all steps of an epoch
+def _random_offset(seed: int, epoch: int, stream_length: int) -> int:
+    return int(np.random.default_rng((seed, epoch)).integers(stream_length))
 
 
 def upload(ids: TokenIds, device: torch.device, vocabulary_size: int) -> Tensor:
