@@ -82,7 +82,7 @@ WORD_REGULARIZATION = (
 
 @dataclass(frozen=True)
 class Budget:
-    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and whether it is fine-tuning."""
+    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and the number of streams."""
 
     level: Level
     vocabulary_size: int
@@ -90,8 +90,7 @@ class Budget:
     bound: Bound | None
     gpus: int
     speed: Speed
-    trained: bool = False
-    streams: int = CPU_STREAMS  # at most, on a CPU, of a network that is not trained
+    streams: int = CPU_STREAMS  # at most, on a CPU
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -108,8 +107,7 @@ class Budget:
         if self.gpus:
             streams = GPU_STREAMS * self.gpus
         else:
-            most = FINE_TUNING_STREAMS if self.trained and self.level != "word" else self.streams
-            streams = max(CPU_STREAMS, min(most, self.tokens // self.seq_length // LEAST_WINDOWS))
+            streams = max(CPU_STREAMS, min(self.streams, self.tokens // self.seq_length // LEAST_WINDOWS))
         return max(1, min(streams, (self.tokens - 1) // self.seq_length))
 
     def epochs(self, model: ModelSettings) -> float:
@@ -145,12 +143,15 @@ def auto(
     with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
     the validation loss does not improve, and training ends after several such validations.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, origin is not None)
-    if origin:
-        model, learning_rate = origin, FINE_TUNING_WORD_RATE if level == "word" else FINE_TUNING_RATE
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed)
+    if origin and level == "word":
+        model, learning_rate, streams = origin, FINE_TUNING_WORD_RATE, CPU_STREAMS
+    elif origin:
+        model, learning_rate, streams = origin, FINE_TUNING_RATE, FINE_TUNING_STREAMS
     else:
         size = _best_size(budget)
-        model, learning_rate, budget = size.model(level), size.learning_rate, replace(budget, streams=size.streams)
+        model, learning_rate, streams = size.model(level), size.learning_rate, size.streams
+    budget = replace(budget, streams=streams)
     epochs = budget.epochs(model)
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last one for NaN, which is refused later
