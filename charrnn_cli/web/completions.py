@@ -215,12 +215,9 @@ class StreamedCompletion(Completion):
 
     def take(self, request: TextRequest, event: TextEvent) -> None:
         """Takes an event. The first text and the end of the stream are sent at once, other text at the next flush."""
-        if isinstance(event, Written):  # by far the most frequent
-            self._choices[request].take(event)
-        else:
-            super().take(request, event)
-            if isinstance(event, Failed) or (isinstance(event, Read) and not event.text):
-                return
+        super().take(request, event)
+        if isinstance(event, Failed) or (isinstance(event, Read) and not event.text):
+            return
         self._changed.add(self._choices[request])
         if self._writing and self._text_sent:
             self._relay.wake_later(self)
