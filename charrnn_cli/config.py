@@ -13,7 +13,7 @@ from typing import Any, Literal
 from charrnn_cli.errors import UsageError
 from charrnn_cli.setting import Checked, defaults, setting
 
-Level = Literal["char", "byte", "word"]
+Level = Literal["char", "byte", "word", "subword"]
 SplitOn = Literal["punctuation", "whitespace"]
 Documents = Literal["file", "line", "record"]
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop"]
@@ -31,6 +31,7 @@ ENDING = ("cosine", "linear")  # schedules that need to know where the run ends
 HELD_OUT = 0.05  # share of the text for each of validation and test, unless a share is given
 HELD_OUT_TOKENS = 1_000_000  # upper limit of that; a mean over more tokens is hardly more precise
 LIST_TOKENS, LIST_SHARE = 1_000, 0.2  # of a short list for validation: this many tokens, at most this share
+SUBWORDS = 1_000  # that are learned, besides the characters, unless a vocabulary size is given
 VISUALIZED_TOKENS = 100_000  # that `charrnn visualize` reads, unless told otherwise
 BY_PRESET = "set by the preset"  # the default of settings that presets choose
 
@@ -52,7 +53,10 @@ class PrepareSettings(Checked):
     """How a text becomes token ids."""
 
     level: Level = setting(
-        "char", "What a token is: a character, a byte (for any file), or a word or punctuation mark.", VOCABULARY
+        "char",
+        "What a token is: a character, a byte (for any file), a word or punctuation mark, or a subword, which is a "
+        "frequent part of a word.",
+        VOCABULARY,
     )
     encoding: str = setting("utf-8", "Text encoding of the files, such as cp1252 or utf-16.", TEXT)
     valid: float | None = setting(
@@ -71,7 +75,11 @@ class PrepareSettings(Checked):
     )
     min_count: int = setting(1, "Tokens that occur less often become <unk>.", VOCABULARY, "[1, inf)")
     vocab_size: int | None = setting(
-        None, "Maximum vocabulary size; the rarest tokens become <unk>.", VOCABULARY, "[2, inf)", "no limit"
+        None,
+        "Maximum vocabulary size; the rarest tokens become <unk>. At level subword, how many are learned.",
+        VOCABULARY,
+        "[2, inf)",
+        f"no limit; {SUBWORDS:,} subwords and all characters",
     )
     split_on: SplitOn = setting(
         "punctuation", "Split words at punctuation too, or only at white space (for tokenized text).", VOCABULARY
@@ -242,7 +250,9 @@ class TrainingSettings(Checked):
 class SamplingSettings(Checked):
     """How the next token is chosen, and where a text ends."""
 
-    length: int = setting(500, "Maximum number of tokens to write: characters, bytes or words.", LENGTH, "[0, inf)")
+    length: int = setting(
+        500, "Maximum number of tokens to write: characters, bytes, words or subwords.", LENGTH, "[0, inf)"
+    )
     temperature: float = setting(
         0.8, "Higher values take more risks; 0 always takes the likeliest token.", CHOICE, "[0, inf)"
     )

@@ -12,11 +12,12 @@ import sys
 import termios
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from support import charrnn, join, prepare_text
 
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import Level, PrepareSettings
 from charrnn_cli.files import locked
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import Run
@@ -36,7 +37,7 @@ UNICODE = {
 }
 
 
-@pytest.mark.parametrize("level", ["char", "byte", "word"])
+@pytest.mark.parametrize("level", get_args(Level))
 @pytest.mark.parametrize("kind", UNICODE)
 def test_every_kind_of_unicode_can_be_prepared_trained_and_written(folder, kind, level):
     text = UNICODE[kind] * 60

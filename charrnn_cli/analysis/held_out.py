@@ -14,7 +14,7 @@ from charrnn_cli.generation.scoring_input import Split, file_parts, parts_of_spl
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import NO_TOKEN, TokenPart
-from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import EOD
 
 FEWEST_TOKENS = 1000  # too few to choose and to test
@@ -52,7 +52,7 @@ def read_held_out(model: Model, files: Sequence[str], limit: int, **reading: Any
     if len(ids) < FEWEST_TOKENS:
         raise TextError(f"{name} has only {len(ids):,} tokens. Name a text with at least {FEWEST_TOKENS:,}.")
     vocabulary = model.vocabulary
-    joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
+    joiner = tokenizer_of(vocabulary, marks).joiner()
     return HeldOutText(name, ids, [joiner.add(token) + ("\n" if token == EOD else "") for token in tokens])
 
 

@@ -27,7 +27,7 @@ def closest_known(text: str, vocabulary: Vocabulary) -> list[str]:
             return tokens
         if spelling in known_by_plain:
             return [known_by_plain[spelling]]
-    if vocabulary.level == "char" or not text.isalpha() or len(text) < MIN_LETTERS:
+    if vocabulary.level != "word" or not text.isalpha() or len(text) < MIN_LETTERS:
         return []
     return difflib.get_close_matches(text, vocabulary.tokens, 1, MIN_SIMILARITY)
 

@@ -1,5 +1,7 @@
 """A prime as token ids, and what to do with tokens that the model does not know."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from charrnn_cli.config import Unknown
@@ -31,9 +33,10 @@ class EncodedPrime(NamedTuple):
 def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", before: str = "") -> EncodedPrime:
     """The ids of a prime, which is `before` and then `text`.
 
-    At level "word" the last word of a prime is a whole word, and spaces after it are ignored. Raises
-    UnknownTokensError if the vocabulary does not have all tokens, unless `unknown` says to skip or replace them.
-    Positions in the error count from the start of `text`.
+    At level "word" the last word of a prime is a whole word, and spaces after it are ignored. At level "subword" one
+    space at its end is ignored, because the next token begins with it. Raises UnknownTokensError if the vocabulary does
+    not have all tokens, unless `unknown` says to skip or replace them. Positions in the error count from the start of
+    `text`, in tokens, or in characters at level "subword".
     """
     tokens = _tokens(before + text, vocabulary)
     spelled = _spellings(before + text, vocabulary)
@@ -44,8 +47,9 @@ def encode_prime(text: str, vocabulary: Vocabulary, unknown: Unknown = "error", 
         tokens = [known for token in tokens for known in replacements.get(token, [token])]
     lacking = vocabulary.lacks(tokens)
     if lacking and unknown != "skip":
-        skipped = len(_tokens(before, vocabulary))
-        named = [(max(position - skipped, 0), spelled.get(tokens[position], tokens[position])) for position in lacking]
+        positions = _positions(tokens, vocabulary)
+        skipped = len(before) if vocabulary.level == "subword" else len(_tokens(before, vocabulary))
+        named = [(max(positions[k] - skipped, 0), spelled.get(tokens[k], tokens[k])) for k in lacking]
         raise _error(named, vocabulary, unknown)
     return EncodedPrime(vocabulary.encode(token for token in tokens if token in vocabulary.ids), unknown_words)
 
@@ -78,7 +82,7 @@ def _tokens(text: str, vocabulary: Vocabulary) -> list[str]:
     """The tokens of a prime; those that only stand for unusual spaces are left out if the model does not know them."""
     if vocabulary.level != "byte":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if vocabulary.level == "char":
+    if vocabulary.level in ("char", "subword"):
         text = with_known_characters(text, vocabulary)
     tokens = tokenizer_of(vocabulary).split(text, unfinished=True)
     if vocabulary.level == "char" and vocabulary.end is not None:
@@ -87,6 +91,13 @@ def _tokens(text: str, vocabulary: Vocabulary) -> list[str]:
         tokens = with_known_words(tokens, vocabulary)
         tokens = [token for token in tokens if token in vocabulary.ids or not is_gap(token)]
     return tokens
+
+
+def _positions(tokens: list[str], vocabulary: Vocabulary) -> Sequence[int]:
+    """Where each token starts, in tokens, or in characters at level "subword"."""
+    if vocabulary.level != "subword":
+        return range(len(tokens))
+    return list(accumulate((1 if token == EOD else len(token) for token in tokens), initial=0))
 
 
 def _spellings(text: str, vocabulary: Vocabulary) -> dict[str, str]:
@@ -143,5 +154,5 @@ def _at_position(position: int, text: str) -> str:
 
 def _closest_text(text: str, vocabulary: Vocabulary) -> str:
     """The closest known tokens as text; empty if nothing is similar."""
-    between = "" if vocabulary.level == "char" else " "
+    between = " " if vocabulary.level == "word" else ""
     return between.join(vocabulary.marks.get(token, token) for token in closest_known(text, vocabulary))

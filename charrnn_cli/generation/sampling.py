@@ -92,8 +92,8 @@ def filters(settings: SamplingSettings, allowed: Allowed) -> list[Filter]:
 def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> Allowed:
     """Which tokens may be drawn, (V,). Raises UsageError if none may be drawn."""
     allowed = np.full(len(vocabulary), not settings.allow_only)
-    allowed[_known_ids(settings.allow_only, vocabulary)] = True
-    allowed[_known_ids(settings.ban, vocabulary)] = False
+    allowed[_written_with(settings.allow_only, vocabulary)] = True
+    allowed[_containing(settings.ban, vocabulary)] = False
     if vocabulary.unknown is not None and not settings.allow_unknown:
         allowed[vocabulary.unknown] = False
     if not allowed.any():
@@ -108,6 +108,27 @@ def allowed_tokens(settings: SamplingSettings, vocabulary: Vocabulary) -> Allowe
 def unknown_tokens(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
     """The tokens of some texts that the vocabulary does not have."""
     return [token for token in _tokens(texts, vocabulary) if token not in vocabulary.ids]
+
+
+def _written_with(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
+    """The ids of the tokens of some texts; of subwords, all that have no other characters than the texts."""
+    if vocabulary.level != "subword":
+        return _known_ids(texts, vocabulary)
+    characters = set("".join(texts))
+    return [id for id, subword in _subwords(vocabulary) if characters.issuperset(subword)]
+
+
+def _containing(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
+    """The ids of the tokens of some texts; of subwords, all that contain one of the texts."""
+    if vocabulary.level != "subword":
+        return _known_ids(texts, vocabulary)
+    return [id for id, subword in _subwords(vocabulary) if any(text in subword for text in texts)]
+
+
+def _subwords(vocabulary: Vocabulary) -> list[tuple[int, str]]:
+    """The ids and texts of all tokens that stand for text."""
+    special = (vocabulary.unknown, vocabulary.end)
+    return [(id, token) for id, token in enumerate(vocabulary.tokens) if id not in special]
 
 
 def _known_ids(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:

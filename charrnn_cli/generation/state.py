@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from charrnn_cli.errors import UsageError
 
 RECENT_TOKENS = 4096  # at the end of a text: the next text is joined to them, and the repetition penalty sees them
-JOINED_TOKENS = {"char": 4, "byte": 4, "word": RECENT_TOKENS}  # those that decide how the next text is joined
+JOINED_TOKENS = {
+    "char": 4,
+    "byte": 4,
+    "subword": 4,
+    "word": RECENT_TOKENS,
+}  # those that decide how the next text is joined
 STATE_FORMAT = "charrnn state 1"  # the number grows with each change of the format
 NUMBERS = np.dtype("<f4")  # of the hidden state in bytes
 

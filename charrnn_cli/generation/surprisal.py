@@ -21,7 +21,7 @@ from charrnn_cli.network.model import HiddenState
 from charrnn_cli.network.precision import exact_products
 from charrnn_cli.text.corpus import check_ids
 from charrnn_cli.text.scorable import NO_TOKEN, TokenPart
-from charrnn_cli.text.tokenizer import is_space, line_end
+from charrnn_cli.text.tokenizer import ends_word, line_end
 from charrnn_cli.text.vocabulary import EOD, Vocabulary
 from charrnn_cli.threads import Threads
 
@@ -71,7 +71,7 @@ class Predictor:
         network.train(False)
         self._network, self._vocabulary, self._device, self._threads = network, vocabulary, device, threads
         self._float = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-        ends = [k for k, token in enumerate(vocabulary.tokens) if is_space(token, vocabulary.level)]
+        ends = [k for k, token in enumerate(vocabulary.tokens) if ends_word(token, vocabulary.level)]
         if vocabulary.end is not None and vocabulary.level != "word":
             ends.append(vocabulary.end)
         self._word_ends = torch.tensor(ends, dtype=torch.int64, device=device)

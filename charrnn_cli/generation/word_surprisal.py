@@ -4,6 +4,9 @@ A word is what stands between white space. Its surprisal is the sum over its cha
 its end: that any white space follows. Without its end it would be the surprisal of all words that begin with it, such
 as "fell", "fellow" and "felled". The space belongs to the word before it, not to the one after it:
 
+A subword begins with the space before it. So this space is taken from the surprisal of the first subword of a word,
+and given to the word before. Both papers say why:
+
 - Oh and Schuler, Leading Whitespaces of Language Models' Subword Vocabulary Pose a Confound for Calculating Word
   Probabilities, EMNLP 2024, arXiv 2406.10851.
 - Pimentel and Meister, How to Compute the Probability of a Word, EMNLP 2024, arXiv 2406.14561.
@@ -16,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from charrnn_cli.generation.surprisal import SurprisalStep, TokenSurprisal
-from charrnn_cli.text.tokenizer import is_space, tokenizer
+from charrnn_cli.text.tokenizer import is_space, tokenizer_of
 from charrnn_cli.text.vocabulary import EOD, Vocabulary
 
 
@@ -37,10 +40,10 @@ def word_surprisals(
 ) -> Iterator[WordSurprisal]:
     """The words of a text. `marks` maps punctuation tokens to their text; it may grow while the text is read."""
     line = position = 0
-    for tokens, word, end in _words(text, vocabulary, marks):
+    for tokens, word, space, end in _words(text, vocabulary, marks):
         first = tokens[0]
         line, position = first.line, position + 1 if first.line == line else 1
-        surprisal = sum(token.surprisal for token in tokens) + end
+        surprisal = sum(token.surprisal for token in tokens) - space + end
         rank = max(token.rank for token in tokens)
         unknown = any(token.unknown for token in tokens)
         yield WordSurprisal(line, position, word, surprisal, first.entropy, rank, unknown)
@@ -48,17 +51,17 @@ def word_surprisals(
 
 def _words(
     text: Iterable[SurprisalStep], vocabulary: Vocabulary, marks: Mapping[str, str]
-) -> Iterator[tuple[list[TokenSurprisal], str, float]]:
-    """The tokens of each word, the word, and the surprisal of its end."""
-    new_joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner
-    joiner, tokens, word = new_joiner(), list[TokenSurprisal](), ""
+) -> Iterator[tuple[list[TokenSurprisal], str, float, float]]:
+    """The tokens of each word, the word, and the surprisals of the space in its first token and of its end."""
+    new_joiner = tokenizer_of(vocabulary, marks).joiner
+    joiner, tokens, word, space = new_joiner(), list[TokenSurprisal](), "", 0.0
     for token, end in text:
         piece = joiner.end() if token is None else joiner.add(token.token)
         ends_word = token is None or _is_space(token.token, piece, vocabulary)
         if ends_word or piece.startswith(" "):
             if tokens:
-                yield tokens, word + (piece.strip() if ends_word else ""), end
-            tokens, word = [], ""
+                yield tokens, word + (piece.strip() if ends_word else ""), space, end
+            tokens, word, space = [], "", 0.0 if ends_word else end
         if token is None:
             joiner = new_joiner()
         elif not ends_word:

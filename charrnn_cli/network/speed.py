@@ -13,7 +13,7 @@ from charrnn_cli.network.precision import number_format
 from charrnn_cli.threads import BUSY
 
 # Operations per second of training: on the machine of the tables of `auto`, and on a GPU that is not measured.
-REFERENCE_FLOPS: dict[Level, float] = {"char": 2e11, "byte": 2e11, "word": 1.25e11}
+REFERENCE_FLOPS: dict[Level, float] = {"char": 2e11, "byte": 2e11, "subword": 2e11, "word": 1.25e11}
 GPU_FLOPS = 2e13
 SHARE_FOR_MEASURING = 0.02  # of the time of the run
 MOST_SECONDS, LEAST_SECONDS = 0.3, 0.1  # of measuring a network; with less, nothing is measured

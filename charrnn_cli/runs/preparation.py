@@ -20,6 +20,7 @@ from charrnn_cli.text.corpus_writer import (
     PassProgress,
     Survey,
     join_corpora,
+    learn,
     split_sizes,
     survey,
     total_size,
@@ -110,7 +111,7 @@ def prepare_steps(
     """Prepares a run called `name` in `root`: yields progress, then the run.
 
     `texts` are files, folders or standard input (`-`); with `valid_file` they are the training text. A single folder
-    with a file for each split is recognized. The text is read twice, in chunks, so memory does not grow with it.
+    with a file for each split is recognized. The text is read in passes, in chunks, so memory does not grow with it.
     `workers` is the number of processes, which does not change the result; None uses one per core for a large text.
     Folders give their texts, and the files that match a pattern of `include`. If the process is killed, either the old
     run or the new one is there.
@@ -129,6 +130,7 @@ def prepare_steps(
     with temporary_folder() as spool:
         parts = _sources_of_parts(files, Path(spool), include)
         work = coder(settings, _processes(parts, workers))
+        yield from learn(parts, work)
         surveyed = yield from survey(parts, work, settings.documents is not None)
         vocabulary = work.vocabulary()
         skipped = _skipped(files, parts, root)
@@ -175,7 +177,7 @@ def append_steps(
         old, vocabulary = Corpus(run.corpus), Vocabulary.load(run.vocabulary)
         settings = old.info.settings
         _check_vocabulary(run, vocabulary, settings)
-        work = coder(settings, _processes(parts, workers))
+        work = coder(settings, _processes(parts, workers), vocabulary)
         surveyed = yield from survey(parts, work, settings.documents is not None)
         if vocabulary.unknown is None:
             _check_known(work.lacking(vocabulary), run)

@@ -138,6 +138,8 @@ class TrainingBar:
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bpc)"
             case "byte":
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per byte)"
+            case "subword":
+                self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per subword)"
         say(self._console, f"step {validation.step:,}{self._valid}{_judged(validation)}")
         if preview is not None:
             if self._console.is_terminal:

@@ -4,8 +4,15 @@ A block is independent if the text before it does not change how it is split int
 of a document. Any other block needs the state at the end of the block before it.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from charrnn_cli.config import PrepareSettings
+from charrnn_cli.text.reader import document_chunks
+from charrnn_cli.text.sources import Source
+
+if TYPE_CHECKING:
+    from charrnn_cli.text.coding import TextHash
 
 BLOCK_CHARACTERS = 1 << 20  # usual size of a block
 MAX_BLOCK_CHARACTERS = 4 * BLOCK_CHARACTERS  # a block is cut anywhere if it gets this long; bounds memory
@@ -42,6 +49,26 @@ class _OpenBlock:
 
     def finished(self, ends_file: bool) -> TextBlock:
         return TextBlock(tuple(map("".join, self._files)), ends_file, self._independent, self.size)
+
+
+def text_blocks(
+    sources: Sequence[Source],
+    settings: PrepareSettings,
+    text_hash: "TextHash",
+    block_ends: tuple[str, ...],
+    files_are_independent: bool,
+) -> Iterator[TextBlock]:
+    """One text in blocks, as `cut_into_blocks` gives them. Adds the text to `text_hash`."""
+
+    def chunks(number: int, source: Source) -> Iterator[tuple[str, int]]:
+        if number > 0:
+            text_hash.update(b"\0")  # a word ends where a file ends, so this is part of the text
+        for text, size in document_chunks(source, settings):
+            text_hash.update(text.encode("utf-8", "surrogatepass"))
+            yield text, size
+
+    files = (chunks(number, source) for number, source in enumerate(sources))
+    return cut_into_blocks(files, block_ends, files_are_independent)
 
 
 def cut_into_blocks(

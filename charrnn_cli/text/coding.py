@@ -6,6 +6,7 @@ from typing import Protocol
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.text.character_coder import CharacterCoder
 from charrnn_cli.text.sources import Source
+from charrnn_cli.text.subword_coder import SubwordCoder
 from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.text.word_coder import WordCoder
@@ -20,6 +21,12 @@ class TextHash(Protocol):
 
 class Coder(Protocol):
     """Counts tokens, makes the vocabulary, and encodes texts as ids."""
+
+    def learn(self, sources: Sequence[Source]) -> Iterator[int]:
+        """Learns from the training text what a token is, if the level needs that. Yields the bytes that were read.
+
+        Raises TextError, UsageError, DiskError.
+        """
 
     def count(self, sources: Sequence[Source], text_hash: TextHash, held_out: bool) -> Iterator[CountedTokens]:
         """Counts the tokens of one text, piece by piece.
@@ -48,6 +55,11 @@ class Coder(Protocol):
         """The ids of one text, in the smallest type that holds them. Raises TextError, DiskError."""
 
 
-def coder(settings: PrepareSettings, processes: int = 1) -> Coder:
-    """The coder of a level. At level "word" several processes can share its work."""
+def coder(settings: PrepareSettings, processes: int = 1, known: Vocabulary | None = None) -> Coder:
+    """The coder of a level. At the levels "word" and "subword" several processes can share its work.
+
+    A text that is only encoded for a `known` vocabulary is split into the tokens of that.
+    """
+    if settings.level == "subword":
+        return SubwordCoder(settings, processes, known)
     return WordCoder(settings, processes) if settings.level == "word" else CharacterCoder(settings)

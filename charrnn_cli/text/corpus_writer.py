@@ -1,11 +1,11 @@
-"""Texts to a corpus, in two passes: `survey` counts tokens, `write_corpus` writes their ids.
+"""Texts to a corpus, in passes: `learn` finds subwords, `survey` counts tokens, `write_corpus` writes their ids.
 
 Texts come in parts. There is either one part, `WHOLE_TEXT`, which is cut into splits, or one part for each split.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,22 +34,31 @@ PartSources = Mapping[str, Sequence[Source]]  # the files of each part
 class PassProgress:
     """Progress of a pass over the text."""
 
-    doing: str  # "counting" or "writing"
+    doing: str  # "learning", "counting" or "writing"
     done: int  # bytes of the sources
     total: int
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The result of the first pass."""
+    """The result of the pass that counts."""
 
     tokens: dict[str, int]  # number of tokens in each part
     sha256: str  # of the clean text in UTF-8, or of the bytes; a NUL byte separates parts, and files of words
     document_ends: DocumentEnds | None = None  # of `WHOLE_TEXT`, if it has documents
 
 
+def learn(parts: PartSources, coder: Coder) -> Iterator[PassProgress]:
+    """The pass in which subwords are learned; other levels need none. Raises TextError, UsageError, DiskError."""
+    sources = parts.get(WHOLE_TEXT) or parts["train"]
+    done, total = 0, sum(source.size for source in sources)
+    for size in coder.learn(sources):
+        done += size
+        yield PassProgress("learning", done, total)
+
+
 def survey(parts: PartSources, coder: Coder, has_documents: bool = False) -> Generator[PassProgress, None, Survey]:
-    """The first pass: yields progress, returns the result. Raises TextError, DiskError."""
+    """The pass that counts: yields progress, returns the result. Raises TextError, DiskError."""
     text_hash = hashlib.sha256()
     tokens = dict.fromkeys(parts, 0)
     ends = DocumentEnds() if has_documents and WHOLE_TEXT in parts else None
@@ -78,7 +87,7 @@ def write_corpus(
     folder: Path,
     may_be_empty: bool = False,
 ) -> Generator[PassProgress, None, CorpusInfo]:
-    """The second pass: yields progress, returns the content of corpus.json.
+    """The pass that writes: yields progress, returns the content of corpus.json.
 
     Splits of documents `may_be_empty` if they are added to others. Raises TextError, DiskError.
     """

@@ -15,7 +15,7 @@ from charrnn_cli.text.decoding import Chunks
 from charrnn_cli.text.reader import chunks_for_model, document_chunks, other_advice
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import TokenIds
-from charrnn_cli.text.tokenizer import Joiner, line_end, tokenizer, tokenizer_of, word_tokenizer
+from charrnn_cli.text.tokenizer import Joiner, SubwordTokenizer, line_end, tokenizer_of, word_tokenizer
 from charrnn_cli.text.vocabulary import EOD, Vocabulary
 
 DECODED_TOKENS = 1 << 16  # number of ids that are decoded in one piece
@@ -76,7 +76,7 @@ def read_text(
 ) -> ScorableText:
     """Files in the tokens of `vocabulary`, as `text_parts` reads them. Raises TextError, DiskError."""
     marks = dict(vocabulary.marks)  # grows by the marks that only this text has
-    joiner = tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, marks).joiner()
+    joiner = tokenizer_of(vocabulary, marks).joiner()
     collector = _Collector(vocabulary, joiner, by_line)
     skipped = 0
     for part in text_parts(sources, vocabulary, settings, skip_unknown, marks, needs_records):
@@ -141,6 +141,13 @@ def _tokens(
         for source in sources:
             for text in chunks_with_known_characters((text for text, _ in read(source)), vocabulary):
                 yield tokenizer_of(vocabulary).split(text)
+    elif vocabulary.level == "subword":
+        tokenizer = SubwordTokenizer(vocabulary.ids, vocabulary.lowercase)
+        for source in sources:
+            subwords = tokenizer.splitter()
+            for text in chunks_with_known_characters((text for text, _ in read(source)), vocabulary):
+                yield subwords.add(text)
+            yield subwords.end()
     else:
         splitter = word_tokenizer(vocabulary.split_on, vocabulary.lowercase).splitter()
         for source in sources:

@@ -1,10 +1,11 @@
-"""Text to tokens and back: characters, bytes, words with punctuation tokens, and words between white space."""
+"""Text to tokens and back: characters, bytes, words with punctuation tokens, words between white space, subwords."""
 
 import codecs
 from collections.abc import Mapping
 from typing import Protocol
 
 from charrnn_cli.config import Level, SplitOn
+from charrnn_cli.text.subwords import Subwords, SubwordSplitter
 from charrnn_cli.text.vocabulary import END, EOD, EOS, UNKNOWN, Vocabulary
 from charrnn_cli.text.words import RETURN, WholeWords, WordTokenizer
 
@@ -12,6 +13,7 @@ TOKEN_UNITS: dict[Level, str] = {
     "char": "characters",
     "byte": "bytes",
     "word": "words",
+    "subword": "subwords",
 }  # the tokens of a level in words
 
 
@@ -52,10 +54,10 @@ class CharTokenizer:
 
 
 class CharJoiner:
-    """Characters to text."""
+    """Characters and subwords to text."""
 
     def add(self, token: str) -> str:
-        """The character itself; the replacement character for <unk>, nothing for <eod>."""
+        """The token itself; the replacement character for <unk>, nothing for <eod>."""
         if token == EOD:
             return ""
         return "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
@@ -87,6 +89,27 @@ class ByteJoiner:
     def end(self) -> str:
         """A replacement character if the last character is not complete."""
         return self._decoder.decode(b"", final=True)
+
+
+class SubwordTokenizer:
+    """A token is a character, or a frequent part of a word with the space before it."""
+
+    def __init__(self, ranks: Mapping[str, int], lowercase: bool = False) -> None:
+        """`ranks` is that of `Subwords`, and may have more tokens, such as the ids of a vocabulary."""
+        self.lowercase = lowercase
+        self._subwords = Subwords(ranks)
+
+    def splitter(self) -> SubwordSplitter:
+        """A new splitter, for one text."""
+        return SubwordSplitter(self._subwords, self.lowercase)
+
+    def split(self, text: str, unfinished: bool = False) -> list[str]:
+        """The tokens of `text`. A space at the end of an `unfinished` text belongs to the word that will follow."""
+        splitter = self.splitter()
+        return splitter.add(text.removesuffix(" ") if unfinished else text) + splitter.end()
+
+    def joiner(self) -> CharJoiner:
+        return CharJoiner()
 
 
 class WhitespaceTokenizer:
@@ -173,18 +196,19 @@ class WhitespaceJoiner:
         return ""
 
 
-def tokenizer(
-    level: Level, split_on: SplitOn = "punctuation", lowercase: bool = False, marks: Mapping[str, str] | None = None
-) -> Tokenizer:
-    """The tokenizer of a level. `marks` maps the punctuation tokens of a vocabulary to their text."""
-    if level == "byte":
-        return ByteTokenizer()
-    return CharTokenizer(lowercase) if level == "char" else word_tokenizer(split_on, lowercase, marks)
+def tokenizer_of(vocabulary: Vocabulary, marks: Mapping[str, str] | None = None) -> Tokenizer:
+    """The tokenizer that gives the tokens of a vocabulary.
 
-
-def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
-    """The tokenizer that gives the tokens of a vocabulary."""
-    return tokenizer(vocabulary.level, vocabulary.split_on, vocabulary.lowercase, vocabulary.marks)
+    `marks` maps punctuation tokens to their text, and may have more of them than the vocabulary.
+    """
+    match vocabulary.level:
+        case "char":
+            return CharTokenizer(vocabulary.lowercase)
+        case "byte":
+            return ByteTokenizer()
+        case "subword":
+            return SubwordTokenizer(vocabulary.ids, vocabulary.lowercase)
+    return word_tokenizer(vocabulary.split_on, vocabulary.lowercase, vocabulary.marks if marks is None else marks)
 
 
 def word_tokenizer(
@@ -198,7 +222,12 @@ def is_space(token: str, level: Level) -> bool:
     """Whether a token is white space between words; at level "byte" only that of ASCII is, as it is one byte."""
     if level == "byte":
         return bytes.fromhex(token).isspace()
-    return level == "char" and token.isspace()
+    return level in ("char", "subword") and token.isspace()
+
+
+def ends_word(token: str, level: Level) -> bool:
+    """Whether the word before a token has ended: the token is white space, or a subword that begins with it."""
+    return is_space(token, level) or (level == "subword" and token[:1].isspace())
 
 
 def line_end(vocabulary: Vocabulary) -> str:

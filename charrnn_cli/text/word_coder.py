@@ -11,39 +11,36 @@ from numpy.typing import NDArray
 
 from charrnn_cli.config import PrepareSettings, SplitOn
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.blocks import TextBlock, cut_into_blocks
-from charrnn_cli.text.reader import document_chunks
+from charrnn_cli.text.blocks import TextBlock, text_blocks
 from charrnn_cli.text.scripts import unspaced_share
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens, TokenIds, id_type
 from charrnn_cli.text.tokenizer import WhitespaceSplitter, word_tokenizer
 from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary
+from charrnn_cli.text.word_counts import MAX_DISTINCT, WordCounts
 from charrnn_cli.text.words import WordSplitter
 from charrnn_cli.text.workers import work_in_order
 
 if TYPE_CHECKING:
     from charrnn_cli.text.coding import TextHash
 
-MAX_DISTINCT = 1 << 20  # different words that are counted at the same time; bounds memory
 SPLIT_CHARACTERS = 1 << 16  # that are split into words at a time
 WORDS_AT_ONCE = 1 << 15  # words that are Python strings at the same time, about; bounds memory
 Splitter = WordSplitter | WhitespaceSplitter
 
 
 class WordCoder:
-    """The coder of the level "word".
-
-    If a text has more than a million different words, the rarest are forgotten: whenever there are too many, every
-    count is lowered by one (Misra and Gries 1982). So memory does not grow with the text.
-    """
+    """The coder of the level "word"."""
 
     def __init__(self, settings: PrepareSettings, processes: int) -> None:
         self.settings = settings
         self._processes = processes
-        self._counts: Counter[str] = Counter()
+        self._words = WordCounts()
         self._held_out: set[str] = set()
-        self._lowered = 0  # how often every count was lowered
         self._marks: dict[str, str] = {}
+
+    def learn(self, sources: Sequence[Source]) -> Iterator[int]:
+        return iter(())  # a rule says what a word is
 
     def count(self, sources: Sequence[Source], text_hash: "TextHash", held_out: bool) -> Iterator[CountedTokens]:
         has_documents = self.settings.documents is not None
@@ -51,12 +48,9 @@ class WordCoder:
         for block, counted in work_in_order(work, self._blocks(sources, text_hash), self._processes):
             self._marks |= counted.marks
             if not held_out:
-                self._counts.update(counted.words)
+                self._words.add(counted.words)
             elif len(self._held_out) < MAX_DISTINCT:
                 self._held_out.update(counted.words)
-            while len(self._counts) > MAX_DISTINCT:
-                self._lowered += 1
-                self._counts = Counter({word: count - 1 for word, count in self._counts.items() if count > 1})
             yield CountedTokens(counted.words.total(), block.size, counted.document_ends)
 
     def vocabulary(self) -> Vocabulary:
@@ -74,8 +68,8 @@ class WordCoder:
 
     def _frequent(self) -> list[str]:
         """The words that `min_count` and `vocab_size` keep, the most frequent first. Raises TextError."""
-        min_count, vocab_size, counts = self.settings.min_count, self.settings.vocab_size, self._counts
-        if self._lowered >= min_count and vocab_size is None:
+        min_count, vocab_size, counts = self.settings.min_count, self.settings.vocab_size, self._words.counts
+        if self._words.lowered >= min_count and vocab_size is None:
             raise TextError(
                 f"the text has more than {MAX_DISTINCT:,} different words, too many for a model. Limit the vocabulary "
                 "to the most frequent, for example `vocab_size=50000`."
@@ -93,7 +87,7 @@ class WordCoder:
         """The words, after <unk> if the text has other words too."""
         if UNKNOWN in words:
             return words
-        has_others = len(words) < len(self._counts) or self._lowered > 0 or not self._held_out <= set(words)
+        has_others = len(words) < len(self._words.counts) or self._words.lowered > 0 or not self._held_out <= set(words)
         return [UNKNOWN, *words][: self.settings.vocab_size] if has_others else words
 
     def _with_document_end(self, words: list[str]) -> list[str]:
@@ -108,17 +102,17 @@ class WordCoder:
     def unspaced_share(self) -> float:
         if self.settings.split_on == "whitespace":
             return 0.0  # the text is already tokenized
-        return unspaced_share({word: count for word, count in self._counts.items() if word not in self._marks})
+        return unspaced_share({word: count for word, count in self._words.counts.items() if word not in self._marks})
 
     @property
     def distinct(self) -> int:
-        return len(self._counts)
+        return len(self._words.counts)
 
     def rarest(self, number: int) -> list[tuple[str, int]]:
-        return heapq.nsmallest(number, self._counts.items(), key=lambda item: (item[1], item[0]))
+        return heapq.nsmallest(number, self._words.counts.items(), key=lambda item: (item[1], item[0]))
 
     def lacking(self, vocabulary: Vocabulary) -> list[str]:
-        return sorted((self._counts.keys() | self._held_out) - vocabulary.ids.keys())
+        return sorted((self._words.counts.keys() | self._held_out) - vocabulary.ids.keys())
 
     def encode(
         self, sources: Sequence[Source], text_hash: "TextHash", vocabulary: Vocabulary
@@ -129,18 +123,9 @@ class WordCoder:
 
     def _blocks(self, sources: Sequence[Source], text_hash: "TextHash") -> Iterator[TextBlock]:
         """One text in blocks that can be split into words independently."""
-
-        def chunks(number: int, source: Source) -> Iterator[tuple[str, int]]:
-            if number > 0:
-                text_hash.update(b"\0")  # a word ends where a file ends, so this is part of the text
-            for text, size in document_chunks(source, self.settings):
-                text_hash.update(text.encode("utf-8", "surrogatepass"))
-                yield text, size
-
         on_whitespace = self.settings.split_on == "whitespace"
         block_ends = ("\n" if on_whitespace else "\n\n", END)
-        files = (chunks(number, source) for number, source in enumerate(sources))
-        return cut_into_blocks(files, block_ends, files_are_independent=on_whitespace)
+        return text_blocks(sources, self.settings, text_hash, block_ends, files_are_independent=on_whitespace)
 
 
 class _CountedWords(NamedTuple):

@@ -1,16 +1,17 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from support import TEXT, prepare_text, train_small
 
 from charrnn_cli.analysis.held_out import held_out_split, read_held_out
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import Level, PrepareSettings
 from charrnn_cli.errors import RunError, TextError, UsageError
 from charrnn_cli.generation.model import load
 from charrnn_cli.runs.folders import find_run
 
 
-@pytest.mark.parametrize("level", ["char", "byte", "word"])
+@pytest.mark.parametrize("level", get_args(Level))
 def test_the_pieces_are_the_text(folder: Path, level: str) -> None:
     run = prepare_text(folder, TEXT, PrepareSettings(level=level))
     train_small(run, 2)

@@ -1,10 +1,12 @@
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from support import TEXT, charrnn
 
+from charrnn_cli.config import Level
 from charrnn_cli.runs.folders import RUNS
 from charrnn_cli.text.corpus import Corpus
 
@@ -129,13 +131,13 @@ def test_a_folder_that_is_already_split(folder, stem):
     assert facts["Next:"] == "charrnn train data"
 
 
-@pytest.mark.parametrize("level", ["char", "byte", "word"])
+@pytest.mark.parametrize("level", get_args(Level))
 def test_files_for_each_split_can_be_named(folder, level):
     write_split(folder, "mine.", **SPLIT)
     files = ["--train", "mine.train.txt", "--valid-file", "mine.valid.txt", "--test-file", "mine.test.txt"]
     assert charrnn("prepare", *files, "--level", level).exit_code == 0
     info = Corpus((RUNS / "mine") / "corpus").info
-    if level != "word":
+    if level in ("char", "byte"):
         assert info.tokens == {split: len(text) for split, text in SPLIT.items()}
     as_argument = charrnn("prepare", "mine.train.txt", "--valid-file", "mine.valid.txt", "--level", level, "--force")
     assert as_argument.exit_code == 0

@@ -177,6 +177,18 @@ def test_allow_only_ban_and_allow_unknown_choose_the_allowed_tokens():
     assert allowed(allow_only=("ab",), ban=("a",)) == ["b"]
 
 
+def test_subwords_are_banned_by_what_they_contain_and_allowed_by_their_characters():
+    subwords = Vocabulary("subword", ("<unk>", "<eod>", *" abc", " a", "ab", " abc"), unknown=0, end=1)
+
+    def allowed(**settings):
+        found = allowed_tokens(SamplingSettings(**settings), subwords)
+        return [token for token, may in zip(subwords.tokens, found, strict=True) if may]
+
+    assert allowed(ban=("b",)) == ["<eod>", " ", "a", "c", " a"]
+    assert allowed(ban=("bc", " a")) == ["<eod>", " ", "a", "b", "c", "ab"]
+    assert allowed(allow_only=("ab",)) == ["a", "b", "ab"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -5,16 +5,16 @@ from charrnn_cli.generation.evaluation import surprisals
 from charrnn_cli.generation.model import load
 from charrnn_cli.generation.surprisal import SurprisalStep, TokenSurprisal
 from charrnn_cli.generation.word_surprisal import word_surprisals
-from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.tokenizer import tokenizer_of
 from charrnn_cli.text.vocabulary import Vocabulary
 
 LINES = ['The "old"  man,', "Zwölf Boxer.", "", "end"]
 
 
-def text_of(level, text, end=0.5, split_on="punctuation"):
+def text_of(level, text, end=0.5, split_on="punctuation", tokens=()):
     """The steps of a text whose tokens have the surprisals 1, 2, 3 ..., with the marks of the text."""
     marks: dict[str, str] = {}
-    whole = tokenizer(level, split_on, marks=marks)
+    whole = tokenizer_of(Vocabulary(level, tokens, split_on=split_on))
     if level == "word":
         splitter = whole.splitter()
         tokens = [*splitter.add(text), *splitter.end()]
@@ -26,20 +26,21 @@ def text_of(level, text, end=0.5, split_on="punctuation"):
 
 
 @pytest.mark.parametrize(
-    ("level", "split_on"), [("char", "punctuation"), ("byte", "punctuation"), ("word", "punctuation")]
+    ("level", "tokens"), [("char", ()), ("byte", ()), ("word", ()), ("subword", (" B", "ma", " ma", "Zw"))]
 )
-def test_words_are_what_stands_between_white_space_at_every_level(level, split_on):
+def test_words_are_what_stands_between_white_space_at_every_level(level, tokens):
     text = "\n".join(LINES)
-    words = list(word_surprisals(text_of(level, text)[0], Vocabulary(level, ()), text_of(level, text)[1]))
+    steps, marks = text_of(level, text, tokens=tokens)
+    words = list(word_surprisals(steps, Vocabulary(level, tokens), marks))
     assert [word.word for word in words] == text.split()
     assert [word.position for word in words] == list(range(1, len(words) + 1))
 
 
 def test_words_of_text_split_at_white_space_are_its_tokens():
-    text, marks = text_of("word", "The old man\nsat .\n", split_on="whitespace")
+    text, marks = text_of("word", "The old man\nsat .\n", end=0.0, split_on="whitespace")
     words = list(word_surprisals(text, Vocabulary("word", (), split_on="whitespace"), marks))
     assert [word.word for word in words] == ["The", "old", "man", "sat", "."]
-    assert [word.surprisal for word in words] == [1.5, 2.5, 3.5, 5.5, 6.5]
+    assert [word.surprisal for word in words] == [1, 2, 3, 5, 6]
 
 
 def test_a_word_is_the_sum_over_its_tokens_and_its_end_without_the_space_itself():
@@ -47,6 +48,12 @@ def test_a_word_is_the_sum_over_its_tokens_and_its_end_without_the_space_itself(
     one, other = word_surprisals(text, Vocabulary("char", ()), marks)
     assert (one.surprisal, one.entropy, one.rank) == (1 + 2 + 0.25, 2.0, 2)
     assert (other.surprisal, other.entropy, other.rank) == (5 + 0.25, 10.0, 5)
+
+
+def test_the_space_in_a_subword_belongs_to_the_word_before():
+    text, marks = text_of("subword", "ab c\nc", end=0.25, tokens=("ab", " c"))
+    words = [word.surprisal for word in word_surprisals(text, Vocabulary("subword", ("ab", " c")), marks)]
+    assert words == [1 + 0.25, 2 - 0.25 + 0.25, 4 + 0.25]
 
 
 def test_documents_lines_and_unknown_tokens():

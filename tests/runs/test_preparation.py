@@ -257,7 +257,7 @@ def test_prepare_appends_to_a_run(folder):
     [
         ({"files": []}, "there is no text to prepare"),
         ({"files": "fox.txt", "levle": "word"}, "`levle` is not a setting of preparing. Did you mean level"),
-        ({"files": "fox.txt", "level": "line"}, "`level` must be char, byte or word, got 'line'"),
+        ({"files": "fox.txt", "level": "line"}, "`level` must be char, byte, word or subword, got 'line'"),
         ({"files": "fox.txt", "lowercase": "yes"}, "`lowercase` must be True or False, got 'yes'"),
         ({"files": "fox.txt", "report": 3}, "`report` must be a function, got 3"),
         ({"files": "fox.txt", "workers": "2"}, "`workers` must be a whole number, got '2'"),

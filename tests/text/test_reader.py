@@ -17,7 +17,7 @@ from charrnn_cli.text.reader import (
     read_whole_text,
 )
 from charrnn_cli.text.sources import Source
-from charrnn_cli.text.tokenizer import tokenizer
+from charrnn_cli.text.tokenizer import ByteTokenizer
 
 
 def read(path, **settings):
@@ -112,7 +112,7 @@ def test_the_whole_text_of_bytes_has_all_of_them(folder):
     data = bytes(range(256)) + b"\r\n"
     (folder / "a.txt").write_bytes(data)
     text = read_whole_text("a.txt", PrepareSettings(level="byte"))
-    assert bytes.fromhex("".join(tokenizer("byte").split(text))) == data
+    assert bytes.fromhex("".join(ByteTokenizer().split(text))) == data
 
 
 def test_a_whole_text_in_another_encoding_is_refused(folder):

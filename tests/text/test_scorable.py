@@ -1,12 +1,13 @@
 import gzip
 import json
 import unicodedata
+from typing import get_args
 
 import numpy as np
 import pytest
 from support import TEXT, prepare_text
 
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import Level, PrepareSettings
 from charrnn_cli.errors import TextError
 from charrnn_cli.runs.preparation import prepare_steps
 from charrnn_cli.text.corpus import Corpus
@@ -53,7 +54,7 @@ def test_characters_of_unknown_words_are_counted(folder):
     assert reading.lines[0].characters == len("the cat; the [dog]   ran -- the £ cat\n") - len("the")
 
 
-@pytest.mark.parametrize("level", ["char", "byte", "word"])
+@pytest.mark.parametrize("level", get_args(Level))
 def test_the_characters_of_splits_are_counted_while_a_text_is_prepared(folder, level):
     text = "Ein Öl-Fass, ein „Wort“ -- und\nnoch  eins.\n" * 30
     info = Corpus(prepare_text(folder, text, PrepareSettings(level=level)).corpus).info

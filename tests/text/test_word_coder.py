@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.errors import TextError
-from charrnn_cli.text import blocks, word_coder
+from charrnn_cli.text import blocks, word_coder, word_counts
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.word_coder import WordCoder
 
@@ -18,6 +18,12 @@ def counted(folder, text: str, held_out: str = "", **settings):
         (folder / name).write_bytes(part.encode())
         list(coder.count([Source(name, folder / name)], hashlib.sha256(), held_out=name == "valid"))
     return coder
+
+
+def bound(monkeypatch, distinct: int) -> None:
+    """Lets no more than this many different words be counted at the same time."""
+    for module in (word_coder, word_counts):
+        monkeypatch.setattr(module, "MAX_DISTINCT", distinct)
 
 
 def test_words_are_sorted_from_the_most_frequent_to_the_rarest(folder):
@@ -70,7 +76,7 @@ def test_unk_in_prose_is_ordinary_text(folder):
 
 
 def test_a_text_with_too_many_words_loses_the_rarest(folder, monkeypatch):
-    monkeypatch.setattr(word_coder, "MAX_DISTINCT", 50)
+    bound(monkeypatch, 50)
     text = " ".join(f"the w{i}" for i in range(200))
     assert counted(folder, text, vocab_size=2).vocabulary().tokens == ("<unk>", "the")
     early = " ".join(f"a{i}" for i in range(60))
@@ -123,7 +129,7 @@ def test_words_do_not_depend_on_the_number_of_processes(folder, split_on):
 
 
 def test_the_words_that_are_forgotten_do_not_depend_on_the_number_of_processes(folder, monkeypatch):
-    monkeypatch.setattr(word_coder, "MAX_DISTINCT", 50)
+    bound(monkeypatch, 50)
     texts = ["\n\n".join(f"the w{i} a b" for i in range(200))]
     settings = PrepareSettings(level="word", vocab_size=5)
     assert encoded(folder, texts, settings, 64, processes=2) == encoded(folder, texts, settings, 64)

@@ -18,6 +18,7 @@ from charrnn_cli.text.words import WordTokenizer
 from charrnn_cli.web.packing import dequantized_weights
 
 V = len(CHARACTERS)
+SUBWORDS = Vocabulary("subword", (*"\n abch'", " a", "ab", "bc", " abc"))
 SHAPES = [
     {"embedding": 8, "layer_norm": True},
     {"embedding": 24, "tie_weights": True, "layer_norm": True},
@@ -104,7 +105,8 @@ SAMPLING = [
 ]
 
 
-def test_filters_and_draws_are_those_of_python():
+@pytest.mark.parametrize("vocabulary", [CHARACTERS, SUBWORDS], ids=lambda vocabulary: vocabulary.level)
+def test_filters_and_draws_are_those_of_python(vocabulary):
     random = np.random.default_rng(2)
     logits = np.round(random.normal(0, 2, (40, V)), 1)  # with ties
     recent, uniforms = random.integers(V, size=(40, 8)), random.random(40)
@@ -117,7 +119,7 @@ def test_filters_and_draws_are_those_of_python():
           charrnn.draw(model, logits, settings, job.recent[k], job.uniforms[k]),
         ])));
         """,
-        model=packed(random_model()),
+        model=packed(random_model(vocabulary=vocabulary)),
         settings=camel,
         logits=logits.tolist(),
         recent=recent.tolist(),
@@ -125,7 +127,7 @@ def test_filters_and_draws_are_those_of_python():
     )
     for settings, rows in zip((SamplingSettings(**one) for one in SAMPLING), results, strict=True):
         expected = logits
-        for filter in filters(settings, allowed_tokens(settings, CHARACTERS)):
+        for filter in filters(settings, allowed_tokens(settings, vocabulary)):
             expected = filter(expected, recent[:, -settings.repetition_window :])
         computed = np.array([[-np.inf if x is None else x for x in row] for row, _ in rows])
         np.testing.assert_allclose(computed, expected, atol=1e-12, err_msg=str(settings))
@@ -183,6 +185,8 @@ VOCABULARIES = [
     Vocabulary("char", (UNKNOWN, *" abc"), unknown=0, lowercase=True),
     Vocabulary("byte", tuple(f"{byte:02x}" for byte in range(256))),
     words(NOVEL, UNKNOWN),
+    Vocabulary("subword", ("<eod>", *"\n abcdeftyz\u00e9", " c", "at", " at", " cat", "yes", "te", "  "), end=0),
+    Vocabulary("subword", (UNKNOWN, *" sheidpu", "he", " s", "id", "aid", "paus"), unknown=0, lowercase=True),
     Vocabulary("word", ("<eos>", UNKNOWN, "the", "cat", "sat"), unknown=1, split_on="whitespace", lowercase=True),
 ]
 TEXTS = [

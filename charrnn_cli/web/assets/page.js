@@ -38,7 +38,7 @@
 
   function describe(model) {
     const { name, config, level } = model.header;
-    const unit = { char: "characters", byte: "bytes", word: "words" }[level];
+    const unit = { char: "characters", byte: "bytes", word: "words", subword: "subwords" }[level];
     at("model-name").textContent = name;
     document.title = name;
     const layers = `${config.layers} ${config.layers === 1 ? "layer" : "layers"}`;

@@ -76,12 +76,30 @@
     const key = JSON.stringify([ban, allowOnly, hidesUnknown]);
     if (model.allowedKey === key) return model.allowed;
     const allowed = new Uint8Array(model.V).fill(allowOnly.length ? 0 : 1);
-    for (const id of knownIds(vocabulary, allowOnly)) allowed[id] = 1;
-    for (const id of knownIds(vocabulary, ban)) allowed[id] = 0;
+    for (const id of writtenWith(vocabulary, allowOnly)) allowed[id] = 1;
+    for (const id of containing(vocabulary, ban)) allowed[id] = 0;
     if (hidesUnknown) allowed[vocabulary.unknown] = 0;
     if (!allowed.includes(1)) throw new Error("No token is left to write. Ban fewer tokens, or allow more.");
     model.allowedKey = key;
     return (model.allowed = allowed);
+  }
+
+  // The ids of the tokens of some texts; of subwords, all that have no other characters than the texts.
+  function writtenWith(vocabulary, texts) {
+    if (vocabulary.level !== "subword") return knownIds(vocabulary, texts);
+    const characters = new Set(Array.from([texts].flat().join("")));
+    return subwordIds(vocabulary, (subword) => Array.from(subword).every((character) => characters.has(character)));
+  }
+
+  // The ids of the tokens of some texts; of subwords, all that contain one of the texts.
+  function containing(vocabulary, texts) {
+    if (vocabulary.level !== "subword") return knownIds(vocabulary, texts);
+    return subwordIds(vocabulary, (subword) => [texts].flat().some((text) => subword.includes(text)));
+  }
+
+  function subwordIds(vocabulary, test) {
+    const isText = (id) => id !== vocabulary.unknown && id !== vocabulary.end;
+    return Array.from(vocabulary.tokens.keys()).filter((id) => isText(id) && test(vocabulary.tokens[id]));
   }
 
   function knownIds(vocabulary, texts) {

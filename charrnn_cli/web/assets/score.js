@@ -66,7 +66,7 @@
     function show(oddest, replaced) {
       pieces = charrnn.pieces(model, reading.ids.slice(0, reading.count), replaced);
       const predicted = Math.max(1, reading.count - 1), characters = Math.max(1, charrnn.characters(pieces.slice(1).join("")));
-      const unit = { char: "character", byte: "byte", word: "token" }[model.vocabulary.level];
+      const unit = { char: "character", byte: "byte", word: "token", subword: "token" }[model.vocabulary.level];
       const perCharacter = (reading.total / characters).toFixed(3), perToken = (reading.total / predicted).toFixed(3);
       numbers.replaceChildren(element("strong", { id: "score-bits" }, perCharacter), " bits per character",
         unit === "character" ? "" : ` · ${perToken} per ${unit}`, ` · ${characters.toLocaleString("en")} characters`,

@@ -1,4 +1,4 @@
-// Text to token ids and back, as charrnn_cli/text does it: characters, bytes, words.
+// Text to token ids and back, as charrnn_cli/text does it: characters, bytes, words, subwords.
 "use strict";
 (function (charrnn) {
   const END = "\0", EOD = "<eod>", EOS = "<eos>", UNKNOWN = "<unk>", RETURN = "||Return||";
@@ -6,6 +6,8 @@
   const MAX_GAP = 16; // spaces that one token can stand for
   const PYTHON_SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
   const GAP_TOKEN = /^\|\|(?:NoSpace|Space|\d+Spaces)\|\|$/;
+  const SUBWORD_WORDS =
+    / ?[\p{L}\p{M}]{1,32}| ?\p{N}{1,32}| ?[^\0\p{White_Space}\p{L}\p{M}\p{N}]{1,32}| {1,32}(?= )|\t{1,32}|\0|\p{White_Space}/gu;
   const UNSPACED = new Set(["-", "--", "\u2010", "\u2011", "\u2013", "\u2014", "/"]);
   const OPENING = new Set("'¿¡#$£€@"), CLOSING = new Set(".,:;!?%…");
 
@@ -13,6 +15,7 @@
     constructor(header) {
       this.level = header.level;
       this.tokens = header.tokens;
+      this.hasCharacters = this.level === "char" || this.level === "subword";
       this.lowercase = header.lowercase === true;
       this.onWhitespace = header.split_on === "whitespace";
       this.marks = new Map(Object.entries(header.punctuation || {})); // punctuation tokens to their text
@@ -25,7 +28,7 @@
     // The token that a model reads before a text without a prime.
     first() {
       if (this.end !== null) return this.end;
-      const lineEnd = this.level === "byte" ? "0a" : this.level === "char" ? "\n" : this.onWhitespace ? EOS : RETURN;
+      const lineEnd = this.level === "byte" ? "0a" : this.hasCharacters ? "\n" : this.onWhitespace ? EOS : RETURN;
       return this.ids.get(lineEnd) ?? this.tokens.length - 1;
     }
 
@@ -34,8 +37,21 @@
       if (this.level === "byte") return Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0"));
       if (this.lowercase) text = text.toLowerCase();
       if (this.level === "char") return Array.from(text, (character) => (character === END ? EOD : character));
+      if (this.level === "subword") return text.replace(/ $/, "").match(SUBWORD_WORDS)?.flatMap((word) => this.subwords(word)) ?? [];
       if (!this.onWhitespace) return splitWords(text, this.markOf);
       return text.replaceAll("\n", ` ${EOS} `).replaceAll(END, ` ${EOD} `).split(PYTHON_SPACE).filter(Boolean);
+    }
+
+    // The characters of a word, merged to subwords: of all neighbours that can be, those that were learned first.
+    subwords(word) {
+      if (word === END) return [EOD];
+      const parts = Array.from(word), rank = (k) => this.ids.get(parts[k] + parts[k + 1]) ?? Infinity;
+      for (;;) {
+        let best = 0;
+        for (let k = 1; k < parts.length - 1; k++) if (rank(k) < rank(best)) best = k;
+        if (parts.length < 2 || rank(best) === Infinity) return parts;
+        parts.splice(best, 2, parts[best] + parts[best + 1]);
+      }
     }
 
     // The tokens of a text in the composed or decomposed form that the vocabulary knows.
@@ -43,7 +59,7 @@
       if (this.level === "byte") return this.split(text);
       text = text.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
       const knows = (token) => this.ids.has(token);
-      if (this.level === "char") {
+      if (this.hasCharacters) {
         if (this.lowercase) text = text.toLowerCase();
         const known = (form) => Array.from(form).every((character) => character === END || knows(character));
         const inKnownForm = (part) => clusters(part).map((cluster) => knownForm(cluster, known)).join("");
@@ -67,7 +83,7 @@
 
     // Turns tokens into text, one at a time: add(id) gives the text that is complete with it, end() the rest.
     joiner() {
-      const join = this.level === "byte" ? byteJoiner() : this.level === "char" ? charJoiner()
+      const join = this.level === "byte" ? byteJoiner() : this.hasCharacters ? charJoiner()
         : this.onWhitespace ? whitespaceJoiner() : wordJoiner(this.marks);
       return { add: (id) => join.add(this.tokens[id]), end: join.end || (() => "") };
     }
@@ -211,7 +227,7 @@
       if (id !== undefined) return ids.push(id);
       if (!closestOf.has(token)) closestOf.set(token, charrnn.closest(vocabulary, token));
       const closest = closestOf.get(token);
-      unknown.push({ text: token, position, closest: closest.map((one) => vocabulary.tokenText(one)).join(vocabulary.level === "char" ? "" : " ") });
+      unknown.push({ text: token, position, closest: closest.map((one) => vocabulary.tokenText(one)).join(vocabulary.hasCharacters ? "" : " ") });
       if (mode !== "replace") return;
       if (closest.length) ids.push(...closest);
       else if (vocabulary.unknown !== null) ids.push(vocabulary.unknown);
@@ -262,7 +278,7 @@
       if (!ids.includes(undefined)) return ids;
       if (vocabulary.idOfPlain.has(spelling)) return [vocabulary.idOfPlain.get(spelling)];
     }
-    if (vocabulary.level === "char" || !/^\p{L}{4,}$/u.test(text)) return [];
+    if (vocabulary.level !== "word" || !/^\p{L}{4,}$/u.test(text)) return [];
     return similarWord(vocabulary, text);
   };
 
