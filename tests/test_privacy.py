@@ -72,8 +72,9 @@ def test_writing_opens_no_socket_and_writes_nothing_at_home(folder, engine):
 def test_preparing_training_and_measuring_open_no_socket_and_write_nothing_at_home(folder):
     (folder / "fox.txt").write_text(TEXT)
     small = ["--cpu", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--steps", "3"]
-    subwords = ["prepare", "fox.txt", "--level", "subword", "--name", "subwords"]
-    for arguments in (["prepare", "fox.txt"], ["train", *small], ["evaluate"], ["plot"], ["info", "--verify"], subwords):
+    prepare = ["prepare", "fox.txt"]
+    subwords = [*prepare, "--level", "subword", "--name", "subwords"]
+    for arguments in (prepare, ["train", *small], ["evaluate"], ["plot"], ["info", "--verify"], subwords):
         done = run(folder, *arguments)
         assert done.returncode == 0, done.stderr
     assert list((folder / "home").rglob("*")) == []

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from charrnn_cli.commands.completion import complete_checkpoints, complete_models
 from charrnn_cli.commands.flags import as_flags, flag
-from charrnn_cli.config import DEVICE, GROUPS, MODEL, OUTPUT, TEXT, Documents, EngineName
+from charrnn_cli.config import DEVICE, GROUPS, MODEL, OUTPUT, TEXT, Documents, EngineName, Unscorable
 from charrnn_cli.network.cells import CELLS
 from charrnn_cli.setting import Checked
 
@@ -71,7 +71,7 @@ FieldOption = Annotated[
     ),
 ]
 UnscorableOption = Annotated[
-    Literal["error", "skip"],
+    Unscorable,
     typer.Option(
         "--unknown",
         help="What to do with parts of the text that the model does not know, if it has no <unk>: report them or "

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from charrnn_cli.config import Documents, EngineName
+from charrnn_cli.config import Documents, EngineName, Unscorable
 from charrnn_cli.errors import UsageError
 from charrnn_cli.generation.arguments import check_threads
 from charrnn_cli.generation.model import Model, load
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from charrnn_cli.generation.surprisal import TokenSurprisal
     from charrnn_cli.generation.word_surprisal import WordSurprisal
     from charrnn_cli.text.scorable import ScorableText, TokenPart
-
-Unscorable = Literal["error", "skip"]  # what to do with tokens that the model does not know, if it has no <unk>
 
 
 def evaluate(
@@ -116,14 +114,15 @@ def surprisals(
 
 
 def text_surprisals(
-    model: Model, text: str, per_word: bool, unknown: Unscorable = "error"
+    model: Model, text: str, per_word: bool, unknown: Unscorable = "error", adapt: bool = False
 ) -> Iterator["TokenSurprisal | WordSurprisal"]:
     """The surprisal of each token, or of each word, of a text in memory. Raises TextError, RunError."""
     check_text("text", text)
     check_choice("unknown", unknown, Unscorable)
     place = _place(model, model.engine_name)
     marks = dict(model.vocabulary.marks)
-    return _surprisals(model, string_parts(text, model.stored, marks, unknown), place, marks, per_word)
+    parts = string_parts(text, model.stored, marks, unknown)
+    return _surprisals(model, parts, place, marks, per_word, adapt=adapt)
 
 
 def evaluate_text(model: Model, text: str, unknown: Unscorable = "error", adapt: bool = False) -> TextScore:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from charrnn_cli.config import EngineName, SamplingSettings, SelectionSettings, Unknown
+from charrnn_cli.config import EngineName, SamplingSettings, SelectionSettings, Unknown, Unscorable
 from charrnn_cli.errors import RunError, UsageError
 from charrnn_cli.generation.arguments import (
     check_count,
@@ -189,7 +189,7 @@ class Model:
             raise RunError(BROKEN)
         return Prediction(self.vocabulary.tokens, probabilities(logits.astype(np.float64))[0])
 
-    def score(self, text: str, *, unknown: Literal["error", "skip"] = "error", adapt: bool = False) -> TextScore:
+    def score(self, text: str, *, unknown: Unscorable = "error", adapt: bool = False) -> TextScore:
         """How well the model predicts a text: bits per token and per character, and the log-probability of each token.
 
         The result is that of `charrnn evaluate` for a file with this text. The first token is context and not scored.
@@ -200,20 +200,23 @@ class Model:
 
         return evaluate_text(self, text, unknown, adapt)
 
-    def surprisals(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> list["TokenSurprisal"]:
+    def surprisals(self, text: str, *, unknown: Unscorable = "error", adapt: bool = False) -> list["TokenSurprisal"]:
         """How unexpected each token of a text is, the first one too, with the entropy of the prediction and the rank.
 
-        The result is that of `charrnn evaluate --per-token`. Raises TextError for unknown characters or no text.
+        The result is that of `charrnn evaluate --per-token`. With `adapt`, a copy of the model learns while it reads.
+        Raises TextError for unknown characters or no text.
         """
         from charrnn_cli.generation.evaluation import text_surprisals
 
-        return cast("list[TokenSurprisal]", list(text_surprisals(self, text, False, unknown)))
+        return cast("list[TokenSurprisal]", list(text_surprisals(self, text, False, unknown, adapt)))
 
-    def word_surprisals(self, text: str, *, unknown: Literal["error", "skip"] = "error") -> list["WordSurprisal"]:
+    def word_surprisals(
+        self, text: str, *, unknown: Unscorable = "error", adapt: bool = False
+    ) -> list["WordSurprisal"]:
         """How unexpected each word of a text is, with its end, for every kind of model. The same as `--per-word`."""
         from charrnn_cli.generation.evaluation import text_surprisals
 
-        return cast("list[WordSurprisal]", list(text_surprisals(self, text, True, unknown)))
+        return cast("list[WordSurprisal]", list(text_surprisals(self, text, True, unknown, adapt)))
 
     @property
     def engine(self) -> Engine[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from charrnn_cli.config import PrepareSettings
+from charrnn_cli.config import PrepareSettings, Unscorable
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import Run
 from charrnn_cli.runs.models import StoredModel
@@ -31,14 +31,14 @@ class TextSource(Source):
         yield self.data, len(self.data)
 
 
-def read_string(text: str, model: StoredModel, unknown: Literal["error", "skip"] = "error") -> ScorableText:
+def read_string(text: str, model: StoredModel, unknown: Unscorable = "error") -> ScorableText:
     """A text as if it were a file. Raises TextError."""
     source, settings = _as_file(text, model)
     return read_text([source], model.vocabulary, settings, unknown == "skip", by_line=False)
 
 
 def string_parts(
-    text: str, model: StoredModel, marks: dict[str, str], unknown: Literal["error", "skip"] = "error"
+    text: str, model: StoredModel, marks: dict[str, str], unknown: Unscorable = "error"
 ) -> Iterator[TokenPart]:
     """Like `read_string`, part by part, with the ends of all documents. Adds to `marks` what punctuation stands for."""
     source, settings = _as_file(text, model)
@@ -48,7 +48,7 @@ def string_parts(
 def read_files(
     files: Sequence[str],
     model: StoredModel,
-    unknown: Literal["error", "skip"] = "error",
+    unknown: Unscorable = "error",
     by_line: bool = False,
     **changes: Any,
 ) -> ScorableText:
@@ -66,7 +66,7 @@ def file_parts(
     files: Sequence[str],
     model: StoredModel,
     marks: dict[str, str],
-    unknown: Literal["error", "skip"] = "error",
+    unknown: Unscorable = "error",
     **changes: Any,
 ) -> Iterator[TokenPart]:
     """Like `read_files`, part by part, with the ends of all documents. Adds to `marks` what punctuation stands for."""

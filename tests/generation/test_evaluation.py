@@ -67,10 +67,13 @@ def test_mistakes_are_errors(trained, arguments, error, message):
 
 
 @pytest.mark.parametrize("option", ["--per-token", "--per-word"])
-def test_the_surprisals_of_a_text_are_those_of_the_command(trained, option):
-    rows = [json.loads(line) for line in charrnn("evaluate", "some.txt", option, "--json").stdout.splitlines()]
+@pytest.mark.parametrize("adapt", [[], ["--adapt"]], ids=str)
+def test_the_surprisals_of_a_text_are_those_of_the_command(trained, option, adapt):
+    done = charrnn("evaluate", "some.txt", option, "--json", *adapt)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
     model, text = load(engine="torch"), Path("some.txt").read_text()
-    found = model.surprisals(text) if option == "--per-token" else model.word_surprisals(text)
+    surprisals = model.surprisals if option == "--per-token" else model.word_surprisals
+    found = surprisals(text, adapt=bool(adapt))
     assert [row._asdict() for row in found] == rows
     with pytest.raises(TextError, match=r"no tokens\. Pass another one\."):
         model.surprisals("")
