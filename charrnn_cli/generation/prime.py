@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from charrnn_cli.config import Unknown
 from charrnn_cli.errors import UsageError
-from charrnn_cli.generation.closest import closest_known
+from charrnn_cli.text.closest import closest_known
 from charrnn_cli.text.composition import with_known_characters, with_known_words
 from charrnn_cli.text.tokenizer import line_end, tokenizer_of
 from charrnn_cli.text.vocabulary import END, EOD, Vocabulary

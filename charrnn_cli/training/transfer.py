@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.model import LanguageModel, get_weights, set_weights
 from charrnn_cli.runs.models import StoredModel
+from charrnn_cli.text.closest import closest_known
 from charrnn_cli.text.vocabulary import Vocabulary
 
-TOKEN_ROWS = ("embedding.weight", "head.weight", "head.bias")  # weights with a row for each token
+TOKEN_BIAS = "head.bias"  # a number for each token
+TOKEN_ROWS = ("embedding.weight", "head.weight")  # weights with a row for each token
 TOKEN_COLUMNS = "rnn.weight_ih_l0"  # the weight with a column for each token, if the input is one-hot
 
 _Weight = NDArray[np.float32]
-_Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
     """Copies the weights of the trained model `origin`, called `name`, into a `model` of the same shape.
 
     Two vocabularies give different ids to the same token, even if they are equally large, so weights of tokens are
-    matched by the tokens. Raises UsageError if the vocabularies have nothing in common.
+    matched by the tokens. A new character starts as the known one that is most similar to it, such as e for é, but as
+    unlikely as the least likely one. Raises UsageError if the vocabularies have nothing in common.
     """
     if origin.vocabulary.level != vocabulary.level:
         raise UsageError(
@@ -40,36 +42,46 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
             f"{vocabulary.level}. Prepare the text again with another `name` and `level={origin.vocabulary.level}`."
         )
     trained_ids = origin.vocabulary.ids
-    pairs = [(id, trained_ids[token]) for token, id in vocabulary.ids.items() if token in trained_ids]
-    if not pairs:
+    known = {id: trained_ids[token] for token, id in vocabulary.ids.items() if token in trained_ids}
+    if not known:
         raise UsageError(f"`origin={name}`: its vocabulary and that of this run have nothing in common.")
-    new_ids, old_ids = (np.array(ids, np.int64) for ids in zip(*pairs, strict=True))
+    similar = _similar(vocabulary, origin.vocabulary)
     trained = {key: np.asarray(weight, np.float32) for key, weight in origin.weights.items()}
     weights = {
-        key: _matched_weight(key, weight, trained, new_ids, old_ids, one_hot=model.embedding is None)
+        key: _matched_weight(key, weight, trained, known, similar, one_hot=model.embedding is None)
         for key, weight in get_weights(model).items()
     }
     set_weights(model, weights)
-    return Matched(name, len(pairs), len(vocabulary) - len(pairs), len(origin.vocabulary) - len(pairs))
+    return Matched(name, len(known), len(vocabulary) - len(known), len(origin.vocabulary) - len(known))
+
+
+def _similar(vocabulary: Vocabulary, trained: Vocabulary) -> dict[int, int]:
+    """For the id of each new character that of the most similar trained one, if there is a single one."""
+    if vocabulary.level != "char":
+        return {}
+    new = {id: closest_known(token, trained) for token, id in vocabulary.ids.items() if token not in trained.ids}
+    return {id: trained.ids[closest[0]] for id, closest in new.items() if len(closest) == 1}
 
 
 def _matched_weight(
     key: str,
     fresh: _Weight,
     trained: Mapping[str, _Weight],
-    new_ids: _Ids,
-    old_ids: _Ids,
+    known: Mapping[int, int],
+    similar: Mapping[int, int],
     one_hot: bool,
 ) -> _Weight:
-    """The trained weight; for new tokens the fresh one, with a bias as low as the lowest of a known token."""
+    """The trained weight; that of other tokens is fresh, with a bias as low as the lowest of a trained token."""
+    if key == TOKEN_BIAS:
+        bias = np.full_like(fresh, trained[key].min())
+        bias[[*known]] = trained[key][[*known.values()]]
+        return bias
+    old_ids = {**known, **similar}
+    weight = fresh.copy()
     if key in TOKEN_ROWS:
-        weight = fresh.copy()
-        if key == "head.bias":
-            weight[:] = trained[key].min()
-        weight[new_ids] = trained[key][old_ids]
-        return weight
-    if key == TOKEN_COLUMNS and one_hot:
-        weight = fresh.copy()
-        weight[:, new_ids] = trained[key][:, old_ids]
-        return weight
-    return trained[key]
+        weight[[*old_ids]] = trained[key][[*old_ids.values()]]
+    elif key == TOKEN_COLUMNS and one_hot:
+        weight[:, [*old_ids]] = trained[key][:, [*old_ids.values()]]
+    else:
+        return trained[key]
+    return weight

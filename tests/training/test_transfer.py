@@ -40,6 +40,25 @@ def test_known_tokens_keep_their_meaning_under_new_ids(fox, embedding):
             assert moved[0, new.ids[known]] == pytest.approx(logits[0, old.ids[known]], abs=1e-5)
 
 
+@pytest.mark.parametrize("embedding", [8, 0])
+def test_a_new_character_starts_as_the_most_similar_one_but_unlikely(fox, embedding):
+    train_small(fox)
+    origin = load_model(fox)
+    settings = ModelSettings(hidden=16, layers=1, embedding=embedding)
+    old, new = Vocabulary("char", tuple("aeb")), Vocabulary("char", tuple("e\u4e2d\u00e9"))
+    torch.manual_seed(0)
+    origin = type(origin)(settings, old, get_weights(LanguageModel(settings, len(old))), origin.summary, origin.text)
+    network = LanguageModel(settings, len(new))
+    matched = transfer(origin, "fox", network, new)
+    assert (matched.kept, matched.new, matched.left) == (1, 2, 2)
+    engine = NumpyEngine(get_weights(network), settings)
+    logits, after_known = engine.step(np.array([0]), engine.start(1))
+    lowest = get_weights(network)["head.bias"].min()
+    assert logits[0, 2] - logits[0, 0] == pytest.approx(lowest - get_weights(network)["head.bias"][0], abs=1e-5)
+    after_new = engine.step(np.array([2]), engine.start(1))[1]
+    assert engine.to_array(after_new) == pytest.approx(engine.to_array(after_known), abs=1e-6)
+
+
 def test_a_similar_text_is_learned_faster(folder, fox):
     train_small(fox, steps=150)
     new = prepare_text(folder, OTHER, name="new")

@@ -1,4 +1,4 @@
-from charrnn_cli.generation.closest import closest_known
+from charrnn_cli.text.closest import closest_known
 from charrnn_cli.text.vocabulary import Vocabulary
 
 
