@@ -126,13 +126,15 @@ def _show(started: "Started", events: "Iterator[Started | Event]", preview: bool
         describe_start,
         describe_thread_change,
     )
+    from charrnn_cli.text.corpus import Corpus
     from charrnn_cli.training.events import End, MemoryFull, Recovery, Report, ThreadChange, Validating, Validation
 
     setup, training, reports = started.setup, started.setup.config.training, 0
+    level, characters = setup.vocabulary.level, Corpus(setup.run.corpus).info.characters_per_token or 1.0
     told_of_load = False
     console = new_console(silent=not started.ranks.first)
     say(console, describe_start(started))
-    with TrainingBar(console, training.bound is not None, training.epochs, setup.vocabulary.level) as bar:
+    with TrainingBar(console, training.bound is not None, training.epochs, level, characters) as bar:
         for event in events:
             match event:
                 case Report():

@@ -81,8 +81,11 @@ class _TimeLeft(ProgressColumn):
 class TrainingBar:
     """The progress bar of training with its figures below; plain lines if stderr is not a terminal."""
 
-    def __init__(self, console: Console, bounded: bool, epochs: int | None, level: Level) -> None:
+    def __init__(
+        self, console: Console, bounded: bool, epochs: int | None, level: Level, characters_per_token: float = 1.0
+    ) -> None:
         self._console = console
+        self._characters_per_token = characters_per_token
         self._epochs = "" if epochs is None else f"/{epochs}"
         self._level = level
         self._valid = ""
@@ -136,10 +139,10 @@ class TrainingBar:
                 self._valid = f"  valid ppl {validation.valid_perplexity:.2f}"
             case "char":
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bpc)"
+            case "subword":
+                self._valid = f"  valid {loss:.3f} ({bits / self._characters_per_token:.3f} bpc)"
             case "byte":
                 self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per byte)"
-            case "subword":
-                self._valid = f"  valid {loss:.3f} ({bits:.3f} bits per subword)"
         say(self._console, f"step {validation.step:,}{self._valid}{_judged(validation)}")
         if preview is not None:
             if self._console.is_terminal:

@@ -41,10 +41,16 @@ def test_a_run_without_a_limit_shows_the_time_so_far(capsys):
 
 @pytest.mark.parametrize(
     ("level", "text"),
-    [("char", "valid 1.500 (2.164 bpc)"), ("byte", "valid 1.500 (2.164 bits per byte)"), ("word", "valid ppl 4.48")],
+    [
+        ("char", "valid 1.500 (2.164 bpc)"),
+        ("byte", "valid 1.500 (2.164 bits per byte)"),
+        ("word", "valid ppl 4.48"),
+        ("subword", "valid 1.500 (0.866 bpc)"),
+    ],
 )
 def test_a_validation_is_shown_in_the_unit_of_the_level_with_the_preview(capsys, level, text):
-    with TrainingBar(new_console(), bounded=True, epochs=None, level=level) as bar:
+    characters = 2.5 if level == "subword" else 1.0
+    with TrainingBar(new_console(), True, None, level, characters) as bar:
         bar.validating(Validating(1200, 5000, 79.0))
         bar.validation(VALIDATION, "\nOnce upon\x1b a time\n")
     assert capsys.readouterr().err == f"step 1,200  {text}  best so far\nOnce upon\\x1b a time\n"
