@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_ENDS = ("\n", END)  # no subword goes beyond them
 LEARNED_WORDS = 10_000_000  # that subwords are learned from; those of a longer text are counted in proportion
-LEAST_COUNT = 2  # of a pair that is merged
+LEAST_COUNT = 10  # of a pair that is merged: rarer subwords are hardly learned
 
 
 class SubwordCoder:
@@ -132,7 +132,7 @@ class SubwordCoder:
 def learned_subwords(words: Mapping[str, int], alphabet: Sequence[str], number: int) -> list[str]:
     """The first `number` subwords that byte-pair encoding merges in `words`, given with their counts.
 
-    Only characters of the `alphabet` are merged. There are fewer subwords if no pair occurs twice any more. Raises
+    Only characters of the `alphabet` are merged. There are fewer subwords if no other pair is frequent enough. Raises
     UsageError if the package tokenizers is missing.
     """
     try:
