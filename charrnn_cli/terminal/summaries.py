@@ -39,7 +39,7 @@ def _vocabulary_row(prepared: Prepared) -> list[tuple[str, str]]:
     """The size of the vocabulary; no row if it is the number of different tokens."""
     settings, V, distinct = prepared.corpus.settings, len(prepared.vocabulary), prepared.corpus.distinct
     limit = settings.vocab_size
-    if limit is not None and limit > distinct:
+    if limit is not None and limit > distinct and settings.level != "subword":
         kept = "" if settings.min_count > 1 else ", all are kept"
         return [
             ("vocabulary", f"{V:,}: the text has fewer than {limit:,} different {TOKEN_UNITS[settings.level]}{kept}")

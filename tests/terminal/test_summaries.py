@@ -33,6 +33,12 @@ def test_a_limit_that_is_larger_than_the_text_needs(folder, min_count, end):
     assert rows["vocabulary"] == f"4: the text has fewer than 9 different words{end}"
 
 
+def test_subwords_that_are_never_used_still_count_as_vocabulary(folder):
+    rows = summary(folder, "abab ab\n" * 30, level="subword", vocab_size=9)
+    assert rows["vocabulary"] == "7"  # " ", a, b, a line break, ab, abab and " ab"
+    assert rows["distinct"] == "3"  # abab, " ab" and a line break
+
+
 def test_checkpoints_do_not_count_as_prepared_text(folder):
     before = summary(folder, TEXT)["on"]
     checkpoint = Run(folder / "runs" / "fox").checkpoint(5)
