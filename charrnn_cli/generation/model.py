@@ -169,8 +169,8 @@ class Model:
     def read(self, text: str, *, after: State | None = None, unknown: Unknown = "error") -> State:
         """Reads a text of any length, and returns the state after it. With `after`, continues from that state.
 
-        A text can be read in parts, cut between any two characters, or between two words for a model of words. Raises
-        UsageError for unknown characters and for the state of another model.
+        A text can be read in parts, cut between any two characters, or before a space for a model of words or subwords.
+        Raises UsageError for unknown characters and for the state of another model.
         """
         check_text("text", text)
         if after is not None and self._own(after).recent and self.vocabulary.level == "word":

@@ -36,7 +36,7 @@ def anna() -> Model:
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory) -> Path:
-    """A folder with a run of characters, one of words, one of bytes, and one of a list."""
+    """A folder with a run of each level, and one of a list."""
     folder = tmp_path_factory.mktemp("shelf")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -44,6 +44,7 @@ def shelf(tmp_path_factory) -> Path:
             "chars": {},
             "words": {"level": "word"},
             "bytes": {"level": "byte"},
+            "subwords": {"level": "subword"},
             "list": {"documents": "line"},
         }.items():
             train_small(prepare_text(folder, TEXT, PrepareSettings(**settings), name=name))
@@ -284,7 +285,7 @@ def test_a_state_of_one_engine_is_continued_by_another(runs, reader, writer):
     assert len(model.generate(state, length=20, seed=1).text) == 20
 
 
-@pytest.mark.parametrize("name", ["chars", "words", "bytes", "list"])
+@pytest.mark.parametrize("name", ["chars", "words", "bytes", "subwords", "list"])
 def test_a_text_may_be_read_in_parts(runs, name):
     model = load(name, engine="numpy")
     assert model.read(" brown fox", after=model.read("The quick")) == model.read("The quick brown fox")
@@ -321,7 +322,7 @@ def test_the_next_token_is_predicted_as_it_is_written(runs, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", ["chars", "words", "bytes", "list"])
+@pytest.mark.parametrize("name", ["chars", "words", "bytes", "subwords", "list"])
 def test_a_score_equals_that_of_the_command(runs, name, engine):
     text = TEXT[:86]
     Path("some.txt").write_text(text)
