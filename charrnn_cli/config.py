@@ -77,7 +77,7 @@ class PrepareSettings(Checked):
     min_count: int = setting(1, "Tokens that occur less often become <unk>.", VOCABULARY, "[1, inf)")
     vocab_size: int | None = setting(
         None,
-        "Maximum vocabulary size; the rarest tokens become <unk>. At level subword, how many are learned.",
+        "Maximum vocabulary size; the rarest tokens become <unk>. At level subword, it includes the characters.",
         VOCABULARY,
         "[2, inf)",
         f"no limit; {SUBWORDS:,} subwords and all characters",
@@ -299,11 +299,11 @@ class SelectionSettings(Checked):
     )
     validate: str | None = setting(
         None,
-        "Keep only texts that this command accepts: it reads one on standard input and ends with exit code 0.",
+        "Keep only texts that this command accepts: it gets one on standard input and exits with code 0.",
         SELECTION,
         shown="none",
     )
-    tries: int = setting(100, "Write at most this many texts for each that is kept.", SELECTION, "[1, inf)")
+    tries: int = setting(100, "Write at most this many texts for each one asked for.", SELECTION, "[1, inf)")
 
     def check(self) -> None:
         for name in ("starts_with", "validate"):

@@ -1,11 +1,12 @@
-"""How unexpected each word of a text is, whatever the tokens of the model are.
+"""How unexpected each word of a text is, for models of characters, bytes, words and subwords.
 
-A word is what stands between white space. Its surprisal is the sum over its characters, bytes or tokens, and that of
-its end: that any white space follows. Without its end it would be the surprisal of all words that begin with it, such
-as "fell", "fellow" and "felled". The space belongs to the word before it, not to the one after it:
+A word is a run of text without white space. Its surprisal is the sum of the surprisals of its tokens, plus that of its
+end: the event that any white space follows. Without the end, it would be the surprisal of all words that begin with it,
+such as "fell", "fellow" and "felled".
 
-A subword begins with the space before it. So this space is taken from the surprisal of the first subword of a word,
-and given to the word before. Both papers say why:
+So the space counts as part of the word before it, not of the one after it. But the first subword of a word contains the
+space before it. The surprisal of this space is therefore subtracted from that word and added to the word before it.
+These papers give the reasons:
 
 - Oh and Schuler, Leading Whitespaces of Language Models' Subword Vocabulary Pose a Confound for Calculating Word
   Probabilities, EMNLP 2024, arXiv 2406.10851.

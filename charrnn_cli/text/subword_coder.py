@@ -1,4 +1,4 @@
-"""Subwords as ids. They are learned in a pass of its own over the training text, before its tokens are counted."""
+"""Subwords as ids. They are learned in a separate pass over the training text, before its tokens are counted."""
 
 import heapq
 from collections import Counter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from charrnn_cli.text.coding import TextHash
 
 BLOCK_ENDS = ("\n", END)  # no subword goes beyond them
-LEARNED_WORDS = 10_000_000  # that subwords are learned from; those of a longer text are counted in proportion
+LEARNED_WORDS = 10_000_000  # to learn subwords from; the counts of a longer text are scaled down to about this total
 LEAST_COUNT = 10  # of a pair that is merged: rarer subwords are hardly learned
 
 
@@ -132,7 +132,7 @@ class SubwordCoder:
 def learned_subwords(words: Mapping[str, int], alphabet: Sequence[str], number: int) -> list[str]:
     """The first `number` subwords that byte-pair encoding merges in `words`, given with their counts.
 
-    Only characters of the `alphabet` are merged. There are fewer subwords if no other pair is frequent enough. Raises
+    Only characters of the `alphabet` are merged. Returns fewer subwords if no other pair is frequent enough. Raises
     UsageError if the package tokenizers is missing.
     """
     try:
@@ -180,7 +180,7 @@ def _count_words(lowercase: bool, block: TextBlock, _: None) -> tuple[_Found, No
 def _count_subwords(
     lowercase: bool, has_documents: bool, subwords: Subwords, block: TextBlock, _: None
 ) -> tuple[tuple[Counter[str], NDArray[np.int64]], None]:
-    """The subwords of a block, counted, and the positions after those that end a document."""
+    """The subwords of a block, counted, and the number of tokens up to and including each end of a document."""
     words = _words(lowercase, block)
     counts = Counter[str]()
     for word, count in Counter(words).items():

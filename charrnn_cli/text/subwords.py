@@ -1,8 +1,8 @@
 """Text to subwords: byte-pair encoding of words (Sennrich et al. 2016, arXiv 1508.07909).
 
-A text is first divided into words, each with the space before it. A word starts as its characters. As long as two
-neighbours together are a token of the vocabulary, those that were learned first are merged. Every character is a token
-too, so the tokens of a text join to exactly that text.
+A text is first divided into words, each with the space before it. A word starts as its characters. Then, again
+and again, two neighbours that form a subword are merged; of several such pairs, the one that was learned first.
+Every character is a token too, so the tokens of a text join to exactly that text.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Subwords(dict[str, tuple[str, ...]]):
 
 
 def merged(word: str, ranks: Mapping[str, int]) -> tuple[str, ...]:
-    """The characters of a word, merged to subwords: of all neighbours that can be, those of the lowest rank first."""
+    """The subwords of a word: its characters, merged in pairs, the pair of the lowest rank first."""
     parts = list(word)
     while len(parts) > 1:
         pairs = [one + other for one, other in pairwise(parts)]

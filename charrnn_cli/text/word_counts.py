@@ -1,4 +1,4 @@
-"""How often each word of a text occurs, in a memory that does not grow with the text."""
+"""Word counts of a text, in memory that does not grow with the text."""
 
 from collections import Counter
 
@@ -6,9 +6,9 @@ MAX_DISTINCT = 1 << 20  # different words that are counted at the same time; bou
 
 
 class WordCounts:
-    """Counts words. If there are more than a million different ones, the rarest are forgotten.
+    """Counts words. If there are more than MAX_DISTINCT different ones, the rarest are dropped.
 
-    Whenever there are too many, every count is lowered by one (Misra and Gries 1982).
+    Each time, every count is lowered by one, and words whose count is then 0 are removed (Misra and Gries 1982).
     """
 
     def __init__(self) -> None:

@@ -32,9 +32,10 @@ class Matched:
 def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: Vocabulary) -> Matched:
     """Copies the weights of the trained model `origin`, called `name`, into a `model` of the same shape.
 
-    Two vocabularies give different ids to the same token, even if they are equally large, so weights of tokens are
-    matched by the tokens. A new character starts as the known one that is most similar to it, such as e for é, but as
-    unlikely as the least likely one. Raises UsageError if the vocabularies have nothing in common.
+    Two vocabularies may give different ids to the same token, even if they have the same size. So the weights of tokens
+    are matched by the tokens themselves. A new character starts with the weights of the most similar known one, such as
+    e for é, but every new token gets the lowest output bias of the trained model. Raises UsageError if the vocabularies
+    have nothing in common.
     """
     if origin.vocabulary.level != vocabulary.level:
         raise UsageError(
@@ -56,7 +57,7 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
 
 
 def _similar(vocabulary: Vocabulary, trained: Vocabulary) -> dict[int, int]:
-    """For the id of each new character that of the most similar trained one, if there is a single one."""
+    """Maps the id of each new character to that of the most similar trained one, if it is a single character."""
     if vocabulary.level != "char":
         return {}
     new = {id: closest_known(token, trained) for token, id in vocabulary.ids.items() if token not in trained.ids}
@@ -71,7 +72,7 @@ def _matched_weight(
     similar: Mapping[int, int],
     one_hot: bool,
 ) -> _Weight:
-    """The trained weight; that of other tokens is fresh, with a bias as low as the lowest of a trained token."""
+    """The trained weight. New tokens without a similar one keep `fresh`; all new tokens get the lowest trained bias."""
     if key == TOKEN_BIAS:
         bias = np.full_like(fresh, trained[key].min())
         bias[[*known]] = trained[key][[*known.values()]]
