@@ -125,4 +125,10 @@ def prepare(
             "Warning: the text has no spaces between words, so whole clauses become words. For a better model, prepare "
             "it again with --level char --force.",
         )
+    if prepared.is_sorted:
+        say(
+            console,
+            "Warning: the documents are in alphabetical order, and the last ones are held out for validation and test. "
+            "For a better model, shuffle them first.",
+        )
     say(console, f"Next: charrnn train {prepared.run.quoted}")

@@ -27,6 +27,7 @@ from charrnn_cli.text.corpus_writer import (
     write_corpus,
 )
 from charrnn_cli.text.decoding import text_decoder
+from charrnn_cli.text.order import is_sorted
 from charrnn_cli.text.sources import STDIN, find_sources, plain_stem, pre_split, skipped_files
 from charrnn_cli.text.spool import temporary_folder
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -47,6 +48,7 @@ class Prepared:
     unchanged: bool  # the same text was already prepared, so nothing was written
     skipped: Sequence[str] = ()  # the files in the named folders that were not read
     has_clauses: bool = False  # whether words are clauses, because the text has no spaces between words
+    is_sorted: bool = False  # whether documents are in alphabetical order, so that only the last ones are held out
 
 
 def prepare(
@@ -141,7 +143,8 @@ def prepare_steps(
             yield Prepared(run, vocabulary, info, True, skipped, has_clauses)
             return
         info = yield from _write_run(run, parts, settings, surveyed, work, vocabulary)
-    yield Prepared(run, vocabulary, info, False, skipped, has_clauses)
+    in_order = WHOLE_TEXT in parts and is_sorted(Corpus(run.corpus).split("train"), vocabulary)
+    yield Prepared(run, vocabulary, info, False, skipped, has_clauses, in_order)
 
 
 def _write_run(

@@ -197,6 +197,14 @@ def test_words_and_the_table_of_punctuation(folder):
     assert "romeo" in json.loads((RUNS / "low" / "vocabulary.json").read_text("utf-8"))["tokens"]
 
 
+@pytest.mark.parametrize("letters", ["abcdefgh", "ahbgcfde"])
+def test_a_sorted_list_is_warned_about(folder, letters):
+    (folder / "names.txt").write_text("".join(f"{letter}{other}\n" for letter in letters for other in "abcdefgh"))
+    done = charrnn("prepare", "names.txt", "--documents", "line")
+    assert ("in alphabetical order" in done.stderr) == (letters == "abcdefgh")
+    assert done.exit_code == 0
+
+
 def test_a_vocabulary_that_is_larger_than_the_text_needs_has_all_words(folder):
     (folder / "play.txt").write_text("to be or not to be\n" * 30)
     large = charrnn("prepare", "play.txt", "--level", "word", "--vocab-size", "50000")
