@@ -25,9 +25,9 @@ SMALL = ModelSettings(hidden=24, layers=2, embedding=8)
 PRELUDE = """
 const fs = require("fs"), vm = require("vm");
 const { assets, job } = JSON.parse(fs.readFileSync(0, "utf8"));
-for (const name of ["unpacking.js", "numbers.js", "tokens.js", "sampling.js", "engine.js"])
+for (const name of ["unpacking.js", "numbers.js", "tokens.js", "sampling.js", "arithmetic.js", "engine.js"])
   vm.runInThisContext(fs.readFileSync(`${assets}/${name}`, "utf8"), name);
-charrnn.wasmBytes = fs.readFileSync(`${assets}/products.wasm`);
+charrnn.wasmBytes = fs.readFileSync(`${assets}/arithmetic.wasm`);
 const open = ({ header, weights }, wasm = true) => charrnn.openModel(header, Buffer.from(weights, "base64"), { wasm });
 const say = (result) => process.stdout.write(JSON.stringify(result));
 (async () => {

@@ -23,7 +23,8 @@ from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.web.packing import pack
 
 FIRST_SCRIPT = "unpacking.js"  # the only script that is not compressed
-ENGINE_SCRIPTS = ("numbers.js", "tokens.js", "sampling.js", "engine.js", "elements.js")  # in this order, before others
+# In this order, before others.
+ENGINE_SCRIPTS = ("numbers.js", "tokens.js", "sampling.js", "arithmetic.js", "engine.js", "elements.js")
 LAST_SCRIPT = "page.js"  # opens the model and shows the views
 REPORT_SCRIPT = "report.js"  # belongs to the report of `charrnn visualize`
 PLACES = re.compile(r"\{\{(\w+)\}\}")
@@ -59,7 +60,7 @@ def html_page(model: StoredModel, name: str = "model", cells: Sequence[dict[str,
         (
             f'<script type="application/json" id="model-header">{html_json(header)}</script>',
             f'<script type="text/plain" id="model-weights">{base85(weights)}</script>',
-            f'<script type="text/plain" id="products-wasm">{base85(asset("products.wasm"))}</script>',
+            f'<script type="text/plain" id="arithmetic-wasm">{base85(asset("arithmetic.wasm"))}</script>',
         )
     )
     return filled_page("page.html", name, data, _script_names(), footer)

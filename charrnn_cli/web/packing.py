@@ -1,7 +1,9 @@
 """A model for the engine of the HTML page: a header, and its weights as 8-bit integers.
 
-A matrix has 8-bit integers from -127 to 127, row by row, then one float16 scale for each row; an integer times the
-scale of its row is a weight. All other tensors are float32. The tensors follow each other in the order of the header.
+A matrix has 8-bit integers from -127 to 127, then one float16 scale for each row; an integer times the scale of its row
+is a weight. The integers are in the order in which the engine multiplies them: 16 rows after 16 rows, and in these, for
+each two columns, the two integers of the first row, of the second row, and so on. Zeros complete the last rows and
+columns. All other tensors are float32. The tensors follow each other in the order of the header.
 """
 
 import dataclasses
@@ -15,8 +17,9 @@ from charrnn_cli.network.cells import cell_spec
 from charrnn_cli.runs.models import StoredModel
 from charrnn_cli.runs.weights import SCALE, Tensors
 
-PAGE_FORMAT = 1  # the engine refuses headers with another number
+PAGE_FORMAT = 2  # the engine refuses headers with another number
 WEIGHT_LEVELS = 127  # of the weights, on each side of 0
+MATRIX_BLOCK = (16, 2)  # rows and columns of a matrix that the engine multiplies at once
 NETWORK_FIELDS = ("cell", "hidden", "layers", "embedding", "residual", "layer_norm", "tie_weights")
 
 
@@ -66,7 +69,14 @@ def _packed(array: NDArray[np.float32]) -> bytes:
     if array.ndim < 2:
         return array.astype("<f4").tobytes()
     integers, scales = quantize(array)
-    return integers.tobytes() + scales.astype("<f2").tobytes()
+    return in_blocks(integers).tobytes() + scales.astype("<f2").tobytes()
+
+
+def in_blocks(integers: NDArray[np.int8]) -> NDArray[np.int8]:
+    """A matrix as blocks of 16 rows and 2 columns, with zeros where the last ones are not full."""
+    rows, columns = MATRIX_BLOCK
+    full = np.pad(integers, ((0, -len(integers) % rows), (0, -integers.shape[1] % columns)))
+    return full.reshape(len(full) // rows, rows, -1, columns).swapaxes(1, 2)
 
 
 def _header(model: StoredModel, name: str) -> dict[str, Any]:

@@ -32,9 +32,9 @@ SCORED, PIECE, WRITTEN = 20_000, 1000, 10_000
 SCRIPT = """
 const fs = require("fs"), vm = require("vm");
 const job = JSON.parse(fs.readFileSync(0, "utf8"));
-for (const name of ["numbers", "tokens", "sampling", "engine"])
+for (const name of ["numbers", "tokens", "sampling", "arithmetic", "engine"])
   vm.runInThisContext(fs.readFileSync(`${job.assets}/${name}.js`, "utf8"), name);
-charrnn.wasmBytes = fs.readFileSync(`${job.assets}/products.wasm`);
+charrnn.wasmBytes = fs.readFileSync(`${job.assets}/arithmetic.wasm`);
 const milliseconds = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };
 function write(model, length) {
   const uniform = charrnn.uniforms(0), ids = [];

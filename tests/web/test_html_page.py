@@ -111,7 +111,7 @@ def test_the_page_contains_the_model(page):
         say([weights.toString("base64"), wasm.equals(charrnn.wasmBytes)]);
         """,
         weights=page.text("model-weights"),
-        wasm=page.text("products-wasm"),
+        wasm=page.text("arithmetic-wasm"),
     )
     assert read == [base64.b64encode(weights).decode(), True]
 

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from page_engine import CHARACTERS, SMALL, random_model
 
 from charrnn_cli.network.weights import weight_shapes
-from charrnn_cli.web.packing import WEIGHT_LEVELS, dequantized_weights, pack, quantize
+from charrnn_cli.web.packing import MATRIX_BLOCK, WEIGHT_LEVELS, dequantized_weights, in_blocks, pack, quantize
 
 FLOATS = st.floats(-1e4, 1e4, width=32)
 
@@ -21,6 +21,15 @@ def test_a_weight_changes_by_little_more_than_half_a_level(matrix):
     assert (error <= 0.57 * level + 5e-6).all()  # float16 rounds a scale, and has no tiny ones
 
 
+@given(arrays(np.int8, st.tuples(st.integers(1, 40), st.integers(1, 6))))
+def test_a_matrix_is_stored_in_full_blocks(matrix):
+    blocks = in_blocks(matrix)
+    height, width = MATRIX_BLOCK
+    for (row, column), integer in np.ndenumerate(matrix):
+        assert blocks[row // height, column // width, row % height, column % width] == integer
+    assert np.count_nonzero(blocks) == np.count_nonzero(matrix)
+
+
 def test_the_tensors_follow_each_other_in_the_order_of_the_header():
     model = random_model()
     header, weights = pack(model, "tiny")
@@ -28,11 +37,13 @@ def test_the_tensors_follow_each_other_in_the_order_of_the_header():
     for tensor in header["tensors"]:
         shape, expected = tensor["shape"], model.weights[tensor["name"]].astype(np.float32)
         if len(shape) == 2:
-            rows, columns = shape
-            integers = np.frombuffer(weights, np.int8, rows * columns, at).reshape(shape)
-            scales = np.frombuffer(weights, "<f2", rows, at + rows * columns)
-            np.testing.assert_allclose(integers * scales[:, None].astype(float), expected, atol=0.01)
-            at += rows * columns + 2 * rows
+            integers = in_blocks(quantize(expected).integers)
+            stored = np.frombuffer(weights, np.int8, integers.size, at).reshape(integers.shape)
+            np.testing.assert_array_equal(stored, integers)
+            at += integers.size
+            scales = np.frombuffer(weights, "<f2", shape[0], at)
+            np.testing.assert_array_equal(scales, quantize(expected).scales)
+            at += 2 * shape[0]
         else:
             np.testing.assert_array_equal(np.frombuffer(weights, "<f4", shape[0], at), expected)
             at += 4 * shape[0]

@@ -25,6 +25,7 @@ SHAPES = [
     {"embedding": 0, "layer_norm": True},
     {"embedding": 0, "hidden": V},  # the input is added to the output of the first layer
     {"embedding": 9, "residual": False, "layers": 1},
+    {"embedding": 9, "hidden": 7},
 ]
 NETWORKS = [ModelSettings(**{"cell": cell, "hidden": 24, **shape}) for cell in CELLS for shape in SHAPES]
 
@@ -55,6 +56,21 @@ def test_logits_are_those_of_numpy_with_and_without_webassembly():
         for id, computed in zip(ids, with_wasm, strict=True):
             logits, state = engine.step(np.array([id]), state)
             np.testing.assert_allclose(computed, logits[0], atol=1e-3, err_msg=str(model.settings))
+
+
+def test_the_tanh_of_webassembly_is_that_of_javascript():
+    assert run_in_node(
+        """
+        const { arithmetic } = await open(job.model), { ofInput, ofState } = arithmetic;
+        const sums = [0, -0, 1e-300, 0.1, -0.3, 1, -2.5, 7.89, 7.91, -8, 1e9, Infinity, -Infinity, NaN];
+        ofInput.fill(0.125);
+        ofState.set(sums.map((sum) => sum - 0.125));
+        const expected = Array.from(ofState, (number) => charrnn.tanh(0.125 + number));
+        arithmetic.tanhOfSum(0, sums.length);
+        say(arithmetic.usesWasm && sums.every((_, k) => Object.is(ofState[k], expected[k])));
+        """,
+        model=packed(random_model()),
+    )
 
 
 def test_a_state_stays_what_it_was_and_a_held_cell_takes_effect():
@@ -259,6 +275,6 @@ def test_each_document_is_scored_from_the_start():
 
 def test_the_webassembly_is_the_committed_text():
     wasmtime = pytest.importorskip("wasmtime", reason="needs the package wasmtime, which assembles the text")
-    assembled = bytes(wasmtime.wat2wasm((ASSETS / "products.wat").read_text("utf-8")))
-    committed = (ASSETS / "products.wasm").read_bytes()
+    assembled = bytes(wasmtime.wat2wasm((ASSETS / "arithmetic.wat").read_text("utf-8")))
+    committed = (ASSETS / "arithmetic.wasm").read_bytes()
     assert assembled.startswith(committed)  # only the names of the variables follow
