@@ -11,7 +11,7 @@
 
   class WriteView {
     constructor(root, app) {
-      Object.assign(this, { root, app, panes: [], working: false, time: 0, displayed: 0 });
+      Object.assign(this, { root, app, panes: [], working: false, time: 0 });
       this.settings = new Settings(() => this.settingsChanged());
       this.alternatives = new Alternatives(app, (pane, index, id) => this.branch(pane, index, id));
       this.makeControls();
@@ -166,8 +166,17 @@
       this.working = true;
       this.time = performance.now();
       for (const pane of this.panes) pane.pace = 1;
-      requestAnimationFrame(() => this.frame());
+      this.askForFrame();
       this.askForSlice();
+    }
+
+    // Asks for one frame: the next one, or a later one if the model writes as fast as it can.
+    askForFrame(delay = 0) {
+      if (this.isFrameAsked) return;
+      this.isFrameAsked = true;
+      const ask = () => requestAnimationFrame(() => this.frame());
+      if (delay) setTimeout(ask, delay);
+      else ask();
     }
 
     // Lets the browser react, then continues. A second request before the slice has no effect.
@@ -204,17 +213,16 @@
     }
 
     frame() {
+      this.isFrameAsked = false;
       const time = performance.now(), passed = Math.min(LONGEST_FRAME, time - this.time);
       this.time = time;
-      const isDue = !this.isFast || time - this.displayed >= DISPLAY;
-      if (isDue) this.displayed = time;
       for (const pane of this.panes) {
         pane.pace = Math.min(CALM, pane.pace + (passed * CALM) / 1000);
-        if (isDue) pane.show();
+        pane.show();
       }
       if (!this.working) return;
       this.askForSlice();
-      requestAnimationFrame(() => this.frame());
+      this.askForFrame(this.isFast ? DISPLAY : 0);
     }
 
     finish() {
