@@ -8,16 +8,14 @@
   charrnn.fromBase85 = function (text) {
     const values = new Uint8Array(128);
     for (let k = 0; k < 85; k++) values[DIGITS.charCodeAt(k)] = k;
-    const codes = new TextEncoder().encode(text.trim());
-    const padding = (5 - (codes.length % 5)) % 5;
-    const digits = new Uint8Array(codes.length + padding).fill(84);
-    for (let k = 0; k < codes.length; k++) digits[k] = values[codes[k]];
-    const bytes = new Uint8Array((digits.length / 5) * 4), view = new DataView(bytes.buffer);
-    for (let at = 0, to = 0; at < digits.length; at += 5, to += 4) {
-      const first = (digits[at] * 85 + digits[at + 1]) * 85 + digits[at + 2];
-      view.setUint32(to, (first * 85 + digits[at + 3]) * 85 + digits[at + 4]);
+    const codes = new TextEncoder().encode(text.trim() + "~~~~"); // 84 four times
+    const groups = Math.floor(codes.length / 5), missing = 5 * groups - (codes.length - 4);
+    const bytes = new Uint8Array(4 * groups), view = new DataView(bytes.buffer);
+    for (let at = 0, to = 0; to < bytes.length; at += 5, to += 4) {
+      const first = (values[codes[at]] * 85 + values[codes[at + 1]]) * 85 + values[codes[at + 2]];
+      view.setInt32(to, Math.imul(first, 85 * 85) + values[codes[at + 3]] * 85 + values[codes[at + 4]]);
     }
-    return bytes.subarray(0, bytes.length - padding);
+    return bytes.subarray(0, bytes.length - missing);
   };
 
   async function inflated(bytes) {
