@@ -37,6 +37,9 @@
 
   charrnn.tokenSpan = (model, id, bits) => charrnn.spanOfText(model.tokenText(id), bits);
 
+  // A whole number with commas. The browser's own function first loads its language data, which delays the first character.
+  charrnn.wholeNumber = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+
   // A token as one can read it alone: spaces and control characters by name.
   const NAMES = { " ": "space", "\n": "new line", "\t": "tab", "": "nothing", "\u00a0": "no-break space", "\u200b": "zero-width space" };
   charrnn.visibleText = function (text) {

@@ -128,7 +128,7 @@
         if (isAtEnd) box.scrollTop = box.scrollHeight;
       }
       const length = this.passage.before.length + this.passage.ids.length;
-      if (this.length !== length) this.count.textContent = `${(this.length = length).toLocaleString("en")} tokens`;
+      if (this.length !== length) this.count.textContent = `${charrnn.wholeNumber((this.length = length))} tokens`;
     }
 
     // The cursor, if it is here, goes behind what was written.
@@ -143,7 +143,7 @@
       const closest = new Map(unknown.map((one) => [one.text, one.closest]));
       const named = [...closest].slice(0, MOST_NAMED).map(([text, known]) =>
         `“${charrnn.visibleText(text.slice(0, 40))}”${known ? ` (closest known: “${known}”)` : ""}`);
-      const more = closest.size > MOST_NAMED ? ` and ${(closest.size - MOST_NAMED).toLocaleString("en")} more` : "";
+      const more = closest.size > MOST_NAMED ? ` and ${charrnn.wholeNumber(closest.size - MOST_NAMED)} more` : "";
       const message = `The model does not know ${named.join(", ")}${more}. It skips what it does not know.`;
       const button = (text, mode) => element("button", { type: "button", class: "button", text, on: { click: () => this.replaceUnknown(mode) } });
       this.note.replaceChildren(element("p", { text: message }), button("Use the closest", "replace"), button("Leave out", "skip"));

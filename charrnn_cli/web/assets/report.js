@@ -1,13 +1,12 @@
 // The report of `charrnn visualize`: found cells on real text, surprisal, and tokens that the model confused.
 "use strict";
 (function (charrnn) {
-  const { element } = charrnn;
+  const { element, wholeNumber } = charrnn;
   const at = (id) => document.getElementById(id);
-  const whole = (number) => number.toLocaleString("en");
 
   function show(analysis) {
     const { model, text } = analysis;
-    at("about").textContent = `${model.network}, tokens of level ${model.level}. Text: ${text.name}, ${whole(text.tokens)} tokens.`;
+    at("about").textContent = `${model.network}, tokens of level ${model.level}. Text: ${text.name}, ${wholeNumber(text.tokens)} tokens.`;
     at("report").append(
       element("p", { class: "numbers" }, element("strong", {}, text.bits_per_character.toFixed(3)), " bits per character",
         text.tokens === text.characters ? "" : ` · ${text.bits_per_token.toFixed(3)} per token`,
@@ -63,7 +62,7 @@
       one.control.toFixed(3), one.found ? "yes" : "no"]);
     const reasons = leftOut.map(({ title, reason }) => `${title} (${reason})`).join(", ");
     return [element("h2", {}, "What was tested"),
-      element("p", {}, `For each, the best of all cells was chosen on the first ${whole(half)} tokens, and scored on the other ${whole(text.tokens - half)}. ` +
+      element("p", {}, `For each, the best of all cells was chosen on the first ${wholeNumber(half)} tokens, and scored on the other ${wholeNumber(text.tokens - half)}. ` +
         "Chance is what the best cell reaches if the property is shifted along the text, so that it has no meaning."),
       table(["Property", "Cell", "Measure", "Score", "Chance", "Found"], rows, [3, 4]),
       ...(reasons ? [element("p", { class: "quiet" }, `Not tested: ${reasons}.`)] : [])];
@@ -71,7 +70,7 @@
 
   function confused({ confused: pairs }) {
     if (!pairs.length) return [];
-    const rows = pairs.map((pair) => [charrnn.quoted(pair.true), charrnn.quoted(pair.predicted), whole(pair.count), charrnn.percent(pair.share)]);
+    const rows = pairs.map((pair) => [charrnn.quoted(pair.true), charrnn.quoted(pair.predicted), wholeNumber(pair.count), charrnn.percent(pair.share)]);
     return [element("h2", {}, "Which tokens it confuses"),
       element("p", {}, "The likeliest token was not the one in the text. The share is of all places where the text has that token."),
       table(["In the text", "Likeliest", "Times", "Share"], rows, [2, 3])];

@@ -69,7 +69,7 @@
       const unit = { char: "character", byte: "byte", word: "token", subword: "token" }[model.vocabulary.level];
       const perCharacter = (reading.total / characters).toFixed(3), perToken = (reading.total / predicted).toFixed(3);
       numbers.replaceChildren(element("strong", { id: "score-bits" }, perCharacter), " bits per character",
-        unit === "character" ? "" : ` · ${perToken} per ${unit}`, ` · ${characters.toLocaleString("en")} characters`,
+        unit === "character" ? "" : ` · ${perToken} per ${unit}`, ` · ${charrnn.wholeNumber(characters)} characters`,
         reading.count < reading.ids.length ? " · stopped before the end" : "");
       results.hidden = false;
       text.show(pieces);
@@ -107,7 +107,7 @@
       event.preventDefault();
       long = pasted;
       input.value = `${pasted.slice(0, SHOWN)} …`;
-      notes.replaceChildren(element("p", { class: "note" }, `Pasted ${pasted.length.toLocaleString("en")} characters; the field shows only the first. Press Score.`));
+      notes.replaceChildren(element("p", { class: "note" }, `Pasted ${charrnn.wholeNumber(pasted.length)} characters; the field shows only the first. Press Score.`));
     }
 
     start.addEventListener("click", score);

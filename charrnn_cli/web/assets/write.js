@@ -303,7 +303,7 @@
       this.linkBox.hidden = false;
       this.linkField.focus();
       const isCopied = await charrnn.copyText(this.linkField.value);
-      const part = saved.every((one) => one.isWhole) ? "" : ` The text is long: the link has its last ${charrnn.LONGEST_LINK.toLocaleString("en")} characters.`;
+      const part = saved.every((one) => one.isWhole) ? "" : ` The text is long: the link has its last ${charrnn.wholeNumber(charrnn.LONGEST_LINK)} characters.`;
       this.app.announce(`${isCopied ? "The link is copied." : "The link is below the text, selected."}${part}`);
       this.flash(`${isCopied ? "The link is copied." : "Copy the link below the text."}${part}`);
     }
