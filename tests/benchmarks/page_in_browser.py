@@ -1,8 +1,9 @@
 """Measures the HTML page of a model in Chromium: the first character, characters per second, and memory.
 
 The first character is the time from opening the file until it is on the screen. The page writes as fast as it can,
-with the text on the screen; the engine alone writes without it. `--minutes` continues to write, and shows the memory of
-JavaScript after garbage collection, of which the text itself is a part. Needs Playwright (`pip install playwright`).
+with the text on the screen; the engine alone writes without it. Speeds are per second that passes, and per second of
+processor time of the page's thread. `--minutes` continues to write, and shows the memory of JavaScript after garbage
+collection, of which the text itself is a part. Needs Playwright (`pip install playwright`).
 
     python tests/benchmarks/page_in_browser.py anna --minutes 10
 """
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from charrnn_cli.network.weights import load_checked_model
 from charrnn_cli.runs.folders import run_to_sample
@@ -36,13 +37,14 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 ENGINE = """async (seconds) => {
-  const model = await charrnn.openEmbedded(), uniform = charrnn.uniforms(0), ids = [], start = performance.now();
+  window.model ||= await charrnn.openEmbedded();
+  const uniform = charrnn.uniforms(0), ids = [], start = performance.now();
   let state = model.firstIds().reduce((before, id) => model.read(before, id), model.start());
   while (performance.now() - start < 1000 * seconds) {
     ids.push(charrnn.draw(model, state.logits, {}, ids.slice(-64), uniform()));
     state = model.read(state, ids.at(-1));
   }
-  return (Array.from(model.decode(ids)).length / (performance.now() - start)) * 1000;
+  return Array.from(model.decode(ids)).length;
 }"""
 
 
@@ -72,6 +74,17 @@ def written(page: Page) -> int:
     return int(page.locator(".count").text_content().split()[0].replace(",", ""))
 
 
+def clock(session: CDPSession) -> tuple[float, float]:
+    """The time in seconds, and the processor time that the thread of the page has taken since `Performance.enable`."""
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    return time.monotonic(), metrics["ThreadTime"]
+
+
+def speeds(count: int, before: tuple[float, float], after: tuple[float, float]) -> str:
+    passed, processor = (count / (end - start) for start, end in zip(before, after, strict=True))
+    return f"{passed:,.0f}/s, {processor:,.0f}/s of processor time"
+
+
 def memory(page: Page) -> float:
     """The memory of JavaScript after garbage collection, in MB."""
     session = page.context.new_cdp_session(page)
@@ -97,15 +110,20 @@ def main() -> None:
             page.close()
         page, _ = opened(browser, path.as_uri())
         page.get_by_role("button", name="Pause", exact=True).click()
+        page.evaluate(ENGINE, 0)
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
         for _ in range(3):
-            print(f"engine alone: {page.evaluate(ENGINE, SECONDS):,.0f} characters/s", flush=True)
+            start, count = clock(session), page.evaluate(ENGINE, SECONDS)
+            print(f"engine alone: {count:,} characters, {speeds(count, start, clock(session))}", flush=True)
         write_on(page)
-        start, before = time.monotonic(), written(page)
+        start, before = clock(session), written(page)
         while True:
             time.sleep(max(SECONDS, 60 * arguments.minutes / 20))
-            passed, count = time.monotonic() - start, written(page)
-            speed = (count - before) / passed
-            print(f"{passed / 60:.1f} minutes: {count:,} tokens, {speed:,.0f}/s, {memory(page):.1f} MB", flush=True)
+            end, count = clock(session), written(page)
+            passed = end[0] - start[0]
+            speed = speeds(count - before, start, end)
+            print(f"{passed / 60:.1f} minutes: {count:,} tokens, {speed}, {memory(page):.1f} MB", flush=True)
             if passed >= max(3 * SECONDS, 60 * arguments.minutes):
                 break
         browser.close()
