@@ -1,8 +1,7 @@
-import os
+import json
 import subprocess
 import sys
 
-import pytest
 from support import train_small
 
 TYPED = {
@@ -21,11 +20,23 @@ TYPED = {
 }
 
 
-def complete(typed: str, shell: str) -> str:
-    """What a shell is offered for a line that is typed so far."""
+COMPLETE = """\
+import contextlib, io, json, os, sys
+from charrnn_cli.cli import app
+sys.argv, offers = ["charrnn"], []
+for environment in json.load(sys.stdin):
+    os.environ.update(environment)
+    with contextlib.redirect_stdout(io.StringIO()) as offered, contextlib.suppress(SystemExit):
+        app(prog_name="charrnn")
+    offers.append(offered.getvalue())
+json.dump([offers, [name for name in ("numpy", "torch", "rich") if name in sys.modules]], sys.stdout)
+"""
+
+
+def asked(typed: str, shell: str) -> dict[str, str]:
+    """The variables by which a shell asks what it can offer for a line that is typed so far."""
     words = typed.split(" ")
-    environment = {
-        **os.environ,
+    return {
         "_CHARRNN_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": typed,
         "COMP_CWORD": str(len(words) - 1),
@@ -33,31 +44,29 @@ def complete(typed: str, shell: str) -> str:
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         "_TYPER_COMPLETE_WORD_TO_COMPLETE": words[-1],
     }
-    code = (
-        "import sys; sys.argv = ['charrnn']\nfrom charrnn_cli.cli import app\n"
-        "try: app(prog_name='charrnn')\n"
-        "finally: print([m for m in ('numpy', 'torch', 'rich') if m in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stderr.strip() == "[]", done.stderr
-    return done.stdout
 
 
-@pytest.fixture
-def trained(fox):
+def offers(*questions: dict[str, str]) -> list[str]:
+    """What a shell is offered for each question. Neither numpy, torch nor rich is loaded for it."""
+    given = json.dumps(questions)
+    done = subprocess.run([sys.executable, "-c", COMPLETE], input=given, capture_output=True, text=True, check=True)
+    offered, loaded = json.loads(done.stdout)
+    assert (loaded, done.stderr) == ([], "")
+    return offered
+
+
+def test_names_are_completed_without_numpy_or_torch(fox):
     train_small(fox, steps=10)
+    for offered, expected in zip(offers(*(asked(typed, "bash") for typed in TYPED)), TYPED.values(), strict=True):
+        assert expected in offered.split()
 
 
-@pytest.mark.parametrize(("typed", "offered"), TYPED.items())
-def test_names_are_completed_without_numpy_or_torch(trained, typed, offered):
-    assert offered in complete(typed, "bash").split()
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_is_offered_the_runs(fox, shell):
-    assert "fox" in complete("charrnn train f", shell)
+def test_every_shell_is_offered_the_runs(fox):
+    for offered in offers(*(asked("charrnn train f", shell) for shell in ("bash", "zsh", "fish"))):
+        assert "fox" in offered
 
 
 def test_nothing_is_written_while_names_are_completed(folder):
-    assert "fox" not in complete("charrnn train ", "bash")
+    (offered,) = offers(asked("charrnn train ", "bash"))
+    assert "fox" not in offered
     assert list(folder.iterdir()) == []
