@@ -38,6 +38,15 @@ def charrnn(*arguments: str, stdin: bytes | None = None) -> Result:
     return result
 
 
+def in_turn(commands: list[str]) -> str:
+    """A program that runs commands one after the other: a process for each would load torch each time."""
+    return (
+        f"import sys\nfrom charrnn_cli.cli import main\nfor words in {commands!r}:\n    sys.argv[1:] = words.split()\n"
+        "    try: main()\n    except SystemExit as end: assert not end.code, words\n"
+        "    sys.stdout.flush()"
+    )
+
+
 def report_every(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes training report by the number of steps: reports by time differ from run to run."""
 

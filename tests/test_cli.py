@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 import typer.main
-from support import charrnn
+from support import charrnn, in_turn
 
 from charrnn_cli.cli import app
 from charrnn_cli.errors import CharrnnError
@@ -22,15 +22,10 @@ def fresh(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS), ["--version"]])
-def test_help_loads_neither_torch_nor_numpy(arguments):
-    loaded = fresh(
-        "import sys\nfrom charrnn_cli.cli import main\n"
-        f"sys.argv[1:] = {arguments!r}\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code\n"
-        "print([m for m in ('torch', 'numpy', 'rich', 'safetensors') if m in sys.modules])"
-    )
-    assert loaded == "[]"
+def test_help_loads_neither_torch_nor_numpy():
+    commands = ["--help", *(f"{command} --help" for command in COMMANDS), "--version"]
+    loaded = "print([m for m in ('torch', 'numpy', 'rich', 'safetensors') if m in sys.modules])"
+    assert fresh(f"{in_turn(commands)}\n{loaded}") == "[]"
 
 
 def test_importing_the_package_does_nothing():
@@ -102,12 +97,10 @@ def test_head_ends_a_sample_quietly(folder):
 )
 def test_output_is_utf8_whatever_the_locale(folder, locale):
     (folder / "text.txt").write_text("żółć ☕ " * 100, "utf-8")
-    environment = {**os.environ, **locale}
-    for arguments in (["prepare", "text.txt"], ["info", "text"]):
-        command = [sys.executable, "-m", "charrnn_cli", *arguments]
-        if arguments[0] == "info":
-            command.append("--json")
-        done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    commands = in_turn(["prepare text.txt", "info text --json"])
+    done = subprocess.run(
+        [sys.executable, "-c", commands], capture_output=True, env={**os.environ, **locale}, check=True
+    )
     assert json.loads(done.stdout.decode("utf-8"))["corpus"]["distinct"] == 6
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from support import charrnn, join, prepare_text
+from support import charrnn, in_turn, join, prepare_text
 
 from charrnn_cli.config import Level, PrepareSettings
 from charrnn_cli.files import locked
@@ -115,37 +115,32 @@ def test_without_a_home_or_a_terminal(folder):
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "TERM", "LANG", "USER")}
     environment["HOME"] = "/nowhere/at/all"
     small = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 4 --steps 3"
-    for arguments in ("prepare text.txt", f"train {small}", "sample --length 9", "info text", "plot"):
-        done = subprocess.run(
-            [sys.executable, "-m", "charrnn_cli", *arguments.split()],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
-        assert done.returncode == 0, done.stderr
-        assert b"Traceback" not in done.stderr
+    commands = in_turn(["prepare text.txt", f"train {small}", "sample --length 9", "info text", "plot"])
+    done = subprocess.run(
+        [sys.executable, "-c", commands], env=environment, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("columns", [20, 1])
 def test_a_narrow_terminal(folder, columns):
     (folder / "text.txt").write_text("some text to learn\n" * 40)
     small = "--cpu --hidden 8 --layers 1 --batch-size 2 --seq-length 4 --steps 40"
-    for arguments in ("prepare text.txt", f"train {small}", "info text", "models", "plot", "sample --length 30"):
-        leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "charrnn_cli", *arguments.split()], stdin=follower, stdout=follower, stderr=follower
-        )
-        os.close(follower)
-        shown = b""
-        try:
-            while data := os.read(leader, 1 << 16):
-                shown += data
-        except OSError:  # the other end is closed
-            pass
-        os.close(leader)
-        assert process.wait(timeout=60) == 0, shown
-        assert b"Traceback" not in shown
+    commands = in_turn(["prepare text.txt", f"train {small}", "info text", "models", "plot", "sample --length 30"])
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([sys.executable, "-c", commands], stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    try:
+        while data := os.read(leader, 1 << 16):
+            shown += data
+    except OSError:  # the other end is closed
+        pass
+    os.close(leader)
+    assert process.wait(timeout=60) == 0, shown
+    assert b"Traceback" not in shown
 
 
 def test_invalid_ids_end_training_with_a_message(fox):
