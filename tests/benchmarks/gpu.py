@@ -398,6 +398,16 @@ def run_section(name: str, options: argparse.Namespace, folder: str) -> bool:
     return not code
 
 
+def gpu_found() -> bool:
+    """Says if there is none."""
+    import torch
+
+    if found := torch.cuda.is_available():
+        return found
+    print(f"no CUDA GPU: PyTorch {torch.__version__} finds none. --cpu tries the sections without.", file=sys.stderr)
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, help="a text, such as tinyshakespeare.txt  [default: random characters]")
@@ -405,12 +415,7 @@ def main() -> int:
     parser.add_argument("--cpu", action="store_true", help="try every section in small, without a GPU")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    import torch
-
-    if not options.cpu and not torch.cuda.is_available():
-        print(
-            f"no CUDA GPU: PyTorch {torch.__version__} finds none. --cpu tries the sections without.", file=sys.stderr
-        )
+    if not options.cpu and not gpu_found():
         return 2
     if options.here:
         try:
