@@ -10,9 +10,8 @@ def another(fox):
     charrnn("train", "hen", "--restart", "--cpu", "--no-preview", "--hidden", "24", "--batch-size", "4", "--steps", "5")
 
 
-def test_only_differences_are_shown(fox):
-    train_small(fox)
-    another(fox)
+def test_only_differences_are_shown(trained):
+    another(trained)
     lines = charrnn("compare", "fox", "hen").stdout.splitlines()
     assert lines[0].split() == ["fox", "hen"]
     assert next(line.split() for line in lines if line.startswith("hidden")) == ["hidden", "16", "24"]
@@ -24,8 +23,7 @@ def test_only_differences_are_shown(fox):
     assert record["results"]["valid_loss"][0] < record["results"]["valid_loss"][1]
 
 
-def test_levels_are_compared_by_bits_per_character(fox):
-    train_small(fox)
+def test_levels_are_compared_by_bits_per_character(trained):
     charrnn("prepare", "fox.txt", "--level", "word", "--name", "words")
     charrnn("train", "words", "--cpu", "--no-preview", "--steps", "5", "--batch-size", "2", "--seq-length", "8")
     result = charrnn("compare", "fox", "words")
@@ -34,8 +32,7 @@ def test_levels_are_compared_by_bits_per_character(fox):
     assert all(results["valid_bits_per_character"])
 
 
-def test_the_note_says_that_the_texts_differ(fox, tmp_path):
-    train_small(fox)
+def test_the_note_says_that_the_texts_differ(trained, tmp_path):
     train_small(prepare_text(tmp_path, TEXT[::-1], name="xof"))
     assert "different texts" in charrnn("compare", "fox", "xof").stdout
 

@@ -13,12 +13,6 @@ from charrnn_cli.terminal import bars, console
 from charrnn_cli.terminal.bars import WorkBar
 
 
-@pytest.fixture
-def trained(fox):
-    train_small(fox)
-    return fox
-
-
 def facts(result) -> dict[str, str]:
     return dict(line.split(None, 1) for line in result.stdout.splitlines())
 

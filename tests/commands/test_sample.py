@@ -68,8 +68,7 @@ def test_unknown_characters_are_named_or_skipped():
     assert len(skipped.stdout) == 8 + 1
 
 
-def test_a_model_can_learn_from_the_prime_before_it_writes(fox):
-    train_small(fox)
+def test_a_model_can_learn_from_the_prime_before_it_writes(trained):
     Path("prime.txt").write_text("fox fox fox " * 200, "utf-8")
     write = ["sample", "--prime-file", "prime.txt", "--no-echo", "--length", "100", "--seed", "1"]
     plain, adapted = charrnn(*write), charrnn(*write, "--adapt")

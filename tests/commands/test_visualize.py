@@ -2,7 +2,7 @@ import json
 import random
 from pathlib import Path
 
-from support import TEXT, charrnn, train_small
+from support import TEXT, charrnn
 
 from charrnn_cli.runs.folders import Run
 
@@ -13,12 +13,11 @@ def lines_of_any_length() -> str:
     return "".join(" ".join(words[: draw.randrange(1, 12)]) + "\n" for _ in range(120))
 
 
-def test_visualize_finds_shows_and_writes(folder: Path, fox: Run) -> None:
-    train_small(fox)
+def test_visualize_finds_shows_and_writes(folder: Path, trained: Run) -> None:
     (folder / "more.txt").write_text(lines_of_any_length(), "utf-8")
     shown = charrnn("visualize", "fox", "more.txt", "--save", "--output", "report.html")
     assert shown.exit_code == 0, shown.stderr
-    assert "line-position" in shown.stdout and fox.cells.is_file()
+    assert "line-position" in shown.stdout and trained.cells.is_file()
     assert "<html" in (folder / "report.html").read_text("utf-8")
     assert charrnn("info", "fox", "--verify").exit_code == 0
     record = json.loads(charrnn("visualize", "fox", "more.txt", "--json").stdout)

@@ -26,7 +26,6 @@ def test_the_copy_predicts_the_text_better_and_the_model_stays_the_same(fox, str
         model.generate(adapted.read("the"), length=1)
 
 
-def test_a_single_token_teaches_nothing(fox):
-    train_small(fox)
+def test_a_single_token_teaches_nothing(trained):
     with pytest.raises(UsageError, match="fewer than two tokens"):
-        adapt(load(fox, engine="numpy"), "t")
+        adapt(load(trained, engine="numpy"), "t")

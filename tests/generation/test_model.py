@@ -165,16 +165,15 @@ def test_too_few_texts_are_an_error_with_those_that_were_found(anna):
     assert str(anna.generate("Far", length=0, unique=True)) == "Far"
 
 
-def test_load_finds_a_bundled_model_a_run_or_the_last_one(fox):
-    train_small(fox)
+def test_load_finds_a_bundled_model_a_run_or_the_last_one(trained):
     assert load("anna").run.bundled
-    assert load().run == load("fox").run == load(fox).run == fox
+    assert load().run == load("fox").run == load(trained).run == trained
     assert load("fox", root=str(Path("runs").absolute())).run.folder.is_absolute()
-    assert load(fox.folder).run.folder == fox.folder
+    assert load(trained.folder).run.folder == trained.folder
     with pytest.raises(RunError, match="nobody"):
         load("nobody")
     with pytest.raises(UsageError, match="31"):
-        load(fox, checkpoint=31)
+        load(trained, checkpoint=31)
     with pytest.raises(UsageError, match="`engine` must be auto, numpy, onnx or torch, got 'nump'"):
         load(engine="nump")
 
@@ -390,9 +389,8 @@ def test_a_prime_comes_from_a_file_of_any_format(anna, folder):
     assert anna.text_of("letter.txt") == anna.text_of(folder / "letter.jsonl") == "Dear Anna,\n"
 
 
-def test_the_original_is_a_file_or_the_training_text(anna, fox, folder):
-    train_small(fox)
-    (pieces,) = load(fox).original().pieces()
+def test_the_original_is_a_file_or_the_training_text(anna, trained, folder):
+    (pieces,) = load(trained).original().pieces()
     assert "".join(map(chr, pieces)) == TEXT[: len(pieces)]
     (folder / "other.txt").write_text("some text")
     (pieces,) = anna.original(["other.txt"]).pieces()

@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support import charrnn, train_small
+from support import charrnn
 
 from charrnn_cli.errors import RunError
 from charrnn_cli.runs.folders import bundled_models
@@ -27,9 +27,8 @@ def test_the_bundled_models_are_valid(model):
     assert not damaged(model)
 
 
-def test_every_file_of_a_run_is_checked(fox):
-    train_small(fox)
-    assert not damaged(fox)
+def test_every_file_of_a_run_is_checked(trained):
+    assert not damaged(trained)
     result = charrnn("info", "fox", "--verify")
     assert result.exit_code == 0
     checked = {Path(line.split()[-1]).name for line in result.stdout.splitlines()}
@@ -37,14 +36,13 @@ def test_every_file_of_a_run_is_checked(fox):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "corpus/train.bin", "corpus/test.bin", "vocabulary.json"])
-def test_a_damaged_file_is_reported(fox, name):
-    train_small(fox)
-    path = fox.folder / name
+def test_a_damaged_file_is_reported(trained, name):
+    path = trained.folder / name
     if name.endswith(".json"):
         path.write_bytes(path.read_bytes()[:40])
     else:
         flip(path, -5)
-    found = damaged(fox)
+    found = damaged(trained)
     assert path.name in found
     result = charrnn("info", "fox", "--verify")
     assert result.exit_code == 1
@@ -61,16 +59,14 @@ def test_ids_outside_the_vocabulary_are_reported(fox):
     assert damaged(fox) == ["train.bin"]
 
 
-def test_weights_with_one_flipped_bit_are_refused(fox):
-    train_small(fox)
-    flip(fox.weights, -3)
+def test_weights_with_one_flipped_bit_are_refused(trained):
+    flip(trained.weights, -3)
     result = charrnn("sample", "--model", "fox")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "model.safetensors is damaged: its checksum" in result.stderr
 
 
-def test_weights_of_another_model_are_refused(fox, folder):
-    train_small(fox)
+def test_weights_of_another_model_are_refused(trained, folder):
     charrnn("export", "fox", "mine")
     assert charrnn("info", "mine", "--verify").exit_code == 0
     (folder / "mine/model.safetensors").write_bytes(
@@ -81,15 +77,14 @@ def test_weights_of_another_model_are_refused(fox, folder):
     assert "is damaged" in result.stderr
 
 
-def test_the_given_check_is_used_for_the_model_and_each_checkpoint(fox):
-    train_small(fox)
+def test_the_given_check_is_used_for_the_model_and_each_checkpoint(trained):
     steps = []
 
     def check(run, step):
         steps.append(step)
         raise RunError(f"no {step}")
 
-    problems = [check.problem for check in verify(fox, check) if check.problem]
+    problems = [check.problem for check in verify(trained, check) if check.problem]
     assert steps[0] is None
     assert 40 in steps
     assert problems == [f"no {step}" for step in steps]
@@ -99,9 +94,8 @@ def test_the_given_check_is_used_for_the_model_and_each_checkpoint(fox):
     "name", ["model.safetensors", "config.json", "vocabulary.json", "log.jsonl", "corpus/corpus.json"]
 )
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
-def test_what_stands_in_place_of_a_file_is_reported_without_waiting(fox, name, kind):
-    train_small(fox)
-    path = fox.folder / name
+def test_what_stands_in_place_of_a_file_is_reported_without_waiting(trained, name, kind):
+    path = trained.folder / name
     path.unlink()
     if kind == "pipe":
         os.mkfifo(path)
@@ -109,15 +103,14 @@ def test_what_stands_in_place_of_a_file_is_reported_without_waiting(fox, name, k
         path.symlink_to("/dev/zero")
     else:
         path.mkdir()
-    assert path.name in damaged(fox)
+    assert path.name in damaged(trained)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "training.json"])
-def test_a_named_pipe_in_a_checkpoint_is_reported(fox, name):
-    train_small(fox)
-    path = fox.checkpoint(40) / name
+def test_a_named_pipe_in_a_checkpoint_is_reported(trained, name):
+    path = trained.checkpoint(40) / name
     path.unlink()
     os.mkfifo(path)
-    assert damaged(fox) == ["step-00000040"]
+    assert damaged(trained) == ["step-00000040"]
     assert charrnn("models").exit_code == 0
     assert "not a regular file" in charrnn("train", "fox", "--cpu", "--steps", "80").stderr

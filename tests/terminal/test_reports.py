@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 import torch
-from support import TEXT, prepare_text, train_small
+from support import TEXT, prepare_text
 
 from charrnn_cli.config import PrepareSettings
 from charrnn_cli.network.ranks import ALONE, Ranks
@@ -58,10 +58,11 @@ def test_a_resumed_run_and_several_processes_are_named(fox):
     one.setup.state.ranks = ALONE
 
 
-def test_the_model_that_a_run_starts_from_is_named(folder, fox):
-    train_small(fox)
+def test_the_model_that_a_run_starts_from_is_named(folder, trained):
     other = prepare_text(folder, TEXT.replace("fox", "Ünicorn"), name="other")
-    assert re.search(r", from fox: \d+ characters known, 1 new, on the CPU", describe_start(started(other, origin=fox)))
+    assert re.search(
+        r", from fox: \d+ characters known, 1 new, on the CPU", describe_start(started(other, origin=trained))
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,7 @@ def test_a_similar_text_is_learned_faster(folder, fox):
     assert tuned < untrained - 0.3
 
 
-def test_a_fine_tuned_run_resumes_and_refuses_another_origin(folder, fox):
-    train_small(fox)
+def test_a_fine_tuned_run_resumes_and_refuses_another_origin(folder, trained):
     new = prepare_text(folder, OTHER, name="new")
     charrnn("train", "new", "--cpu", "--no-preview", "--batch-size", "4", "--steps", "4", "--from", "fox")
     assert charrnn("train", "new", "--cpu", "--no-preview", "--steps", "6").exit_code == 0
@@ -102,9 +101,8 @@ def test_flags_that_contradict_the_origin_are_refused(fox, flags, message):
     assert not fox.config.exists()
 
 
-def test_texts_without_a_common_token(folder, fox):
-    train_small(fox)
+def test_texts_without_a_common_token(folder, trained):
     other = prepare_text(folder, "ΑΒΓΔ" * 99, PrepareSettings(valid=0, test=0), name="greek")
-    network = LanguageModel(load_model(fox).settings, 4)
+    network = LanguageModel(load_model(trained).settings, 4)
     with pytest.raises(UsageError, match="nothing in common"):
         transfer(load_model(find_run("fox")), "fox", network, Vocabulary.load(other.vocabulary))
