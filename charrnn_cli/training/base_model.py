@@ -24,6 +24,7 @@ from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus, check_ids
 from charrnn_cli.text.token_ids import TokenIds
 from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.transfer import Ids, matched_ids
 
 MOST_TOKENS = 20_000_000  # a longer text teaches a network as much as a bundled model has learned
 LEAST_KNOWN = 0.95  # of the text, in characters that the model knows: other scripts have less
@@ -35,8 +36,6 @@ LEAST_OF_HELD_OUT = 0.95
 STREAMS, READ_FIRST, SCORED = 16, 32, 64  # the sample: pieces of the text, and what is read and scored of each
 COUNTED, COMPRESSED = 1 << 20, 200_000  # tokens for the frequencies, and for bzip2
 SMALLEST = 1e-12  # a frequency whose logarithm is finite
-
-_Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _highest_loss(frequencies: NDArray[np.float64], tokens: TokenIds, vocabulary
 
 
 def _scored(
-    sample: _Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], network: ModelSettings
+    sample: Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], network: ModelSettings
 ) -> Iterator[BaseModel]:
     """The bundled models that know the characters, but have not read the text.
 
@@ -83,7 +82,7 @@ def _scored(
     for run in bundled_models():
         try:
             settings, known = Config.load(run.config).model, Vocabulary.load(run.vocabulary)
-            ids = _matched_ids(vocabulary, known)
+            ids = matched_ids(vocabulary, known)
             if known.level != "char" or settings.hidden < network.hidden or frequencies @ (ids >= 0) < LEAST_KNOWN:
                 continue
             loss, held_out_loss = _loss(run, ids[sample])
@@ -93,25 +92,14 @@ def _scored(
             yield BaseModel(run, settings, loss)
 
 
-def _sample(tokens: TokenIds) -> _Ids:
+def _sample(tokens: TokenIds) -> Ids:
     """Pieces of a text at equal distances, (B, T + 1)."""
     length = READ_FIRST + SCORED + 1
     starts = np.linspace(0, len(tokens) - length, STREAMS).astype(np.int64)
     return np.stack([tokens[start : start + length] for start in starts]).astype(np.int64)
 
 
-def _matched_ids(vocabulary: Vocabulary, known: Vocabulary) -> _Ids:
-    """The id that each token has in the vocabulary of a trained model, (V,); -1 if it has none.
-
-    The end of a document is read as the end of a line.
-    """
-    tokens = list(vocabulary.tokens)
-    if vocabulary.end is not None:
-        tokens[vocabulary.end] = "\n"
-    return np.array([known.ids.get(token, -1) for token in tokens], np.int64)
-
-
-def _loss(run: Run, sample: _Ids) -> tuple[float, float]:
+def _loss(run: Run, sample: Ids) -> tuple[float, float]:
     """The loss of a model on a sample (B, T + 1) of its ids, and on its own held-out text, in nats per token.
 
     Unknown characters, -1, are read as the first known one, and predicted as if all tokens were equally likely.

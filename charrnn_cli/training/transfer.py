@@ -17,6 +17,7 @@ TOKEN_ROWS = ("embedding.weight", "head.weight")  # weights with a row for each 
 TOKEN_COLUMNS = "rnn.weight_ih_l0"  # the weight with a column for each token, if the input is one-hot
 
 _Weight = NDArray[np.float32]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
             f"`origin={name}` is a model of level {origin.vocabulary.level}, but this run has level "
             f"{vocabulary.level}. Prepare the text again with another `name` and `level={origin.vocabulary.level}`."
         )
-    trained_ids = origin.vocabulary.ids
-    known = {id: trained_ids[token] for token, id in vocabulary.ids.items() if token in trained_ids}
+    ids = matched_ids(vocabulary, origin.vocabulary).tolist()
+    known = {new: old for new, old in enumerate(ids) if old >= 0}
     if not known:
         raise UsageError(f"`origin={name}`: its vocabulary and that of this run have nothing in common.")
     similar = _similar(vocabulary, origin.vocabulary)
@@ -53,7 +54,19 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
         for key, weight in get_weights(model).items()
     }
     set_weights(model, weights)
-    return Matched(name, len(known), len(vocabulary) - len(known), len(origin.vocabulary) - len(known))
+    left = len(origin.vocabulary) - len(set(known.values()))
+    return Matched(name, len(known), len(vocabulary) - len(known), left)
+
+
+def matched_ids(vocabulary: Vocabulary, trained: Vocabulary) -> Ids:
+    """The id that each token has in the vocabulary of a trained model, (V,); -1 if it has none.
+
+    For a model that has learned no end of a document, it is the end of a line.
+    """
+    tokens = list(vocabulary.tokens)
+    if vocabulary.end is not None and trained.end is None:
+        tokens[vocabulary.end] = "\n"
+    return np.array([trained.ids.get(token, -1) for token in tokens], np.int64)
 
 
 def _similar(vocabulary: Vocabulary, trained: Vocabulary) -> dict[int, int]:

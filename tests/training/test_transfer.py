@@ -12,8 +12,8 @@ from charrnn_cli.network.model import LanguageModel, get_weights
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import find_run
 from charrnn_cli.runs.models import Config, load_model
-from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.transfer import transfer
+from charrnn_cli.text.vocabulary import EOD, Vocabulary
+from charrnn_cli.training.transfer import matched_ids, transfer
 
 OTHER = TEXT.replace("fox", "Ünicorn #7").replace("dog", "cat") * 3
 
@@ -57,6 +57,21 @@ def test_a_new_character_starts_as_the_most_similar_one_but_unlikely(fox, embedd
     assert logits[0, 2] - logits[0, 0] == pytest.approx(lowest - get_weights(network)["head.bias"][0], abs=1e-5)
     after_new = engine.step(np.array([2]), engine.start(1))[1]
     assert engine.to_array(after_new) == pytest.approx(engine.to_array(after_known), abs=1e-6)
+
+
+def test_the_end_of_a_document_is_matched_to_the_end_of_a_line_unless_it_is_known():
+    text, ends = Vocabulary("char", ("a", "\n", "b")), Vocabulary("char", (EOD, "b", "\n"), end=0)
+    assert matched_ids(ends, text).tolist() == [1, 2, 1]
+    assert matched_ids(Vocabulary("char", (EOD, "c"), end=0), ends).tolist() == [0, -1]
+    assert matched_ids(Vocabulary("char", ("b", EOD), end=1), Vocabulary("char", ("a", "b"))).tolist() == [1, -1]
+
+
+def test_an_end_of_line_may_match_two_tokens(fox):
+    train_small(fox)
+    origin = load_model(fox)
+    vocabulary = Vocabulary("char", (EOD, "\n", "q", "Ü"), end=0)
+    matched = transfer(origin, "fox", LanguageModel(origin.settings, len(vocabulary)), vocabulary)
+    assert (matched.kept, matched.new, matched.left) == (3, 1, len(origin.vocabulary) - 2)
 
 
 def test_a_similar_text_is_learned_faster(folder, fox):
