@@ -18,6 +18,7 @@ from charrnn_cli.text.token_ids import TokenIds
 SPLIT_NAMES = ("train", "valid", "test")
 ID_TYPES = ("uint8", "uint16", "uint32")
 SHA256 = re.compile("[0-9a-f]{64}")
+SHORT_LIST = 10_000  # characters of the training text
 PREPARE_AGAIN = "Prepare the text again with `force=True`."
 
 
@@ -43,6 +44,12 @@ class CorpusInfo:
         predicted_tokens = self.tokens["valid"] - 1  # the first token is not predicted
         characters = self.characters.get("valid", 0)
         return characters / predicted_tokens if characters and predicted_tokens > 0 else None
+
+    @property
+    def short_list(self) -> bool:
+        """Whether the text is a short list of characters, each line of which is a document."""
+        settings = self.settings
+        return settings.level == "char" and settings.documents == "line" and self.tokens["train"] <= SHORT_LIST
 
     def save(self, path: Path) -> None:
         """Writes corpus.json. Raises DiskError."""

@@ -15,8 +15,9 @@ from charrnn_cli.training.presets import Preset
 from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
-UNBOUNDED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # settings of a run without a limit
-EXPECTED_EPOCHS = 20.0  # of a run without a limit
+UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
+EXPECTED_EPOCHS = 20.0  # of such a run
+LIST_EPOCHS = 40.0  # a trained model that has time to read a short list more often has learned it earlier
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # in an epoch, of each stream if there are more than CPU_STREAMS
@@ -136,12 +137,14 @@ def auto(
     speed: Speed,
     gpus: int = 0,
     origin: ModelSettings | None = None,
+    short_list: bool = False,
 ) -> Preset:
     """Settings for a text of `train_tokens` tokens, the limit of the run, and the speed of these GPUs, or of the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
-    the validation loss does not improve, and training ends after several such validations.
+    the validation loss does not improve, and training ends after several such validations; so it is if a trained model
+    would read a `short_list` too often.
     """
     budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed)
     if origin and level == "word":
@@ -152,7 +155,10 @@ def auto(
         size = _best_size(budget)
         model, learning_rate, streams = size.model(level), size.learning_rate, size.streams
     budget = replace(budget, streams=streams)
-    epochs = budget.epochs(model)
+    most_epochs = budget.epochs(model)
+    until_stalled = bound is None or (short_list and origin is not None and most_epochs > LIST_EPOCHS)
+    epochs = EXPECTED_EPOCHS if until_stalled else most_epochs
+    ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last one for NaN, which is refused later
     training = TrainingSettings(
@@ -164,23 +170,24 @@ def auto(
         warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),
         calibrate=True,
         random_offset=level != "word",
-        **(UNBOUNDED if bound is None else dict([bound])),
+        **ending,
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
-    return Preset(model, training, (level,), _reason(budget, epochs))
+    return Preset(model, training, (level,), _reason(budget, most_epochs, until_stalled))
 
 
-def _reason(budget: Budget, epochs: float) -> str:
+def _reason(budget: Budget, epochs: float, until_stalled: bool) -> str:
     """What the settings were chosen for, and what was measured."""
-    match budget.bound:
-        case None:
-            return "for a run until the validation loss stops improving"
-        case "minutes", minutes:
-            reason = f"for about {rounded(epochs)} epochs in {rounded(minutes)} min"
-            speeds = [f"{shape} at {rounded(speed)} tokens/s" for shape, speed in budget.speed.measured.items()]
-            return f"{reason}; measured: {', '.join(speeds)}" if speeds else reason
-        case _:
-            return f"for about {rounded(epochs)} epochs"
+    if budget.bound is None:
+        return "for a run until the validation loss stops improving"
+    name, amount = budget.bound
+    reason = f"for {'at most' if until_stalled else 'about'} {rounded(epochs)} epochs"
+    if name == "minutes":
+        reason += f" in {rounded(amount)} min"
+    if until_stalled:
+        reason += ", until the validation loss stops improving"
+    speeds = [f"{shape} at {rounded(speed)} tokens/s" for shape, speed in budget.speed.measured.items()]
+    return f"{reason}; measured: {', '.join(speeds)}" if speeds else reason
 
 
 def _best_size(budget: Budget) -> Size:

@@ -113,7 +113,9 @@ def _preset(
     shape = Config.load(request.origin.config).model if request.origin else None
     level, size = vocabulary.level, len(vocabulary)
     speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
-    fitted = partial(auto, level, size, corpus.info.tokens["train"], bound, speed, gpus)
+    tokens = corpus.info.tokens
+    stops = corpus.info.short_list and tokens["valid"] > 0
+    fitted = partial(auto, level, size, tokens["train"], bound, speed, gpus, short_list=stops)
     preset = with_changes(fitted(shape), request.settings)
     base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None
     return with_changes(fitted(base.settings), request.settings) if base else preset, base

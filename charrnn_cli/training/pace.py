@@ -7,7 +7,7 @@ REPORT_SECONDS = 1.0  # between two reports; a report waits for a GPU
 VALIDATION_COST = 7  # trained tokens per token of a validation, which then takes about 5 % of the time
 VALIDATION_STEPS = 1000  # a long run validates at least once in this many steps
 VALIDATIONS = 10  # a short run validates at most this many times
-UNBOUNDED_EPOCHS = 0.5  # a run without a limit validates after this many epochs, or after VALIDATION_STEPS
+PLATEAU_EPOCHS = 0.5  # a run whose end or rate depends on it validates after this many epochs, or VALIDATION_STEPS
 ROUNDING = 0.999  # progress is a sum of rounded shares: a tenth of a run may come out slightly smaller
 SAVE_SECONDS = 30.0  # the shortest time between two checkpoints
 SAVE_COST = 50  # and at least this many times as long as saving takes: 2 % of the time
@@ -73,8 +73,8 @@ class Pace:
 
     def _has_progressed(self, steps: int) -> bool:
         """Whether the run is far enough from its last validation for another one."""
-        if self.settings.bound is None:
-            return steps >= UNBOUNDED_EPOCHS * self.windows
+        if self.settings.bound is None or self.settings.schedule == "plateau":
+            return steps >= PLATEAU_EPOCHS * self.windows
         return self.progress() - self.counters.valid_progress > ROUNDING / VALIDATIONS
 
     def checkpoint_due(self, at_once: bool) -> bool:

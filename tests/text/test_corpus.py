@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,20 @@ def test_info_is_what_its_file_says(corpus, folder):
     corpus.info.save(path)
     assert CorpusInfo.load(path) == corpus.info
     assert path.read_bytes() == (corpus.folder / "corpus.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens", "short"),
+    [
+        ({"documents": "line"}, 10_000, True),
+        ({"documents": "line"}, 10_001, False),
+        ({"documents": "line", "level": "word"}, 20, False),
+        *[({"documents": documents}, 20, False) for documents in (None, "file", "record")],
+    ],
+)
+def test_a_short_list_has_lines_of_characters(corpus, settings, tokens, short):
+    counts = corpus.info.tokens | {"train": tokens}
+    assert replace(corpus.info, settings=PrepareSettings(**settings), tokens=counts).short_list is short
 
 
 def test_a_cut_split_is_noticed(corpus):

@@ -9,10 +9,10 @@ from charrnn_cli.training.auto import auto
 BOOK = 1_000_000  # tokens
 
 
-def choose(level, vocabulary_size, tokens, bound, gpus=0, factor=1.0, origin=None):
+def choose(level, vocabulary_size, tokens, bound, gpus=0, factor=1.0, origin=None, short_list=False):
     """What auto chooses on a CPU that is `factor` times as fast as that of the tables, or on GPUs."""
     flops = gpus * GPU_FLOPS if gpus else REFERENCE_FLOPS[level]
-    return auto(level, vocabulary_size, tokens, bound, Speed(vocabulary_size, factor * flops), gpus, origin)
+    return auto(level, vocabulary_size, tokens, bound, Speed(vocabulary_size, factor * flops), gpus, origin, short_list)
 
 
 @pytest.mark.parametrize("tokens", [2, 50, 1_000, 100_000, 10_000_000, 10_000_000_000])
@@ -72,6 +72,23 @@ def test_fine_tuning_uses_weight_drop_earlier():
     origin = choose("char", 80, BOOK, ("minutes", 60)).model
     fresh, tuned = (choose("char", 80, BOOK, ("epochs", 6), origin=model).model for model in (None, origin))
     assert fresh.weight_drop == 0 < tuned.weight_drop
+
+
+@pytest.mark.parametrize("bound", [("minutes", 1), ("epochs", 41), ("steps", 200)])
+def test_a_trained_model_that_could_read_a_short_list_often_stops_by_itself(bound):
+    origin = choose("char", 80, BOOK, ("minutes", 60)).model
+    preset = choose("char", 80, 2_600, bound, origin=origin, short_list=True)
+    unlimited = choose("char", 80, 2_600, None, origin=origin)
+    assert (row(preset), preset.training.patience) == (row(unlimited), unlimited.training.patience)
+    assert (preset.training.schedule, preset.training.bound) == ("plateau", bound)
+    assert "at most" in preset.source
+    for other in (
+        choose("char", 80, 2_600, ("epochs", 39), origin=origin, short_list=True),
+        choose("char", 80, 2_600, bound, short_list=True),  # from nothing
+        choose("char", 80, 2_600, bound, origin=origin),
+    ):
+        assert (other.training.schedule, other.training.patience) == ("cosine", None)
+        assert "at most" not in other.source
 
 
 @pytest.mark.parametrize(

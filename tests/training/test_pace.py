@@ -53,8 +53,10 @@ def test_epoch_decay_is_validated_at_the_end_of_each_epoch():
     assert steps == [10, 20, 30]
 
 
-def test_a_run_without_a_limit_is_validated_twice_per_epoch():
-    counters, settings = Counters(), TrainingSettings(batch_size=10, seq_length=10, schedule="plateau", patience=3)
+@pytest.mark.parametrize("limit", [{}, {"steps": 5000}], ids=str)
+def test_a_run_that_ends_when_its_loss_does_is_validated_twice_per_epoch(limit):
+    flags = {"batch_size": 10, "seq_length": 10, "schedule": "plateau", "patience": 3}
+    counters, settings = Counters(), TrainingSettings(**flags, **limit)
     due = Pace(settings, counters, windows=40, valid_tokens=100)
     steps = []
     for counters.step in range(1, 101):
@@ -62,7 +64,7 @@ def test_a_run_without_a_limit_is_validated_twice_per_epoch():
             steps.append(counters.step)
             counters.valid_step = counters.step
     assert steps == [20, 40, 60, 80, 100]
-    assert (due.progress(), due.seconds_left()) == (0, None)
+    assert limit or (due.progress(), due.seconds_left()) == (0, None)
 
 
 def test_without_held_out_text_there_is_no_validation():
