@@ -79,8 +79,8 @@ def _why_from_there(setup: "Setup") -> str:
     if base is None:
         return ""
     return (
-        f"\nstarts from the bundled model {base.run.name}, which already predicts this text with {base.loss:.2f} nats "
-        "per character. To start from nothing: --from none"
+        f"\nstarts from the bundled model {base.run.name}, which predicts this text with {base.loss:.2f} nats per "
+        "character before it learns from it. To start from nothing: --from none"
     )
 
 

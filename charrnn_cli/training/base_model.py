@@ -28,7 +28,7 @@ from charrnn_cli.training.transfer import Ids, matched_ids
 
 MOST_TOKENS = 20_000_000  # a longer text teaches a network as much as a bundled model has learned
 LEAST_KNOWN = 0.95  # of the text, in characters that the model knows: other scripts have less
-MOST_OF_FREQUENCIES = 0.76  # of the loss by the frequencies of the characters: lists and other languages have more
+MOST_OF_FREQUENCIES = 0.76  # of the loss by the frequencies of the characters: other languages have more
 MOST_OF_COMPRESSED = 1.3  # of the loss by bzip2: a repetitive text is learned faster by a small network
 # Of the loss on the held-out text of the model. A model predicts so well only what it has read; then what the new run
 # holds out would be known as well, and the validation loss would say nothing.
@@ -50,7 +50,8 @@ class BaseModel:
 def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettings) -> BaseModel | None:
     """The bundled model to start from instead of training `network` from nothing; None if none is expected to help.
 
-    A bundled model that is smaller than the network would learn less in the time of the run.
+    A bundled model that is smaller than the network would learn less in the time of the run. For a short list, any
+    model helps, whatever its loss.
     """
     tokens = corpus.split("train")
     if vocabulary.level != "char" or not READ_FIRST + SCORED < len(tokens) <= MOST_TOKENS:
@@ -59,7 +60,7 @@ def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettin
     for ids in (sample, beginning):
         check_ids(ids, len(vocabulary))
     frequencies = np.bincount(beginning, minlength=len(vocabulary)) / len(beginning)  # (V,)
-    limit = _highest_loss(frequencies, tokens[:COMPRESSED], vocabulary)
+    limit = math.inf if corpus.info.short_list else _highest_loss(frequencies, tokens[:COMPRESSED], vocabulary)
     scored = _scored(sample, vocabulary, frequencies, network)
     return min((model for model in scored if model.loss < limit), key=lambda model: model.loss, default=None)
 

@@ -9,6 +9,8 @@ from charrnn_cli.config import ModelSettings, PrepareSettings
 from charrnn_cli.runs.checkpoints import checkpoints
 from charrnn_cli.runs.folders import bundled_models
 from charrnn_cli.runs.models import Config
+from charrnn_cli.runs.preparation import prepare
+from charrnn_cli.text import corpus
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 from charrnn_cli.training import base_model
@@ -59,6 +61,23 @@ def test_other_texts_start_from_nothing(folder, text):
     assert base_of(folder, text) is None
 
 
+@pytest.mark.parametrize("text", [NAMES, GERMAN, TEXT], ids=["names", "German", "repetitive"])
+def test_a_short_list_starts_from_a_bundled_model_whatever_its_loss(folder, monkeypatch, text):
+    settings = PrepareSettings(documents="line")
+    assert base_of(folder, text, settings) is not None
+    monkeypatch.setattr(corpus, "SHORT_LIST", 200)
+    assert base_of(folder, text, settings) is None
+
+
+def test_a_list_in_another_script_and_short_documents_that_are_no_lines_start_from_nothing(folder):
+    assert base_of(folder, GREEK.replace(",", "\n"), PrepareSettings(documents="line")) is None
+    for number, name in enumerate(NAMES.split()):
+        (folder / "poems").mkdir(exist_ok=True)
+        (folder / "poems" / f"{number}.txt").write_text(name)
+    run = prepare([str(folder / "poems")], name="short", documents="file")
+    assert best_base_model(Corpus(run.corpus), Vocabulary.load(run.vocabulary), NETWORK) is None
+
+
 @pytest.mark.parametrize("level", ["byte", "word"])
 def test_only_characters_have_a_base_model(folder, level):
     assert base_of(folder, ENGLISH, PrepareSettings(level=level)) is None
@@ -99,7 +118,7 @@ def test_train_says_what_it_starts_from_and_how_to_turn_that_off(folder):
     result = charrnn("train", "river", *FEW, "--steps", "2")
     (line,) = re.findall(r"^starts from the bundled model .*$", result.stderr, re.M)
     config = Config.load(run.config)
-    assert line.startswith(f"starts from the bundled model {config.origin}, which already predicts this text with ")
+    assert line.startswith(f"starts from the bundled model {config.origin}, which predicts this text with ")
     assert line.endswith("To start from nothing: --from none")
     assert config.origin_bundled
     assert config.preset == "auto"
@@ -114,6 +133,14 @@ def test_train_says_what_it_starts_from_and_how_to_turn_that_off(folder):
     assert "starts from" not in restarted.stderr
     assert Config.load(run.config).origin is None
     assert charrnn("train", "river", "--cpu", "--no-preview", "--steps", "3", "--from", "none").exit_code == 0
+
+
+def test_a_short_list_is_trained_until_its_validation_loss_stops_improving(folder):
+    for valid, schedule in ((0.2, "plateau"), (0, "cosine")):  # without held-out text, nothing else ends it
+        run = prepare_text(folder, NAMES, PrepareSettings(documents="line", valid=valid), name=schedule)
+        setup = set_up(run, Request({"steps": 500}), CPU)
+        assert setup.base is not None
+        assert setup.config.training.schedule == schedule
 
 
 def test_settings_of_the_network_are_never_replaced(folder):
