@@ -1,7 +1,7 @@
 """The preset `auto`: chooses settings by the text, the time and the speed of the device.
 
-The tables come from measurements on two CPU cores (docs/benchmarks.md). GPUs and long runs are not tuned yet: what only
-they reach, networks of more than 512 units and word models of more than 256, follows published models.
+The tables come from measurements on two CPU cores (docs/benchmarks.md). GPUs and long runs are not tuned yet: networks
+of more than 512 units, and word models of more than 256, follow published models.
 """
 
 import math
@@ -20,16 +20,16 @@ EXPECTED_EPOCHS = 20.0  # of such a run
 LIST_EPOCHS = 40.0  # a trained model that has time to read a short list more often has learned it earlier
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
-LEAST_WINDOWS = 20  # in an epoch, of each stream if there are more than CPU_STREAMS
+LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
 
 @dataclass(frozen=True)
 class Size:
-    """A network of two layers, and how long it is the best one to train on the machine of the tables."""
+    """A network of two layers, and the longest run on the machine of the tables for which it is the best size."""
 
-    minutes: float  # longer runs, or equal ones of a faster machine, learn more with a larger network
+    minutes: float  # in longer runs, or on a faster machine, a larger network reaches a lower loss
     hidden: int
     learning_rate: float
     streams: int = CPU_STREAMS  # at most, on a CPU

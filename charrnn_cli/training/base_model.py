@@ -1,7 +1,7 @@
 """Chooses the bundled model that a new run of the preset `auto` starts from, if one is expected to help.
 
-Every bundled model of characters scores a small sample of the text before it has learned from it, in about a tenth of
-a second. docs/training.md has the measurements behind the limits of the rule.
+Every bundled model of characters scores a small sample of the text, without learning from it. docs/training.md has the
+measurements behind the limits of the rule.
 """
 
 import bz2
@@ -24,7 +24,7 @@ from charrnn_cli.runs.models import Config
 from charrnn_cli.text.corpus import Corpus, check_ids
 from charrnn_cli.text.token_ids import TokenIds
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.transfer import Ids, matched_ids
+from charrnn_cli.training.transfer import matched_ids
 
 MOST_TOKENS = 20_000_000  # a longer text teaches a network as much as a bundled model has learned
 LEAST_KNOWN = 0.95  # of the text, in characters that the model knows: other scripts have less
@@ -36,6 +36,8 @@ LEAST_OF_HELD_OUT = 0.95
 STREAMS, READ_FIRST, SCORED = 16, 32, 64  # the sample: pieces of the text, and what is read and scored of each
 COUNTED, COMPRESSED = 1 << 20, 200_000  # tokens for the frequencies, and for bzip2
 SMALLEST = 1e-12  # a frequency whose logarithm is finite
+
+_Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ def _highest_loss(frequencies: NDArray[np.float64], tokens: TokenIds, vocabulary
 
 
 def _scored(
-    sample: Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], network: ModelSettings
+    sample: _Ids, vocabulary: Vocabulary, frequencies: NDArray[np.float64], network: ModelSettings
 ) -> Iterator[BaseModel]:
-    """The bundled models that know the characters, but have not read the text.
+    """The bundled models that know the characters, were not trained on the text and are not smaller than `network`.
 
-    One that cannot be read does not stop a training that did not ask for it.
+    A model whose files cannot be read is skipped, because the user did not ask for it.
     """
     for run in bundled_models():
         try:
@@ -93,14 +95,14 @@ def _scored(
             yield BaseModel(run, settings, loss)
 
 
-def _sample(tokens: TokenIds) -> Ids:
+def _sample(tokens: TokenIds) -> _Ids:
     """Pieces of a text at equal distances, (B, T + 1)."""
     length = READ_FIRST + SCORED + 1
     starts = np.linspace(0, len(tokens) - length, STREAMS).astype(np.int64)
     return np.stack([tokens[start : start + length] for start in starts]).astype(np.int64)
 
 
-def _loss(run: Run, sample: Ids) -> tuple[float, float]:
+def _loss(run: Run, sample: _Ids) -> tuple[float, float]:
     """The loss of a model on a sample (B, T + 1) of its ids, and on its own held-out text, in nats per token.
 
     Unknown characters, -1, are read as the first known one, and predicted as if all tokens were equally likely.

@@ -17,7 +17,7 @@ TOKEN_ROWS = ("embedding.weight", "head.weight")  # weights with a row for each 
 TOKEN_COLUMNS = "rnn.weight_ih_l0"  # the weight with a column for each token, if the input is one-hot
 
 _Weight = NDArray[np.float32]
-Ids = NDArray[np.int64]
+_Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def transfer(origin: StoredModel, name: str, model: LanguageModel, vocabulary: V
     return Matched(name, len(known), len(vocabulary) - len(known), left)
 
 
-def matched_ids(vocabulary: Vocabulary, trained: Vocabulary) -> Ids:
+def matched_ids(vocabulary: Vocabulary, trained: Vocabulary) -> _Ids:
     """The id that each token has in the vocabulary of a trained model, (V,); -1 if it has none.
 
     For a model that has learned no end of a document, it is the end of a line.
