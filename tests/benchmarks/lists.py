@@ -2,9 +2,10 @@
 
     python tests/benchmarks/lists.py first-names.txt --names 50 500
 
-The file has one name a line, the most frequent first. A model learns the first names of it with `--documents line`,
-and writes names. A name is new if the model did not learn it. It looks pronounceable if each three letters in a row,
-with its start and end, occur in a name of the whole file. Prints both shares, with and without `--novel --unique`.
+The file has one name a line, the most frequent first; docs/lists.md says where to get one. A model learns the first
+names of it with `--documents line`, and writes names. A name is new if the model did not learn it. It looks
+pronounceable if each three letters in a row, with its start and end, occur in a name of the whole file. Prints both
+shares, with and without `--novel --unique`.
 """
 
 import argparse
@@ -16,13 +17,13 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
-WAYS = ("--temperature 1", "--novel --unique", *(f"--novel --unique --top-p {p}" for p in (0.7, 0.5)))
+WAYS = ("--temperature 1", "--novel --unique", "--novel --unique --top-p 0.7")
 
 
-def charrnn(*arguments: str) -> str:
+def charrnn(*arguments: str, may_fail: bool = False) -> str:
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     command = [sys.executable, "-m", "charrnn_cli", *arguments]
-    return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, check=not may_fail, env=environment, stdout=subprocess.PIPE, text=True).stdout
 
 
 def trigrams(name: str) -> set[str]:
@@ -47,11 +48,13 @@ def main() -> None:
         charrnn("prepare", "names.txt", "--documents", "line", "--force")
         charrnn("train", "names", "--cpu", "--no-preview", "--restart", *options.train.split())
         for way in WAYS:
-            written = charrnn("sample", "--model", "names", "--lines", str(options.texts), "--seed", "1", *way.split())
+            asked = ("--lines", str(options.texts), "--seed", "1", *way.split())
+            written = charrnn("sample", "--model", "names", *asked, may_fail=True)  # it may find fewer
             texts = [line for line in written.splitlines() if line.strip()]
             new = sum(text not in set(names) for text in texts) / len(texts)
             pronounceable = sum(trigrams(text) <= known_trigrams for text in texts) / len(texts)
-            print(f"{count} names  {way:40} new {new:.3f}  pronounceable {pronounceable:.3f}  {', '.join(texts[:8])}")
+            shares = f"new {new:.3f}  pronounceable {pronounceable:.3f}"
+            print(f"{count} names  {way:30} {len(texts)} texts  {shares}  {', '.join(texts[:8])}", flush=True)
 
 
 if __name__ == "__main__":
