@@ -1,3 +1,4 @@
+import colorsys
 import re
 from pathlib import Path
 
@@ -35,7 +36,7 @@ Als der Regen begann, gingen sie zurück ins Haus. Sie kochte Tee, und er saß a
 Glas herabliefen. Am Abend kam ein Brief von ihrem Bruder. Es gehe ihm gut, schrieb er, im Frühling komme er nach Hause.
 """
 GREEK = "Ο γέρος κοίταζε το ποτάμι για πολλή ώρα πριν μιλήσει, και η κόρη του δεν απάντησε. " * 6
-SOURCE = Path(base_model.__file__).read_text("utf-8")
+SOURCE = Path(colorsys.__file__).read_text("utf-8")
 NAMES = "Mirella\nTobias\nYvette\nOrson\nKlaudia\nJarek\nPhilippa\nZeno\nIngrid\nDmitri\nBeatrix\nHugo\n" * 9
 NETWORK = ModelSettings(hidden=8)
 FEW = ["--cpu", "--no-preview", "--batch-size", "2", "--seq-length", "8"]
