@@ -11,7 +11,7 @@ from charrnn_cli.errors import TextError
 from charrnn_cli.text.reader import document_chunks
 from charrnn_cli.text.sources import Source
 from charrnn_cli.text.token_ids import CountedTokens, EncodedTokens, TokenIds, id_type
-from charrnn_cli.text.vocabulary import END, EOD, UNKNOWN, Vocabulary
+from charrnn_cli.text.vocabulary import END, EOD, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn_cli.text.coding import TextHash
@@ -52,14 +52,8 @@ class CharacterCoder:
             return Vocabulary("byte", tuple(f"{byte:02x}" for byte in range(256)))
         has_ends = self.settings.documents is not None
         known, has_unknown = self._known(has_ends)
-        special = [token for token, exists in ((UNKNOWN, has_unknown), (EOD, has_ends)) if exists]
-        return Vocabulary(
-            "char",
-            (*special, *map(chr, sorted(known.tolist()))),
-            unknown=special.index(UNKNOWN) if has_unknown else None,
-            lowercase=self.settings.lowercase,
-            end=special.index(EOD) if has_ends else None,
-        )
+        characters = map(chr, sorted(known.tolist()))
+        return Vocabulary.with_special("char", characters, has_unknown, has_ends, self.settings.lowercase)
 
     def _known(self, has_ends: bool) -> tuple[NDArray[np.int64], bool]:
         """The codes of the vocabulary, and whether the text has others. Raises TextError if there are none."""

@@ -93,14 +93,7 @@ class SubwordCoder:
         has_ends = self.settings.documents is not None
         known = [*self._alphabet, *self._learned]
         has_unknown = not self._counts.keys() | self._held_out <= {EOD, *known}
-        special = [token for token, exists in ((UNKNOWN, has_unknown), (EOD, has_ends)) if exists]
-        return Vocabulary(
-            "subword",
-            (*special, *known),
-            unknown=special.index(UNKNOWN) if has_unknown else None,
-            lowercase=self.settings.lowercase,
-            end=special.index(EOD) if has_ends else None,
-        )
+        return Vocabulary.with_special("subword", known, has_unknown, has_ends, self.settings.lowercase)
 
     @property
     def unspaced_share(self) -> float:

@@ -27,7 +27,7 @@ class Vocabulary:
 
     At level "char" a token is one character, at level "byte" two hexadecimal digits, at level "word" a word or the name
     of a punctuation mark, whose text is in `marks`. `unknown` is the id of the token for everything that the vocabulary
-    does not have, `end` the id of the token that ends a document; None if there is no such token.
+    does not have, `end` the id of the token that ends a document; None without such a token.
     """
 
     level: Level
@@ -37,6 +37,20 @@ class Vocabulary:
     lowercase: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
     end: int | None = None
+
+    @classmethod
+    def with_special(
+        cls, level: Level, known: Iterable[str], has_unknown: bool, has_ends: bool, lowercase: bool
+    ) -> "Vocabulary":
+        """<unk> and <eod>, if they are needed, and then the `known` tokens."""
+        special = [token for token, exists in ((UNKNOWN, has_unknown), (EOD, has_ends)) if exists]
+        return cls(
+            level,
+            (*special, *known),
+            unknown=special.index(UNKNOWN) if has_unknown else None,
+            lowercase=lowercase,
+            end=special.index(EOD) if has_ends else None,
+        )
 
     @cached_property
     def ids(self) -> dict[str, int]:
