@@ -23,7 +23,7 @@ Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 Over = Literal["steps", "epochs", "time", "tokens"]  # the x axis of a loss curve
 Unit = Literal["loss", "bits", "perplexity"]  # the y axis of a loss curve
 Unknown = Literal["error", "skip", "replace"]  # what to do with tokens of a prime that the model does not know
-Unscorable = Literal["error", "skip"]  # what to do with tokens of a scored text that it does not know, without <unk>
+Unscorable = Literal["error", "skip"]  # what to do with tokens of a scored text that a model without <unk> lacks
 EngineName = Literal["auto", "numpy", "onnx", "torch"]
 
 BOUNDS = ("epochs", "steps", "minutes")  # the settings that can limit a run

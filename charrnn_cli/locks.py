@@ -60,8 +60,8 @@ def new_lock(path: Path) -> int | None:
 def take_over(path: Path, may_be_empty: bool = False) -> int | None:
     """Locks the lock file that a process left. None if that process still runs, or if the file is not ours.
 
-    A process that was killed just after it made the file left it empty. Raises FileNotFoundError if there is no such
-    file.
+    A process that was killed just after it made the file left it empty. Raises FileNotFoundError if the file is
+    missing.
     """
     marks = (MARK, b"") if may_be_empty else (MARK,)
     try:

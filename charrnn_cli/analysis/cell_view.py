@@ -54,7 +54,7 @@ class WantedCell:
 
 
 def wanted_cell(asked: str, model: Model) -> WantedCell:
-    """The cell that a text such as `quotes` or `c:1:237` asks for. Raises UsageError if there is no such cell."""
+    """The cell that a text such as `quotes` or `c:1:237` asks for. Raises UsageError if the model does not have it."""
     address = grid_of(model).parse(asked)
     if address is not None:
         return WantedCell(address, None)

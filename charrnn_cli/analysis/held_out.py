@@ -57,7 +57,7 @@ def read_held_out(model: Model, files: Sequence[str], limit: int, **reading: Any
 
 
 def held_out_split(run: Run) -> Split:
-    """The split to read: test, or valid if there is no test text. Raises RunError if there is neither."""
+    """The split to read: test, or valid without a test text. Raises RunError if the run has neither."""
     if run.prepared:
         corpus = Corpus(run.corpus)
         for split in HELD_OUT_SPLITS:

@@ -68,7 +68,7 @@ class Conversation:
         return self._state
 
     def undo(self) -> str:
-        """Removes the last turn and returns what was typed in it. Raises UsageError if there is no turn."""
+        """Removes the last turn and returns what was typed in it. Raises UsageError without a turn."""
         if not self._turns:
             raise UsageError("there is no turn to undo.")
         self.text, typed = self._turns.pop()

@@ -96,7 +96,7 @@ class Selection:
     """Keeps or refuses texts, and counts them. It may be used for several lists, which then share `unique`."""
 
     def __init__(self, settings: SelectionSettings, known: Entries) -> None:
-        """`known` are the texts that are not novel. Raises UsageError if there is no command as in `validate`."""
+        """`known` are the texts that are not novel. Raises UsageError if the command of `validate` does not exist."""
         self.asked, self.kept = 0, 0
         self.refused: Counter[Condition] = Counter()
         self._settings = settings

@@ -12,7 +12,7 @@ class Validator:
     """Runs a command for each text. A shell starts it only if the command says so, as in `sh -c '...'`."""
 
     def __init__(self, command: str) -> None:
-        """Raises UsageError if there is no such command."""
+        """Raises UsageError if the command does not exist."""
         try:
             self._words = shlex.split(command)
         except ValueError as error:

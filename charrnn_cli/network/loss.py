@@ -203,6 +203,6 @@ def _window(
 
 
 def _forget_warm_up(state: HiddenState) -> None:
-    """Sets the state of the first stream to zero: there is no text before it, so its warm-up read nothing real."""
+    """Sets the state of the first stream to zero: no text comes before it, so its warm-up read nothing real."""
     for part in state:  # (L, B, H)
         part[:, 0] = 0.0

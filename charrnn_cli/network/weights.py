@@ -18,8 +18,8 @@ Shape = tuple[int, ...]
 def load_checked_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
     """The best weights of a run or model, or those of a checkpoint (its step, "first", "last" or "best"), checked.
 
-    Raises RunError if a file is missing or damaged or does not fit the others, UsageError if there is no such
-    checkpoint.
+    Raises RunError if a file is missing or damaged or does not fit the others, UsageError if the
+    checkpoint does not exist.
     """
     model = load_model(run, checkpoint)
     try:

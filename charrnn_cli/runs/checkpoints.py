@@ -76,7 +76,7 @@ def find_checkpoint(run: Run, checkpoint: int | str) -> Checkpoint:
 def weights_file(run: Run, checkpoint: int | str | None) -> Path:
     """The weights of the checkpoint that `find_checkpoint` finds; None and "best" are the best weights of the run.
 
-    Raises UsageError if there is no such checkpoint.
+    Raises UsageError if the checkpoint does not exist.
     """
     if checkpoint is None or checkpoint == "best":
         return run.weights

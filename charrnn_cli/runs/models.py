@@ -65,7 +65,7 @@ def load_model(run: Run, checkpoint: int | str | None = None) -> StoredModel:
     """The best weights of a run or model, or the weights of a checkpoint: its step, "first", "last" or "best".
 
     Whether the weights fit the settings is not checked here, but in network/weights.py. Raises RunError if a file is
-    missing or damaged, UsageError if there is no such checkpoint.
+    missing or damaged, UsageError if the checkpoint does not exist.
     """
     path = weights_file(run, checkpoint)
     config = Config.load(run.config)

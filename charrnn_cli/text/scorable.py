@@ -105,7 +105,7 @@ def text_parts(
     """Files as one text, part by part, for a model whose own text was read with `settings`.
 
     A model that learned from records also reads plain text, unless `needs_records` is set. A token that the vocabulary
-    does not have becomes <unk>. If there is no <unk>, it is left out if `skip_unknown` is set, and an error otherwise;
+    does not have becomes <unk>. Without <unk>, it is left out if `skip_unknown` is set, and an error otherwise;
     with `all_ends`, the end of a document is kept in any case. Adds to `marks` what punctuation tokens stand for.
     Raises TextError, DiskError.
     """

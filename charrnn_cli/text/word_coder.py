@@ -91,7 +91,7 @@ class WordCoder:
         return [UNKNOWN, *words][: self.settings.vocab_size] if has_others else words
 
     def _with_document_end(self, words: list[str]) -> list[str]:
-        """The words, and <eod> if the text has documents; it takes the place of the rarest if there is no room."""
+        """The words, and <eod> if the text has documents; in a full vocabulary, in place of the rarest."""
         if self.settings.documents is None or EOD in words:
             return words
         if len(words) == self.settings.vocab_size:

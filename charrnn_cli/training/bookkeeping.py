@@ -44,7 +44,7 @@ class Bookkeeping:
 
     @property
     def ended(self) -> bool:
-        """Whether there are no more steps: the run is finished and validated, or was asked to stop."""
+        """Whether no step is left: the run is finished and validated, or was asked to stop."""
         return self._clock.stopping or self._complete
 
     @property

@@ -41,7 +41,7 @@ class Validation:
     valid_bits: float  # bits per token; at char level, bits per character
     valid_perplexity: float  # per token
     best: bool  # whether it is the lowest so far
-    best_step: int  # the step of the lowest loss so far; 0: there was no finite loss yet
+    best_step: int  # the step of the lowest loss so far; 0: no finite loss yet
     seconds: float
     calibrated: bool = False  # whether the softmax temperature was fitted to this split
 
