@@ -4,8 +4,9 @@
 
 The file has one name a line, the most frequent first; docs/lists.md says where to get one. A model learns the first
 names of it with `--documents line`, and writes names. A name is new if the model did not learn it. It looks
-pronounceable if each three letters in a row, with its start and end, occur in a name of the whole file. Prints both
-shares, with and without `--novel --unique`.
+pronounceable if each three letters in a row, with its start and end, occur in a name of the file; with `--larger`, also
+by the names of another file. Prints the shares, with and without `--novel --unique`. To compare, it first prints how
+many names of each file look pronounceable by the other names of it, and how many do with their letters shuffled.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
@@ -26,9 +28,22 @@ def charrnn(*arguments: str, may_fail: bool = False) -> str:
     return subprocess.run(command, check=not may_fail, env=environment, stdout=subprocess.PIPE, text=True).stdout
 
 
+def lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+
+
 def trigrams(name: str) -> set[str]:
     marked = f"^{name.lower()}$"
     return {marked[k : k + 3] for k in range(len(marked) - 2)}
+
+
+def pronounceable(names: list[str], seen: Counter[str], least: int = 1) -> float:
+    """The share of the names all of whose trigrams occur in at least that many names of a list."""
+    return sum(all(seen[trigram] >= least for trigram in trigrams(name)) for name in names) / len(names)
+
+
+def shuffled(name: str, order: random.Random) -> str:
+    return "".join(order.sample(name.lower(), len(name))).capitalize()
 
 
 def main() -> None:
@@ -37,9 +52,16 @@ def main() -> None:
     parser.add_argument("--names", type=int, nargs="+", default=[50, 500])
     parser.add_argument("--train", default="", help="more options of charrnn train, such as '--from english'")
     parser.add_argument("--texts", type=int, default=500)
+    parser.add_argument("--larger", type=Path, nargs="*", default=[], help="more files for the test")
     options = parser.parse_args()
-    all_names = [line.strip() for line in options.file.read_text("utf-8").splitlines() if line.strip()]
-    known_trigrams = set().union(*map(trigrams, all_names))
+    all_names = lines(options.file)
+    lists = [set(lines(file)) for file in (options.file, *options.larger)]
+    seen = [Counter(trigram for name in one for trigram in trigrams(name)) for one in lists]
+    order = random.Random(0)
+    for one, counts in zip(lists, seen, strict=True):
+        real, mixed = sorted(one), [shuffled(name, order) for name in sorted(one)]
+        print(f"pronounceable of {len(one)} names {pronounceable(real, counts, least=2):.3f}", end="  ")
+        print(f"shuffled {pronounceable(mixed, counts):.3f}", flush=True)
     os.chdir(tempfile.mkdtemp())
     for count in options.names:
         names = all_names[:count]
@@ -52,8 +74,8 @@ def main() -> None:
             written = charrnn("sample", "--model", "names", *asked, may_fail=True)  # it may find fewer
             texts = [line for line in written.splitlines() if line.strip()]
             new = sum(text not in set(names) for text in texts) / len(texts)
-            pronounceable = sum(trigrams(text) <= known_trigrams for text in texts) / len(texts)
-            shares = f"new {new:.3f}  pronounceable {pronounceable:.3f}"
+            looking = "  ".join(f"{pronounceable(texts, counts):.3f}" for counts in seen)
+            shares = f"new {new:.3f}  pronounceable {looking}"
             print(f"{count} names  {way:30} {len(texts)} texts  {shares}  {', '.join(texts[:8])}", flush=True)
 
 
