@@ -288,7 +288,7 @@ class SamplingSettings(Checked):
 class SelectionSettings(Checked):
     """Which texts are kept. A text is judged with its prime; for each that is refused, another one is written."""
 
-    novel: bool = setting(False, "Keep no text that is a line or document of the training text.", SELECTION)
+    novel: bool = setting(False, "Keep no text that is a line or document of the prepared text.", SELECTION)
     unique: bool = setting(False, "Keep no text twice.", SELECTION)
     starts_with: str | None = setting(None, "Keep only texts that start with this.", SELECTION, shown="any")
     contains: tuple[str, ...] = setting(

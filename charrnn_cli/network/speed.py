@@ -23,7 +23,6 @@ GPU_STREAMS, GPU_TOKENS = 64, 100  # the batch on a GPU
 PROBE = ModelSettings(hidden=256, layers=2, embedding=128, dropout=0.0, layer_norm=True)
 PROBE_VOCABULARY, PROBE_STREAMS, PROBE_TOKENS = 64, 16, 64
 PROBE_FLOPS = 1.6e11  # of the probe on the machine of the tables
-SAME_MACHINE = 1.5  # speeds that differ by a smaller factor count as equal, or noise would change what `auto` chooses
 
 
 def operations_per_token(model: ModelSettings, vocabulary_size: int) -> int:
@@ -52,8 +51,7 @@ class CpuSpeed(Speed):
     def __init__(self, level: Level, vocabulary_size: int, processes: int, seconds: float) -> None:
         tokens_per_second = processes * _cpu_tokens_per_second(seconds)
         factor = tokens_per_second * operations_per_token(PROBE, PROBE_VOCABULARY) / PROBE_FLOPS
-        same = 1 / SAME_MACHINE < factor < SAME_MACHINE
-        super().__init__(vocabulary_size, REFERENCE_FLOPS[level] * (1.0 if same else factor))
+        super().__init__(vocabulary_size, factor * REFERENCE_FLOPS[level])
         self.measured[_shape(PROBE)] = tokens_per_second
 
 

@@ -80,7 +80,7 @@ def _why_from_there(setup: "Setup") -> str:
         return ""
     return (
         f"\nstarts from the bundled model {base.run.name}, which predicts this text with {base.loss:.2f} nats per "
-        "character before it learns from it. To start from nothing: --from none"
+        "character before it learns from it. To train from scratch: --from none"
     )
 
 

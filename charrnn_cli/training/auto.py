@@ -5,18 +5,21 @@ of more than 512 units, and word models of more than 256, follow published model
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from charrnn_cli.config import Level, ModelSettings, TrainingSettings
 from charrnn_cli.network.speed import GPU_STREAMS, GPU_TOKENS, REFERENCE_FLOPS, Speed, operations_per_token
 from charrnn_cli.setting import defaults
-from charrnn_cli.training.presets import Preset
+from charrnn_cli.training.presets import Preset, changed_model
 from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
-EXPECTED_EPOCHS = 20.0  # of such a run
+EXPECTED_EPOCHS = 30.0  # of such a run
 LIST_EPOCHS = 40.0  # a trained model that has time to read a short list more often has learned it earlier
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
@@ -48,7 +51,7 @@ GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768,
 
 @dataclass(frozen=True)
 class Regularization:
-    """What keeps a network from memorizing a text that it reads fewer than `epochs` times."""
+    """What keeps a network from memorizing a text that it reads `epochs` times."""
 
     epochs: float
     dropout: float
@@ -57,33 +60,34 @@ class Regularization:
     weight_decay: float
 
 
-REGULARIZATION_BY_EPOCHS = (
-    Regularization(3, 0.0, 0.0, 0.0, 0.1),
-    Regularization(5, 0.1, 0.0, 0.0, 0.1),
-    Regularization(8, 0.2, 0.0, 0.0, 0.2),
-    Regularization(20, 0.3, 0.0, 0.0, 0.3),
-    Regularization(40, 0.3, 0.0, 0.5, 0.3),
-    Regularization(150, 0.5, 0.2, 0.5, 0.3),
-    Regularization(math.inf, 0.6, 0.3, 0.6, 0.3),
+# Measured at these numbers of epochs.
+REGULARIZATION = (
+    Regularization(2.2, 0.0, 0.0, 0.0, 0.1),
+    Regularization(4, 0.1, 0.0, 0.0, 0.1),
+    Regularization(6, 0.2, 0.0, 0.0, 0.2),
+    Regularization(9, 0.3, 0.0, 0.0, 0.3),
+    Regularization(30, 0.3, 0.0, 0.5, 0.3),
+    Regularization(70, 0.5, 0.2, 0.5, 0.3),
+    Regularization(200, 0.6, 0.3, 0.6, 0.3),
 )
 FINE_TUNING = (
-    *REGULARIZATION_BY_EPOCHS[:2],
+    REGULARIZATION[0],
+    Regularization(6, 0.2, 0.0, 0.2, 0.2),
     Regularization(10, 0.2, 0.0, 0.2, 0.2),
-    Regularization(20, 0.3, 0.0, 0.3, 0.2),
-    Regularization(40, 0.4, 0.0, 0.4, 0.2),
-    *REGULARIZATION_BY_EPOCHS[-2:],
+    Regularization(30, 0.4, 0.0, 0.4, 0.2),
+    *REGULARIZATION[-2:],
 )
 WORD_REGULARIZATION = (
-    Regularization(2, 0.0, 0.0, 0.0, 0.3),
-    Regularization(5, 0.2, 0.1, 0.0, 0.3),
-    Regularization(12, 0.35, 0.2, 0.0, 0.3),
-    Regularization(math.inf, 0.5, 0.4, 0.0, 0.3),
+    Regularization(1.6, 0.0, 0.0, 0.0, 0.3),
+    Regularization(3.5, 0.2, 0.1, 0.0, 0.3),
+    Regularization(8, 0.35, 0.2, 0.0, 0.3),
+    Regularization(20, 0.5, 0.4, 0.0, 0.3),
 )
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and the number of streams."""
+    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and what the user sets."""
 
     level: Level
     vocabulary_size: int
@@ -91,6 +95,7 @@ class Budget:
     bound: Bound | None
     gpus: int
     speed: Speed
+    settings: Mapping[str, Any] = field(default_factory=dict)
     streams: int = CPU_STREAMS  # at most, on a CPU
 
     @property
@@ -111,6 +116,11 @@ class Budget:
             streams = max(CPU_STREAMS, min(self.streams, self.tokens // self.seq_length // LEAST_WINDOWS))
         return max(1, min(streams, (self.tokens - 1) // self.seq_length))
 
+    @property
+    def tokens_per_step(self) -> int:
+        batch_size: int = self.settings.get("batch_size", self.batch_size)
+        return batch_size * int(self.settings.get("seq_length", self.seq_length))
+
     def epochs(self, model: ModelSettings) -> float:
         """How many times the text will be read."""
         match self.bound:
@@ -119,7 +129,7 @@ class Budget:
             case "minutes", minutes:
                 return 60 * minutes * self.speed.tokens_per_second(model) / self.tokens
             case "steps", steps:
-                return steps / (self.tokens / (self.batch_size * self.seq_length))
+                return steps * self.tokens_per_step / self.tokens
             case _, epochs:
                 return epochs
 
@@ -138,15 +148,17 @@ def auto(
     gpus: int = 0,
     origin: ModelSettings | None = None,
     short_list: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Preset:
     """Settings for a text of `train_tokens` tokens, the limit of the run, and the speed of these GPUs, or of the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
-    with the number of times that the text will be read. Without a limit, the learning rate is halved each time that
+    with the number of times that the text will be read, by a network and a batch of which the user may have set the
+    size, in `settings`. Without a limit, the learning rate is halved each time that
     the validation loss does not improve, and training ends after several such validations; so it is if a trained model
     would read a `short_list` too often.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed)
+    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, settings or {})
     if origin and level == "word":
         model, learning_rate, streams = origin, FINE_TUNING_WORD_RATE, CPU_STREAMS
     elif origin:
@@ -155,12 +167,13 @@ def auto(
         size = _best_size(budget)
         model, learning_rate, streams = size.model(level), size.learning_rate, size.streams
     budget = replace(budget, streams=streams)
+    model = changed_model(model, budget.settings)
     most_epochs = budget.epochs(model)
     until_stalled = bound is None or (short_list and origin is not None and most_epochs > LIST_EPOCHS)
     epochs = EXPECTED_EPOCHS if until_stalled else most_epochs
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
-    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
-    row = next((row for row in rows if epochs < row.epochs), rows[-1])  # the last one for NaN, which is refused later
+    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION
+    row = _between(rows, epochs)
     training = TrainingSettings(
         batch_size=budget.batch_size,
         seq_length=budget.seq_length,
@@ -188,6 +201,17 @@ def _reason(budget: Budget, epochs: float, until_stalled: bool) -> str:
         reason += ", until the validation loss stops improving"
     speeds = [f"{shape} at {rounded(speed)} tokens/s" for shape, speed in budget.speed.measured.items()]
     return f"{reason}; measured: {', '.join(speeds)}" if speeds else reason
+
+
+def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
+    """The row for this number of epochs, on a line from row to row over the logarithm of the epochs.
+
+    So an error of the measured speed, which the number of epochs follows from, changes little.
+    """
+    at = np.log([row.epochs for row in rows])
+    columns = zip(*(astuple(row)[1:] for row in rows), strict=True)
+    values = (round(float(np.interp(math.log(epochs), at, column)), 2) for column in columns)
+    return Regularization(epochs, *values)
 
 
 def _best_size(budget: Budget) -> Size:

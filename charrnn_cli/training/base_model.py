@@ -50,7 +50,7 @@ class BaseModel:
 
 
 def best_base_model(corpus: Corpus, vocabulary: Vocabulary, network: ModelSettings) -> BaseModel | None:
-    """The bundled model to start from instead of training `network` from nothing; None if none is expected to help.
+    """The bundled model to start from instead of training `network` from scratch; None if none is expected to help.
 
     A bundled model that is smaller than the network would learn less in the time of the run. For a short list, any
     model helps, whatever its loss.

@@ -115,7 +115,9 @@ def _preset(
     speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
     tokens = corpus.info.tokens
     stops = corpus.info.short_list and tokens["valid"] > 0
-    fitted = partial(auto, level, size, tokens["train"], bound, speed, gpus, short_list=stops)
+    fitted = partial(
+        auto, level, size, tokens["train"], bound, speed, gpus, short_list=stops, settings=request.settings
+    )
     preset = with_changes(fitted(shape), request.settings)
     base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None
     return with_changes(fitted(base.settings), request.settings) if base else preset, base

@@ -204,23 +204,25 @@ def named(name: str, level: Level) -> Preset:
 
 
 def with_changes(preset: Preset, settings: Mapping[str, Any]) -> Preset:
-    """The preset with some settings replaced; a new limit replaces the old one.
-
-    If weights are tied and only one of the two sizes is passed, the other one follows it. Raises UsageError.
-    """
-    model = _fields_of(ModelSettings, settings)
-    if model.get("tie_weights", preset.model.tie_weights):
-        if "embedding" not in model:
-            model["embedding"] = model.get("hidden", preset.model.hidden)
-        elif "hidden" not in model and model["embedding"]:
-            model["hidden"] = model["embedding"]
-    changed = replace(
-        preset,
-        model=replace(preset.model, **model),
-        training=preset.training.with_changes(_fields_of(TrainingSettings, settings)),
-    )
+    """The preset with some settings replaced; a new limit replaces the old one. Raises UsageError."""
+    training = preset.training.with_changes(_fields_of(TrainingSettings, settings))
+    changed = replace(preset, model=changed_model(preset.model, settings), training=training)
     _refuse_settings_without_effect(changed, settings)
     return changed
+
+
+def changed_model(model: ModelSettings, settings: Mapping[str, Any]) -> ModelSettings:
+    """The network with some settings replaced. Raises UsageError.
+
+    If weights are tied and only one of the two sizes is passed, the other one follows it.
+    """
+    changes = _fields_of(ModelSettings, settings)
+    if changes.get("tie_weights", model.tie_weights):
+        if "embedding" not in changes:
+            changes["embedding"] = changes.get("hidden", model.hidden)
+        elif "hidden" not in changes and changes["embedding"]:
+            changes["hidden"] = changes["embedding"]
+    return replace(model, **changes)
 
 
 def _fields_of(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:

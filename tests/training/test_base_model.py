@@ -120,7 +120,7 @@ def test_train_says_what_it_starts_from_and_how_to_turn_that_off(folder):
     (line,) = re.findall(r"^starts from the bundled model .*$", result.stderr, re.M)
     config = Config.load(run.config)
     assert line.startswith(f"starts from the bundled model {config.origin}, which predicts this text with ")
-    assert line.endswith("To start from nothing: --from none")
+    assert line.endswith("To train from scratch: --from none")
     assert config.origin_bundled
     assert config.preset == "auto"
 
