@@ -196,11 +196,12 @@ class TrainingSettings(Checked):
     calibrate: bool = setting(
         False, "Fit the softmax temperature of the model to the validation text.", REGULARIZATION, shown=BY_PRESET
     )
-    reset: float = setting(
-        0.04, "Probability of resetting a stream's hidden state before a window.", REGULARIZATION, "[0, 1]"
-    )
+    reset: float = setting(0.04, "Probability of resetting a stream's state before a window.", REGULARIZATION, "[0, 1]")
     random_offset: bool = setting(
         False, "Start each epoch at a random position in each stream.", REGULARIZATION, shown=BY_PRESET
+    )
+    shuffle_documents: bool = setting(
+        False, "Read the documents in another order in each epoch.", REGULARIZATION, shown=BY_PRESET
     )
     epochs: int | None = setting(None, "Stop after this many passes over the text.", RUN, "[1, inf)", "no limit")
     steps: int | None = setting(None, "Stop after this many steps.", RUN, "[1, inf)", "no limit")

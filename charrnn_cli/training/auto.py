@@ -24,6 +24,7 @@ LIST_EPOCHS = 40.0  # a trained model that has time to read a short list more of
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
+MOST_SHUFFLED = 10_000_000  # tokens of documents. A longer text is read too few times to learn their order
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
 
@@ -61,7 +62,7 @@ class Regularization:
 
 
 # Measured at these numbers of epochs.
-REGULARIZATION = (
+REGULARIZATION_BY_EPOCHS = (
     Regularization(2.2, 0.0, 0.0, 0.0, 0.1),
     Regularization(4, 0.1, 0.0, 0.0, 0.1),
     Regularization(6, 0.2, 0.0, 0.0, 0.2),
@@ -71,11 +72,11 @@ REGULARIZATION = (
     Regularization(200, 0.6, 0.3, 0.6, 0.3),
 )
 FINE_TUNING = (
-    REGULARIZATION[0],
+    REGULARIZATION_BY_EPOCHS[0],
     Regularization(6, 0.2, 0.0, 0.2, 0.2),
     Regularization(10, 0.2, 0.0, 0.2, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
-    *REGULARIZATION[-2:],
+    *REGULARIZATION_BY_EPOCHS[-2:],
 )
 WORD_REGULARIZATION = (
     Regularization(1.6, 0.0, 0.0, 0.0, 0.3),
@@ -148,15 +149,16 @@ def auto(
     gpus: int = 0,
     origin: ModelSettings | None = None,
     short_list: bool = False,
+    documents: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> Preset:
     """Settings for a text of `train_tokens` tokens, the limit of the run, and the speed of these GPUs, or of the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
-    with the number of times that the text will be read, by a network and a batch of which the user may have set the
-    size, in `settings`. Without a limit, the learning rate is halved each time that
-    the validation loss does not improve, and training ends after several such validations; so it is if a trained model
-    would read a `short_list` too often.
+    with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
+    by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
+    training ends after several such validations; so it is if a trained model would read a `short_list` too often. Texts
+    with `documents` are shuffled, unless a trained model learns them.
     """
     budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, settings or {})
     if origin and level == "word":
@@ -172,7 +174,7 @@ def auto(
     until_stalled = bound is None or (short_list and origin is not None and most_epochs > LIST_EPOCHS)
     epochs = EXPECTED_EPOCHS if until_stalled else most_epochs
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
-    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION
+    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
     training = TrainingSettings(
         batch_size=budget.batch_size,
@@ -183,6 +185,7 @@ def auto(
         warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),
         calibrate=True,
         random_offset=level != "word",
+        shuffle_documents=documents and not origin and train_tokens <= MOST_SHUFFLED,
         **ending,
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)

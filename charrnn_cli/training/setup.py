@@ -152,15 +152,20 @@ def _fresh(place: _Place, config: Config) -> Setup:
         )
     keep_freed_memory()
     held_out = place.corpus.split("valid")
-    data = Data(place.corpus.split("train"), held_out if len(held_out) else None)
-    _check_held_out(run, data, config.training)
+    data = Data(place.corpus.split("train"), held_out if len(held_out) else None, place.vocabulary.end)
+    _check_text(run, data, config.training)
     check_streams(data, config.training, place.ranks)
     state = TrainingState.start(config.model, config.training, len(place.vocabulary), place.device, place.ranks)
     return Setup(run, config, place.vocabulary, data, state)
 
 
-def _check_held_out(run: Run, data: Data, training: TrainingSettings) -> None:
-    """Raises UsageError if the settings need a validation loss and no text is held out for it."""
+def _check_text(run: Run, data: Data, training: TrainingSettings) -> None:
+    """Raises UsageError if the settings need a validation loss or documents and the text does not have them."""
+    if training.shuffle_documents and data.end is None:
+        raise UsageError(
+            f"`shuffle_documents` has no effect: the text of {run.name} has no documents. Leave it out, or prepare the "
+            "text again with `documents=file` or `documents=line`."
+        )
     if data.valid is None and (training.patience is not None or training.schedule == "plateau"):
         raise UsageError(
             f"{run.name} has no held-out text, so there is no validation loss for `patience` or `schedule=plateau`. "

@@ -14,6 +14,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.network.ranks import Ranks
 from charrnn_cli.text.batches import Batches, stream_length
 from charrnn_cli.text.corpus import check_ids
+from charrnn_cli.text.shuffling import shuffled_documents
 from charrnn_cli.text.token_ids import TokenIds
 
 UPLOADED_IDS = 1 << 24  # at once: the text may be larger than the memory of the CPU
@@ -25,6 +26,7 @@ class Data:
 
     train: TokenIds
     valid: TokenIds | None  # None: no text is held out
+    end: int | None = None  # the id after each document; None: the text has no documents
 
 
 class Windows:
@@ -44,21 +46,31 @@ class Windows:
         memory: float = math.inf,
     ) -> None:
         """The ids of this rank go to a GPU if they fit into this `memory`, in bytes; else they stay on disk."""
-        self._device = device
+        self._data, self._settings = data, settings
+        self._device, self._memory = device, memory
         self._vocabulary_size = vocabulary_size
-        S = check_streams(data, settings, ranks)
-        streams = ranks.share(settings.batch_size)
-        ids: Any = data.train[streams.start * S : streams.stop * S + 1]
-        if device.type != "cpu" and len(ids) * _type_on_device(ids).itemsize <= memory:
-            ids = upload(ids, device, vocabulary_size)
-        self._batches = Batches(ids, streams.stop - streams.start, settings.seq_length)
-        self._stream_length, self._settings = S, settings
+        self._stream_length = check_streams(data, settings, ranks)
+        self._streams = ranks.share(settings.batch_size)
+        self._epoch, self._batches = 0, self._read(0)
 
     def __len__(self) -> int:
         return len(self._batches)
 
+    def _read(self, epoch: int) -> Batches[Any]:
+        """The streams of this rank. With `shuffle_documents`, they differ between epochs."""
+        text, end = self._data.train, self._data.end
+        if self._settings.shuffle_documents and end is not None:
+            text = shuffled_documents(text, end, (self._settings.seed, epoch))
+        S, streams = self._stream_length, self._streams
+        ids: Any = text[streams.start * S : streams.stop * S + 1]
+        if self._device.type != "cpu" and len(ids) * _type_on_device(ids).itemsize <= self._memory:
+            ids = upload(ids, self._device, self._vocabulary_size)
+        return Batches(ids, streams.stop - streams.start, self._settings.seq_length)
+
     def at(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
         """Window `index` of an epoch."""
+        if self._settings.shuffle_documents and epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._read(epoch)
         pieces = self._batches.pieces(index, self._offset(epoch))
         x, y = ([self._on_device(part) for part in parts] for parts in zip(*pieces, strict=True))
         return (x[0], y[0]) if len(pieces) == 1 else (torch.cat(x, 1), torch.cat(y, 1))

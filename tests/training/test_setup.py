@@ -102,6 +102,7 @@ REFUSED = [
     (None, {"tie_weights": True, "hidden": 8, "embedding": 4}),
     (None, {"cell": "rnn", "forget_bias": 1.0}),
     (None, {"cell": "gru", "precision": "bfloat16"}),
+    (None, {"shuffle_documents": True}),  # the text has none
 ]
 
 

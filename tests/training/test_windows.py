@@ -42,6 +42,19 @@ def test_epochs_with_a_random_offset_read_every_token_once_in_windows_that_end_e
     assert len(starts) > 2
 
 
+def test_shuffled_documents_are_read_in_another_order_in_each_epoch():
+    text = np.array([id for k in range(1, 9) for id in (k, k, 0)] + [9], np.uint8)
+    settings = dataclasses.replace(SETTINGS, shuffle_documents=True, random_offset=True)
+    windows = Windows(Data(text, None, end=0), settings, ALONE, CPU, 10)
+    orders = []
+    for epoch in (0, 1, 2, 1):
+        read = [windows.at(epoch, k)[0] for k in range(len(windows))]
+        orders.append(torch.cat(read, 1).flatten().tolist())
+        assert sorted(orders[-1]) == sorted(text[:-1].tolist())
+    assert orders[1] == orders[3]  # when it resumes
+    assert len({tuple(order) for order in orders}) == 3
+
+
 def test_an_id_outside_of_the_vocabulary_is_refused():
     with pytest.raises(RunError, match="40"):
         windows = Windows(DATA, SETTINGS, ALONE, CPU, 40)
