@@ -61,7 +61,7 @@ class Regularization:
     weight_decay: float
 
 
-# Measured at these numbers of epochs.
+# Measured near these numbers of epochs.
 REGULARIZATION_BY_EPOCHS = (
     Regularization(2.2, 0.0, 0.0, 0.0, 0.1),
     Regularization(4, 0.1, 0.0, 0.0, 0.1),
