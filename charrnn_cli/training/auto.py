@@ -72,8 +72,8 @@ REGULARIZATION_BY_EPOCHS = (
     Regularization(200, 0.6, 0.3, 0.6, 0.3),
 )
 FINE_TUNING = (
-    REGULARIZATION_BY_EPOCHS[0],
-    Regularization(6, 0.2, 0.0, 0.2, 0.2),
+    *REGULARIZATION_BY_EPOCHS[:2],
+    Regularization(6.5, 0.2, 0.0, 0.2, 0.2),
     Regularization(10, 0.2, 0.0, 0.2, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
     *REGULARIZATION_BY_EPOCHS[-2:],
