@@ -86,7 +86,7 @@ def test_each_control_works(visit, pages):
     assert text_of(page) == ""
     page.select_option("#speed", "calm")
     button(page, "Write").click()
-    page.wait_for_selector(f"{TEXT} .token")
+    page.wait_for_selector(f"{TEXT} .token", state="attached")  # it may be a line break, which is hidden
     button(page, "Pause").click()
     written = text_of(page)
     page.wait_for_timeout(100)
