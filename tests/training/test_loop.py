@@ -189,9 +189,8 @@ def test_plateau_lowers_the_learning_rate_when_validation_stalls(fox, monkeypatc
 @pytest.mark.parametrize("stops", [[1], [7, 6], [13, 1, 1, 10]])
 def test_stopped_and_continued_equals_never_stopped_bit_for_bit(folder, bound, stops):
     flags = {name: value for name, value in (SMALL | bound).items() if value is not None}
-    text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500))).replace("a", "\n")
-    settings = PrepareSettings(documents="line" if "shuffle_documents" in flags else None)
-    whole, stopped = (prepare_text(folder, text, settings, name=name) for name in ("whole", "stopped"))
+    text = "".join(map(chr, np.random.default_rng(0).integers(97, 110, 2500)))
+    whole, stopped = prepare_text(folder, text, name="whole"), prepare_text(folder, text, name="stopped")
     run_for(whole, flags)
     for steps in (*stops, None):
         run_for(stopped, flags, steps)
