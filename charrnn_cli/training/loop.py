@@ -41,7 +41,8 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
     settings, state = setup.config.training, setup.state
     model, optimizer, ranks, numbers = state.model, state.optimizer, state.ranks, state.number_format
     memory = memory_beside_training(model, settings, state.device, ranks)
-    windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size, memory)
+    epoch = state.counters.epoch
+    windows = Windows(setup.data, settings, ranks, state.device, model.vocabulary_size, memory, epoch)
     bookkeeping = Bookkeeping(setup, len(windows), stop)
     resets = Resets(settings, ranks, state.device)
     splitting = Splitting(setup)

@@ -44,14 +44,15 @@ class Windows:
         device: torch.device,
         vocabulary_size: int,
         memory: float = math.inf,
+        epoch: int = 0,
     ) -> None:
-        """The ids of this rank go to a GPU if they fit into this `memory`, in bytes; else they stay on disk."""
+        """Reads `epoch` first. The ids of this rank go to a GPU if they fit into `memory` bytes; else they stay on disk."""
         self._data, self._settings = data, settings
         self._device, self._memory = device, memory
         self._vocabulary_size = vocabulary_size
         self._stream_length = check_streams(data, settings, ranks)
         self._streams = ranks.share(settings.batch_size)
-        self._epoch, self._batches = 0, self._read(0)
+        self._epoch, self._batches = epoch, self._read(epoch)
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -47,11 +47,12 @@ def test_shuffled_documents_are_read_in_another_order_in_each_epoch():
     settings = dataclasses.replace(SETTINGS, shuffle_documents=True, random_offset=True)
     windows = Windows(Data(text, None, end=0), settings, ALONE, CPU, 10)
     orders = []
-    for epoch in (0, 1, 2, 1):
-        read = [windows.at(epoch, k)[0] for k in range(len(windows))]
+    resumed = Windows(Data(text, None, end=0), settings, ALONE, CPU, 10, epoch=1)
+    for epoch, found in (0, windows), (1, windows), (2, windows), (1, windows), (1, resumed):
+        read = [found.at(epoch, k)[0] for k in range(len(found))]
         orders.append(torch.cat(read, 1).flatten().tolist())
         assert sorted(orders[-1]) == sorted(text[:-1].tolist())
-    assert orders[1] == orders[3]  # when it resumes
+    assert orders[1] == orders[3] == orders[4]
     assert len({tuple(order) for order in orders}) == 3
 
 
