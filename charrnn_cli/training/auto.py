@@ -20,7 +20,7 @@ from charrnn_cli.wording import rounded
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
 EXPECTED_EPOCHS = 30.0  # of such a run
-LIST_EPOCHS = 40.0  # a trained model that has time to read a short list more often has learned it earlier
+LEARNED_EPOCHS = 10.0  # the same for a trained model, which has learned a text by then
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
@@ -148,7 +148,7 @@ def auto(
     speed: Speed,
     gpus: int = 0,
     origin: ModelSettings | None = None,
-    short_list: bool = False,
+    validated: bool = False,
     documents: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> Preset:
@@ -157,8 +157,9 @@ def auto(
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
     by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
-    training ends after several such validations; so it is if a trained model would read a `short_list` too often. Texts
-    with `documents` are shuffled, unless a trained model learns them.
+    training ends after several such validations. So it does if a trained model could read the text too often, and the
+    text is `validated`: it has a part for that loss. Texts with `documents` are shuffled, unless a trained model learns
+    them.
     """
     budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, settings or {})
     if origin and level == "word":
@@ -171,8 +172,9 @@ def auto(
     budget = replace(budget, streams=streams)
     model = changed_model(model, budget.settings)
     most_epochs = budget.epochs(model)
-    until_stalled = bound is None or (short_list and origin is not None and most_epochs > LIST_EPOCHS)
-    epochs = EXPECTED_EPOCHS if until_stalled else most_epochs
+    until_stalled = bound is None or (validated and origin is not None and most_epochs > LEARNED_EPOCHS)
+    expected_epochs = LEARNED_EPOCHS if origin else EXPECTED_EPOCHS
+    epochs = expected_epochs if until_stalled else most_epochs
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)

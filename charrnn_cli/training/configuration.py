@@ -114,9 +114,8 @@ def _preset(
     level, size = vocabulary.level, len(vocabulary)
     speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
     tokens = corpus.info.tokens
-    stops = corpus.info.short_list and tokens["valid"] > 0
     fitted = partial(auto, level, size, tokens["train"], bound, speed, gpus, settings=request.settings)
-    fitted = partial(fitted, short_list=stops, documents=vocabulary.end is not None)
+    fitted = partial(fitted, validated=tokens["valid"] > 0, documents=vocabulary.end is not None)
     preset = with_changes(fitted(shape), request.settings)
     base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None
     return with_changes(fitted(base.settings), request.settings) if base else preset, base

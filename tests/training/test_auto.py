@@ -98,17 +98,17 @@ def test_fine_tuning_uses_weight_drop_earlier():
     assert fresh.weight_drop == 0 < tuned.weight_drop
 
 
-@pytest.mark.parametrize("bound", [("minutes", 1), ("epochs", 41), ("steps", 200)])
-def test_a_trained_model_that_could_read_a_short_list_often_stops_by_itself(bound):
+@pytest.mark.parametrize("bound", [("minutes", 1), ("epochs", 11), ("steps", 200)])
+def test_a_trained_model_that_could_read_a_text_often_stops_by_itself(bound):
     origin = choose("char", 80, BOOK, ("minutes", 60)).model
-    preset = choose("char", 80, 2_600, bound, origin=origin, short_list=True)
+    preset = choose("char", 80, 2_600, bound, origin=origin, validated=True)
     unlimited = choose("char", 80, 2_600, None, origin=origin)
     assert (row(preset), preset.training.patience) == (row(unlimited), unlimited.training.patience)
     assert (preset.training.schedule, preset.training.bound) == ("plateau", bound)
     assert "at most" in preset.source
     for other in (
-        choose("char", 80, 2_600, ("epochs", 39), origin=origin, short_list=True),
-        choose("char", 80, 2_600, bound, short_list=True),  # from nothing
+        choose("char", 80, 2_600, ("epochs", 10), origin=origin, validated=True),
+        choose("char", 80, 2_600, bound, validated=True),  # from scratch
         choose("char", 80, 2_600, bound, origin=origin),
     ):
         assert (other.training.schedule, other.training.patience) == ("cosine", None)

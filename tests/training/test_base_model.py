@@ -136,7 +136,7 @@ def test_train_says_what_it_starts_from_and_how_to_turn_that_off(folder):
     assert charrnn("train", "river", "--cpu", "--no-preview", "--steps", "3", "--from", "none").exit_code == 0
 
 
-def test_a_short_list_is_trained_until_its_validation_loss_stops_improving(folder):
+def test_a_short_text_is_trained_until_its_validation_loss_stops_improving(folder):
     for valid, schedule in ((0.2, "plateau"), (0, "cosine")):  # without held-out text, nothing else ends it
         run = prepare_text(folder, NAMES, PrepareSettings(documents="line", valid=valid), name=schedule)
         setup = set_up(run, Request({"steps": 500}), CPU)
