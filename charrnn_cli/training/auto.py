@@ -19,8 +19,8 @@ from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
-EXPECTED_EPOCHS = 30.0  # of such a run
-LEARNED_EPOCHS = 10.0  # the same for a trained model, which has learned a text by then
+EXPECTED_EPOCHS = 30.0  # of such a run from scratch, or on a short list
+LEARNED_EPOCHS = 10.0  # in which a trained model has learned another short text
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
@@ -87,12 +87,22 @@ WORD_REGULARIZATION = (
 
 
 @dataclass(frozen=True)
-class Budget:
-    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and what the user sets."""
+class TrainingText:
+    """What the settings depend on in a text."""
 
     level: Level
     vocabulary_size: int
-    tokens: int  # of the training text
+    tokens: int  # to learn
+    validated: bool = False  # whether another part is held out for the validation loss
+    documents: bool = False  # whether it consists of documents
+    short_list: bool = False  # whether these are a few short lines
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A text, the limit of the run, the number of GPUs (0: the CPU), the speed, and what the user sets."""
+
+    text: TrainingText
     bound: Bound | None
     gpus: int
     speed: Speed
@@ -101,7 +111,7 @@ class Budget:
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        if self.level == "word":
+        if self.text.level == "word":
             return GPU_WORD_SIZES if self.gpus else CPU_WORD_SIZES
         return GPU_SIZES if self.gpus else CPU_SIZES
 
@@ -114,8 +124,8 @@ class Budget:
         if self.gpus:
             streams = GPU_STREAMS * self.gpus
         else:
-            streams = max(CPU_STREAMS, min(self.streams, self.tokens // self.seq_length // LEAST_WINDOWS))
-        return max(1, min(streams, (self.tokens - 1) // self.seq_length))
+            streams = max(CPU_STREAMS, min(self.streams, self.text.tokens // self.seq_length // LEAST_WINDOWS))
+        return max(1, min(streams, (self.text.tokens - 1) // self.seq_length))
 
     @property
     def tokens_per_step(self) -> int:
@@ -128,40 +138,35 @@ class Budget:
             case None:
                 return EXPECTED_EPOCHS
             case "minutes", minutes:
-                return 60 * minutes * self.speed.tokens_per_second(model) / self.tokens
+                return 60 * minutes * self.speed.tokens_per_second(model) / self.text.tokens
             case "steps", steps:
-                return steps * self.tokens_per_step / self.tokens
+                return steps * self.tokens_per_step / self.text.tokens
             case _, epochs:
                 return epochs
 
     def reference_minutes(self, model: ModelSettings) -> float:
         """The time of the run on the machine of the tables."""
-        operations = self.epochs(model) * self.tokens * operations_per_token(model, self.vocabulary_size)
-        return operations / REFERENCE_FLOPS[self.level] / 60
+        operations = self.epochs(model) * self.text.tokens * operations_per_token(model, self.text.vocabulary_size)
+        return operations / REFERENCE_FLOPS[self.text.level] / 60
 
 
 def auto(
-    level: Level,
-    vocabulary_size: int,
-    train_tokens: int,
+    text: TrainingText,
     bound: Bound | None,
     speed: Speed,
     gpus: int = 0,
     origin: ModelSettings | None = None,
-    validated: bool = False,
-    documents: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> Preset:
-    """Settings for a text of `train_tokens` tokens, the limit of the run, and the speed of these GPUs, or of the CPU.
+    """Settings for a text, the limit of the run, and the speed of these GPUs, or of the CPU.
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
     by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
-    training ends after several such validations. So it does if a trained model could read the text too often, and the
-    text is `validated`: it has a part for that loss. Texts with `documents` are shuffled, unless a trained model learns
-    them.
+    training ends after several such validations. So it does if a trained model could read the text too often. Texts
+    with documents are shuffled, unless a trained model learns them.
     """
-    budget = Budget(level, vocabulary_size, train_tokens, bound, gpus, speed, settings or {})
+    level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
         model, learning_rate, streams = origin, FINE_TUNING_WORD_RATE, CPU_STREAMS
     elif origin:
@@ -172,9 +177,10 @@ def auto(
     budget = replace(budget, streams=streams)
     model = changed_model(model, budget.settings)
     most_epochs = budget.epochs(model)
-    until_stalled = bound is None or (validated and origin is not None and most_epochs > LEARNED_EPOCHS)
-    expected_epochs = LEARNED_EPOCHS if origin else EXPECTED_EPOCHS
-    epochs = expected_epochs if until_stalled else most_epochs
+    until_stalled = bound is None or (text.validated and origin is not None and most_epochs > LEARNED_EPOCHS)
+    epochs = most_epochs
+    if until_stalled:
+        epochs = LEARNED_EPOCHS if origin and not text.short_list else EXPECTED_EPOCHS
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
@@ -187,7 +193,7 @@ def auto(
         warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),
         calibrate=True,
         random_offset=level != "word",
-        shuffle_documents=documents and not origin and train_tokens <= MOST_SHUFFLED,
+        shuffle_documents=text.documents and not origin and text.tokens <= MOST_SHUFFLED,
         **ending,
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
@@ -222,6 +228,6 @@ def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
 def _best_size(budget: Budget) -> Size:
     """The smallest network that is still the best one at the end of the run."""
     for size in budget.sizes:
-        if budget.reference_minutes(size.model(budget.level)) <= ROUNDED_LIMIT * size.minutes:
+        if budget.reference_minutes(size.model(budget.text.level)) <= ROUNDED_LIMIT * size.minutes:
             break
     return size

@@ -24,7 +24,7 @@ from charrnn_cli.runs.models import Config
 from charrnn_cli.setting import check_value
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
-from charrnn_cli.training.auto import auto
+from charrnn_cli.training.auto import TrainingText, auto
 from charrnn_cli.training.base_model import BaseModel, best_base_model
 from charrnn_cli.training.presets import AUTO, Preset, named, with_changes
 from charrnn_cli.wording import check_names
@@ -111,11 +111,18 @@ def _preset(
     bound = next(((name, request.settings[name]) for name in BOUNDS if name in request.settings), None)
     gpus = 0 if device.type == "cpu" else ranks.size
     shape = Config.load(request.origin.config).model if request.origin else None
-    level, size = vocabulary.level, len(vocabulary)
-    speed = training_speed(device, level, size, ranks.size, request.settings.get("minutes"))
-    tokens = corpus.info.tokens
-    fitted = partial(auto, level, size, tokens["train"], bound, speed, gpus, settings=request.settings)
-    fitted = partial(fitted, validated=tokens["valid"] > 0, documents=vocabulary.end is not None)
+    info = corpus.info
+    text = TrainingText(
+        vocabulary.level,
+        len(vocabulary),
+        info.tokens["train"],
+        validated=info.tokens["valid"] > 0,
+        documents=vocabulary.end is not None,
+        short_list=info.short_list,
+    )
+    minutes = request.settings.get("minutes")
+    speed = training_speed(device, text.level, text.vocabulary_size, ranks.size, minutes)
+    fitted = partial(auto, text, bound, speed, gpus, settings=request.settings)
     preset = with_changes(fitted(shape), request.settings)
     base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None
     return with_changes(fitted(base.settings), request.settings) if base else preset, base

@@ -46,7 +46,7 @@ class Windows:
         memory: float = math.inf,
         epoch: int = 0,
     ) -> None:
-        """Reads `epoch` first. The ids of this rank go to a GPU if they fit into `memory` bytes; else they stay on disk."""
+        """Reads `epoch` first. Ids that fit into `memory`, in bytes, go to a GPU; else they stay on disk."""
         self._data, self._settings = data, settings
         self._device, self._memory = device, memory
         self._vocabulary_size = vocabulary_size

@@ -4,15 +4,16 @@ import pytest
 
 from charrnn_cli.config import Level
 from charrnn_cli.network.speed import GPU_FLOPS, REFERENCE_FLOPS, Speed, operations_per_token
-from charrnn_cli.training.auto import auto
+from charrnn_cli.training.auto import TrainingText, auto
 
 BOOK = 1_000_000  # tokens
 
 
-def choose(level, vocabulary_size, tokens, bound, gpus=0, factor=1.0, **more):
+def choose(level, vocabulary_size, tokens, bound, gpus=0, factor=1.0, origin=None, settings=None, **facts):
     """What auto chooses on a CPU that is `factor` times as fast as that of the tables, or on GPUs."""
     flops = gpus * GPU_FLOPS if gpus else REFERENCE_FLOPS[level]
-    return auto(level, vocabulary_size, tokens, bound, Speed(vocabulary_size, factor * flops), gpus, **more)
+    text = TrainingText(level, vocabulary_size, tokens, **facts)
+    return auto(text, bound, Speed(vocabulary_size, factor * flops), gpus, origin, settings)
 
 
 @pytest.mark.parametrize("tokens", [2, 50, 1_000, 100_000, 10_000_000, 10_000_000_000])
@@ -103,9 +104,12 @@ def test_a_trained_model_that_could_read_a_text_often_stops_by_itself(bound):
     origin = choose("char", 80, BOOK, ("minutes", 60)).model
     preset = choose("char", 80, 2_600, bound, origin=origin, validated=True)
     unlimited = choose("char", 80, 2_600, None, origin=origin)
+    short_list = choose("char", 80, 2_600, bound, origin=origin, validated=True, short_list=True)
     assert (row(preset), preset.training.patience) == (row(unlimited), unlimited.training.patience)
     assert (preset.training.schedule, preset.training.bound) == ("plateau", bound)
     assert "at most" in preset.source
+    assert short_list.training.patience == preset.training.patience
+    assert short_list.model.dropout > preset.model.dropout
     for other in (
         choose("char", 80, 2_600, ("epochs", 10), origin=origin, validated=True),
         choose("char", 80, 2_600, bound, validated=True),  # from scratch
@@ -188,14 +192,14 @@ def test_a_gpu_on_which_large_networks_are_slow_gets_fewer_epochs_not_another_ru
             return super().tokens_per_second(model) / (10 if model.hidden > 256 else 1)
 
     even, uneven = (kind(65, GPU_FLOPS) for kind in (Speed, Uneven))
-    presets = [auto("char", 65, BOOK, ("minutes", 1), speed, gpus=1) for speed in (even, uneven)]
+    presets = [auto(TrainingText("char", 65, BOOK), ("minutes", 1), speed, gpus=1) for speed in (even, uneven)]
     assert [preset.model.hidden for preset in presets] == [512, 384]
 
 
 def test_the_reason_says_what_was_measured():
     speed = Speed(65, 2e11)
     speed.measured["2 x 256"] = 23456.0
-    source = auto("char", 65, BOOK, ("minutes", 10), speed).source
+    source = auto(TrainingText("char", 65, BOOK), ("minutes", 10), speed).source
     assert source.endswith("epochs in 10 min; measured: 2 x 256 at 23,000 tokens/s")
-    tokens = 2e11 / operations_per_token(auto("char", 65, BOOK, ("minutes", 10), speed).model, 65)
+    tokens = 2e11 / operations_per_token(auto(TrainingText("char", 65, BOOK), ("minutes", 10), speed).model, 65)
     assert source.startswith(f"for about {600 * tokens / BOOK:.2g} epochs")

@@ -2,7 +2,7 @@ import pytest
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.speed import Speed
-from charrnn_cli.training.auto import auto
+from charrnn_cli.training.auto import TrainingText, auto
 from charrnn_cli.training.presets import PRESETS, named, with_changes
 
 
@@ -78,4 +78,4 @@ def test_tied_sizes_that_differ_are_refused():
 )
 def test_settings_without_effect_are_refused(settings, message):
     with pytest.raises(UsageError, match=message):
-        with_changes(auto("char", 80, 10**6, ("minutes", 60), Speed(80, 2e11)), settings)
+        with_changes(auto(TrainingText("char", 80, 10**6), ("minutes", 60), Speed(80, 2e11)), settings)
