@@ -39,7 +39,7 @@ def adapt(
     if len(ids) < 2:
         raise UsageError("there is nothing to learn: the text has fewer than two tokens. Pass a longer one.")
     device = pick_device(model.gpu, False, model.device)
-    network = adaptive_network(model.stored.settings, model.stored.weights, device)
+    network = adaptive_network(model.stored, device)
     with memory_errors("Pass a shorter text, or leave out `gpu`."):
         _learn(network, np.array(ids, np.int64), device, model.threads, progress)
     weights = {**model.stored.weights, **get_weights(network.model)}

@@ -112,8 +112,8 @@ def scoring_network(
     Raises UsageError if the engine is not installed or cannot learn.
     """
     if engine in ("auto", "torch"):
-        load = adaptive_network if adapt else trained_model
-        return load(model.settings, model.weights, device), "torch", watched_threads(device, threads)
+        network = adaptive_network(model, device) if adapt else trained_model(model.settings, model.weights, device)
+        return network, "torch", watched_threads(device, threads)
     if adapt:
         raise UsageError(f"`engine={engine}` cannot learn, which `adapt` needs. Pass `engine=torch`.")
     stepping = load_engine(model, engine, threads=threads)

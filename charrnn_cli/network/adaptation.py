@@ -2,28 +2,28 @@
 
 Krause et al., arXiv 1709.07432, the form with RMS and with decay to the original weights. The paper takes the RMS of
 the gradients from the training text. A stored model comes without one, so here it is a running mean over the text that
-is read.
+is read. The mean square of a weight's own gradients is hardly known if its token is rare, so a share of the mean over
+all weights of the tensor is added.
 Sizes: B streams, T tokens, V tokens of the vocabulary.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.adam import adam
 
-from charrnn_cli.config import ModelSettings
 from charrnn_cli.network.loss import SCORING_WINDOW, cross_entropy
 from charrnn_cli.network.model import HiddenState, LanguageModel, trained_model
+from charrnn_cli.runs.models import StoredModel
 
 SEGMENT = SCORING_WINDOW  # tokens per update
-RATE = 1.2e-4
-PULL = 2e-3  # of the distance to the original weights, per update
+RATE, WORD_RATE = 1.5e-4, 4e-4  # the second for models of words, each of which few gradients reach
+PULL = 3e-3  # of the distance to the original weights, per update
 MEMORY = 0.999  # of the running mean of the squared gradients, per update
+EPSILON = 1e-8  # added to the RMS
+DAMPING = 0.1  # the share of the tensor's mean square that is added to that of a weight
 
 
 class AdaptiveNetwork:
@@ -41,7 +41,7 @@ class AdaptiveNetwork:
         self._weights: list[Tensor] = list(model.parameters())
         self._original = [weight.detach().clone() for weight in self._weights]
         self._squares = [torch.zeros_like(weight) for weight in self._original]
-        self._updates = [torch.zeros((), device=weight.device) for weight in self._original]
+        self._updates = 0
 
     def train(self, mode: bool = True) -> Any:
         """Does nothing: this network always learns, and never has dropout."""
@@ -67,33 +67,27 @@ class AdaptiveNetwork:
 
         `share` is the length of the segment divided by that of a whole segment: a short one changes the weights less.
         """
-        gradients = list(torch.autograd.grad(loss, self._weights))
+        gradients = torch.autograd.grad(loss, self._weights)
+        self._updates += 1
+        known = 1 - MEMORY**self._updates  # the running mean starts at 0
+        rate = self._rate * math.sqrt(streams) * share
         with torch.no_grad():
-            adam(
-                self._weights,
-                gradients,
-                gradients,  # the running mean of the gradients, which is the gradient itself if beta1 is 0
-                self._squares,
-                [],
-                self._updates,
-                lr=self._rate * math.sqrt(streams) * share,
-                beta1=0.0,
-                beta2=MEMORY,
-                eps=1e-8,
-                weight_decay=0.0,
-                amsgrad=False,
-                maximize=False,
-                fused=True,
-            )
+            torch._foreach_mul_(self._squares, MEMORY)
+            torch._foreach_addcmul_(self._squares, gradients, gradients, value=1 - MEMORY)
+            means = torch._foreach_div([square.mean() for square in self._squares], known / DAMPING)
+            rms = torch._foreach_div(self._squares, known)
+            for root, mean in zip(rms, means, strict=True):
+                root.add_(mean).sqrt_()
+            torch._foreach_add_(rms, EPSILON)
+            torch._foreach_addcdiv_(self._weights, gradients, rms, value=-rate)
             torch._foreach_lerp_(self._weights, self._original, self._pull * share)
 
 
-def adaptive_network(
-    settings: ModelSettings, weights: Mapping[str, NDArray[Any]], device: torch.device
-) -> AdaptiveNetwork:
-    """An adaptive network with the weights of a file, on a device.
+def adaptive_network(model: StoredModel, device: torch.device) -> AdaptiveNetwork:
+    """An adaptive network with the weights of a stored model, on a device.
 
     It is in training mode, because cuDNN computes gradients only in that mode. It has no dropout.
     """
-    steady: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "weight_drop": 0.0}
-    return AdaptiveNetwork(trained_model(dataclasses.replace(settings, **steady), weights, device).train())
+    settings = dataclasses.replace(model.settings, dropout=0.0, input_dropout=0.0, weight_drop=0.0)
+    rate = WORD_RATE if model.vocabulary.level == "word" else RATE
+    return AdaptiveNetwork(trained_model(settings, model.weights, device).train(), rate)

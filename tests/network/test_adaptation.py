@@ -1,13 +1,23 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from charrnn_cli.config import ModelSettings
-from charrnn_cli.network.adaptation import MEMORY, PULL, RATE, AdaptiveNetwork
+from charrnn_cli.network.adaptation import (
+    DAMPING,
+    MEMORY,
+    PULL,
+    RATE,
+    WORD_RATE,
+    AdaptiveNetwork,
+    adaptive_network,
+)
 from charrnn_cli.network.loss import score_streams
-from charrnn_cli.network.model import LanguageModel
+from charrnn_cli.network.model import LanguageModel, get_weights, trained_model
+from charrnn_cli.runs.models import load_model
 
 CPU = torch.device("cpu")
 
@@ -42,7 +52,7 @@ def test_the_loss_is_that_of_the_update_written_out():
             squares = [MEMORY * old + (1 - MEMORY) * g * g for old, g in zip(squares, gradients, strict=True)]
             with torch.no_grad():
                 for weight, g, square, original in zip(weights, gradients, squares, first, strict=True):
-                    rms = (square / (1 - MEMORY**k)).sqrt()
+                    rms = ((square + DAMPING * square.mean()) / (1 - MEMORY**k)).sqrt()
                     weight -= RATE * len(x) / segment * g / (rms + 1e-8)
                     weight += PULL * len(x) / segment * (original - weight)
     assert loss == pytest.approx(total / 49, abs=1e-6)
@@ -52,3 +62,17 @@ def test_a_text_that_repeats_itself_becomes_likelier():
     ids = torch.tensor([0, 1, 2, 3, 4, 5] * 100).numpy()
     plain, adapted = small_model(), AdaptiveNetwork(small_model(), rate=3e-2)
     assert mean_loss(adapted, ids) < mean_loss(plain, ids) - 0.1
+
+
+def test_a_model_of_words_learns_at_a_higher_rate(trained):
+    stored = load_model(trained)
+    ids = torch.arange(len(stored.vocabulary))[None]
+
+    def learned(network):
+        network(ids, network.zero_state(1))
+        return get_weights(network.model)["head.bias"]
+
+    for level, rate in (("char", RATE), ("word", WORD_RATE)):
+        model = replace(stored, vocabulary=replace(stored.vocabulary, level=level))
+        expected = AdaptiveNetwork(trained_model(stored.settings, stored.weights, CPU), rate)
+        assert learned(adaptive_network(model, CPU)) == pytest.approx(learned(expected), abs=1e-7)
