@@ -173,7 +173,7 @@ class TrainingSettings(Checked):
         "Learning rate schedule. cosine and linear end at 0; epoch-decay multiplies by `lr_decay` in each epoch after "
         "`max_epoch`; plateau multiplies by it when the validation loss stops improving.",
         OPTIMIZER,
-        shown="cosine; plateau if nothing limits the run",
+        shown="cosine; plateau if the validation loss ends the run",
     )
     max_epoch: int = setting(1, "Epochs before epoch-decay starts.", OPTIMIZER, "[0, inf)")
     lr_decay: float = setting(0.5, "Factor for epoch-decay and plateau.", OPTIMIZER, "(0, 1]")
@@ -213,7 +213,7 @@ class TrainingSettings(Checked):
         "Stop after this many validations without a better loss.",
         RUN,
         "[1, inf)",
-        "5 if nothing else limits the run",
+        "5 without a limit, and in long fine-tuning",
     )
     seed: int = setting(0, "Seed of all random numbers.", RUN, f"[0, {2**63})")
     checkpoint_every: int | None = setting(

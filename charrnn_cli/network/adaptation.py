@@ -2,8 +2,8 @@
 
 Krause et al., arXiv 1709.07432, the form with RMS and with decay to the original weights. The paper takes the RMS of
 the gradients from the training text. A stored model comes without one, so here it is a running mean over the text that
-is read. The mean square of a weight's own gradients is hardly known if its token is rare, so a share of the mean over
-all weights of the tensor is added.
+is read. A weight of a rare token has few gradients, so its mean square is a poor estimate: a tenth of the tensor's mean
+is added to it.
 Sizes: B streams, T tokens, V tokens of the vocabulary.
 """
 
@@ -19,7 +19,7 @@ from charrnn_cli.network.model import HiddenState, LanguageModel, trained_model
 from charrnn_cli.runs.models import StoredModel
 
 SEGMENT = SCORING_WINDOW  # tokens per update
-RATE, WORD_RATE = 1.5e-4, 4e-4  # the second for models of words, each of which few gradients reach
+RATE, WORD_RATE = 1.5e-4, 4e-4  # the second is for words: each of them gets few gradients
 PULL = 3e-3  # of the distance to the original weights, per update
 MEMORY = 0.999  # of the running mean of the squared gradients, per update
 EPSILON = 1e-8  # added to the RMS
@@ -65,6 +65,7 @@ class AdaptiveNetwork:
     def _learn(self, loss: Tensor, streams: int, share: float) -> None:
         """weights += -rate * gradient / RMS, then weights += pull * (original - weights).
 
+        The RMS is damped: DAMPING times the mean square of the whole tensor is added under the root.
         `share` is the length of the segment divided by that of a whole segment: a short one changes the weights less.
         """
         gradients = torch.autograd.grad(loss, self._weights)
@@ -74,11 +75,9 @@ class AdaptiveNetwork:
         with torch.no_grad():
             torch._foreach_mul_(self._squares, MEMORY)
             torch._foreach_addcmul_(self._squares, gradients, gradients, value=1 - MEMORY)
-            means = torch._foreach_div([square.mean() for square in self._squares], known / DAMPING)
             rms = torch._foreach_div(self._squares, known)
-            for root, mean in zip(rms, means, strict=True):
-                root.add_(mean).sqrt_()
-            torch._foreach_add_(rms, EPSILON)
+            for square in rms:
+                square.add_(DAMPING * square.mean()).sqrt_().add_(EPSILON)
             torch._foreach_addcdiv_(self._weights, gradients, rms, value=-rate)
             torch._foreach_lerp_(self._weights, self._original, self._pull * share)
 

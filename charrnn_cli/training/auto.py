@@ -19,8 +19,8 @@ from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
-EXPECTED_EPOCHS = 30.0  # of such a run from scratch, or on a short list
-LEARNED_EPOCHS = 10.0  # in which a trained model has learned another short text
+EXPECTED_EPOCHS = 30.0  # of a run without a limit
+LEARNED_EPOCHS = 10.0  # a trained model has learned a text by then
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
@@ -88,12 +88,12 @@ WORD_REGULARIZATION = (
 
 @dataclass(frozen=True)
 class TrainingText:
-    """What the settings depend on in a text."""
+    """The properties of a text that the settings depend on."""
 
     level: Level
     vocabulary_size: int
-    tokens: int  # to learn
-    validated: bool = False  # whether another part is held out for the validation loss
+    tokens: int  # of the training part
+    validated: bool = False  # whether another part is held out for validation
     documents: bool = False  # whether it consists of documents
     short_list: bool = False  # whether these are a few short lines
 
@@ -163,8 +163,9 @@ def auto(
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
     by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
-    training ends after several such validations. So it does if a trained model could read the text too often. Texts
-    with documents are shuffled, unless a trained model learns them.
+    training ends after several such validations. The same holds for fine-tuning on characters if the limit leaves time
+    for more than LEARNED_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
+    shuffled, unless a trained model learns them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
@@ -177,10 +178,12 @@ def auto(
     budget = replace(budget, streams=streams)
     model = changed_model(model, budget.settings)
     most_epochs = budget.epochs(model)
-    until_stalled = bound is None or (text.validated and origin is not None and most_epochs > LEARNED_EPOCHS)
+    tunes_letters = origin is not None and level != "word"
+    stalls_early = tunes_letters and text.validated and most_epochs > LEARNED_EPOCHS
+    until_stalled = bound is None or (stalls_early and "schedule" not in budget.settings)
     epochs = most_epochs
     if until_stalled:
-        epochs = LEARNED_EPOCHS if origin and not text.short_list else EXPECTED_EPOCHS
+        epochs = LEARNED_EPOCHS if tunes_letters and not text.short_list else EXPECTED_EPOCHS
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)

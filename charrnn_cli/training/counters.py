@@ -42,3 +42,8 @@ class Counters:
     def out_of_patience(self, patience: int | None) -> bool:
         """Whether the last `patience` validations brought no better loss."""
         return patience is not None and self.stalled >= patience
+
+    def renew_patience(self, patience: int | None) -> None:
+        """Lets a run that is out of patience train again, from its peak learning rate."""
+        if self.out_of_patience(patience):
+            self.stalled = self.cuts = 0

@@ -93,12 +93,15 @@ def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
     run, info = place.run, place.corpus.info
     old = Config.load(run.config)
     config = changed_config(old, request, run, place.vocabulary.level)
-    if old.sha256 in info.grown_from:  # text was appended: the streams are cut again
+    grown = old.sha256 in info.grown_from  # text was appended: the streams are cut again
+    if grown:
         config = replace(config, sha256=info.sha256)
     config = replace(config, text=info.settings)  # release 0.1 did not store them
     setup = _fresh(place, config)
     setup.state.restore(last)
     _refuse_to_shorten(old, config, setup.state)
+    if grown or config.training.bound != old.training.bound:
+        setup.state.counters.renew_patience(config.training.patience)
     publish_best(run, setup.state.counters.best_step)
     _write(setup)
     return setup

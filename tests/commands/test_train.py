@@ -87,7 +87,7 @@ def test_a_typo_is_not_answered_with_the_advice_to_restart(fox, arguments, messa
 
 def test_the_help_says_when_patience_is_the_default():
     words = " ".join(charrnn("train", "--help").stdout.split())
-    assert "without a better loss. [default: 5 if nothing else limits the run]" in words
+    assert "without a better loss. [default: 5 without a limit, and in long fine-tuning]" in words
 
 
 def test_without_a_limit_it_trains_until_validation_stops_improving(fox):

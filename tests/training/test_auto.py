@@ -114,6 +114,8 @@ def test_a_trained_model_that_could_read_a_text_often_stops_by_itself(bound):
         choose("char", 80, 2_600, ("epochs", 10), origin=origin, validated=True),
         choose("char", 80, 2_600, bound, validated=True),  # from scratch
         choose("char", 80, 2_600, bound, origin=origin),
+        choose("char", 80, 2_600, bound, origin=origin, validated=True, settings={"schedule": "cosine"}),
+        choose("word", 80, 2_600, bound, origin=choose("word", 80, BOOK, ("minutes", 60)).model, validated=True),
     ):
         assert (other.training.schedule, other.training.patience) == ("cosine", None)
         assert "at most" not in other.source

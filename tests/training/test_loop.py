@@ -1,5 +1,6 @@
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from charrnn_cli.network.precision import NumberFormat
 from charrnn_cli.runs.checkpoints import checkpoints, early_steps
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
+from charrnn_cli.runs.preparation import prepare
 from charrnn_cli.runs.weights import count_parameters, load_summary, load_tensors
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.scorable import read_split
@@ -155,6 +157,13 @@ def test_patience_ends_a_run_that_does_not_improve(fox, monkeypatch):
     assert [type(event) for event in again] == [End]
     more, state = run_for(fox, {"patience": 3})
     assert len([event for event in more if isinstance(event, Validation)]) == 1
+    longer, state = run_for(fox, {"steps": 300})  # a new limit: until the loss stalls again
+    assert len([event for event in longer if isinstance(event, Validation)]) == 3
+    assert state.counters.step < 300
+    Path("more.txt").write_text(TEXT)
+    prepare("more.txt", append="fox")
+    _, grown = run_for(fox, None)
+    assert grown.counters.step > state.counters.step
 
 
 def test_a_run_without_a_limit_ends_when_validation_stops_improving(fox, monkeypatch):
