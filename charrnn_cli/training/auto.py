@@ -73,8 +73,8 @@ REGULARIZATION_BY_EPOCHS = (
 )
 FINE_TUNING = (
     *REGULARIZATION_BY_EPOCHS[:2],
-    Regularization(6.5, 0.2, 0.0, 0.2, 0.2),
-    Regularization(10, 0.2, 0.0, 0.2, 0.2),
+    Regularization(6.5, 0.1, 0.0, 0.1, 0.2),
+    Regularization(10, 0.1, 0.0, 0.1, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
     *REGULARIZATION_BY_EPOCHS[-2:],
 )
