@@ -21,6 +21,7 @@ Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
 EXPECTED_EPOCHS = 30.0  # of a run without a limit
 LEARNED_EPOCHS = 10.0  # a trained model has learned a text by then
+MOST_EPOCHS = 20.0  # of fine-tuning with a falling learning rate; with more, the validation loss ends the run
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
@@ -75,6 +76,7 @@ FINE_TUNING = (
     *REGULARIZATION_BY_EPOCHS[:2],
     Regularization(6.5, 0.1, 0.0, 0.1, 0.2),
     Regularization(10, 0.1, 0.0, 0.1, 0.2),
+    Regularization(20, 0.2, 0.0, 0.2, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
     *REGULARIZATION_BY_EPOCHS[-2:],
 )
@@ -164,7 +166,7 @@ def auto(
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
     by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
     training ends after several such validations. The same holds for fine-tuning on characters if the limit leaves time
-    for more than LEARNED_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
+    for more than MOST_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
     shuffled, unless a trained model learns them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
@@ -177,11 +179,11 @@ def auto(
         model, learning_rate, streams = size.model(level), size.learning_rate, size.streams
     budget = replace(budget, streams=streams)
     model = changed_model(model, budget.settings)
-    most_epochs = budget.epochs(model)
+    limited_epochs = budget.epochs(model)
     tunes_letters = origin is not None and level != "word"
-    stalls_early = tunes_letters and text.validated and most_epochs > LEARNED_EPOCHS
+    stalls_early = tunes_letters and text.validated and limited_epochs > MOST_EPOCHS
     until_stalled = bound is None or (stalls_early and "schedule" not in budget.settings)
-    epochs = most_epochs
+    epochs = limited_epochs
     if until_stalled:
         epochs = LEARNED_EPOCHS if tunes_letters and not text.short_list else EXPECTED_EPOCHS
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
@@ -200,7 +202,7 @@ def auto(
         **ending,
     )
     model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
-    return Preset(model, training, (level,), _reason(budget, most_epochs, until_stalled))
+    return Preset(model, training, (level,), _reason(budget, limited_epochs, until_stalled))
 
 
 def _reason(budget: Budget, epochs: float, until_stalled: bool) -> str:
