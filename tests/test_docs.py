@@ -53,7 +53,7 @@ FOREIGN_OPTIONS = {
     *("--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-conf", "--max-restarts"),  # torchrun
     *("--local-addr", "--logdir", "--index-url", "--strict", "--check"),  # torchrun, tensorboard, pip, mkdocs, ruff
     *("--kills", "--cases", "--case", "--rounds", "--sparse", "--megabytes", "--seeds", "--prepare"),  # benchmarks
-    *("--sections", "--text", "--only"),  # benchmarks
+    *("--sections", "--text", "--only", "--kilobytes"),  # benchmarks
 }
 
 # What replaces the limits and sizes of a training, so that it takes a second.

@@ -22,7 +22,7 @@ SEGMENT = SCORING_WINDOW  # tokens per update
 RATE, WORD_RATE = 1.5e-4, 4e-4  # the second is for words: each of them gets few gradients
 PULL = 3e-3  # of the distance to the original weights, per update
 MEMORY = 0.999  # of the running mean of the squared gradients, per update
-EPSILON = 1e-8  # added to the RMS
+LEAST_RMS = 1e-8  # added to the RMS, so that it is not 0
 DAMPING = 0.1  # the share of the tensor's mean square that is added to that of a weight
 
 
@@ -77,7 +77,7 @@ class AdaptiveNetwork:
             torch._foreach_addcmul_(self._squares, gradients, gradients, value=1 - MEMORY)
             rms = torch._foreach_div(self._squares, known)
             for square in rms:
-                square.add_(DAMPING * square.mean()).sqrt_().add_(EPSILON)
+                square.add_(DAMPING * square.mean()).sqrt_().add_(LEAST_RMS)
             torch._foreach_addcdiv_(self._weights, gradients, rms, value=-rate)
             torch._foreach_lerp_(self._weights, self._original, self._pull * share)
 
