@@ -2,8 +2,8 @@
 
 Krause et al., arXiv 1709.07432, the form with RMS and with decay to the original weights. The paper takes the RMS of
 the gradients from the training text. A stored model comes without one, so here it is a running mean over the text that
-is read. A weight of a rare token has few gradients, so its mean square is a poor estimate: a tenth of the tensor's mean
-is added to it.
+is read. A weight of a rare token has few gradients, so its mean square is a poor estimate: a tenth of the average mean
+square of its tensor is added to it.
 Sizes: B streams, T tokens, V tokens of the vocabulary.
 """
 
@@ -19,7 +19,7 @@ from charrnn_cli.network.model import HiddenState, LanguageModel, trained_model
 from charrnn_cli.runs.models import StoredModel
 
 SEGMENT = SCORING_WINDOW  # tokens per update
-RATE, WORD_RATE = 1.5e-4, 4e-4  # the second is for words: each of them gets few gradients
+RATE, WORD_RATE = 1.5e-4, 4e-4  # the second is for words, each of which gets few gradients
 PULL = 3e-3  # of the distance to the original weights, per update
 MEMORY = 0.999  # of the running mean of the squared gradients, per update
 LEAST_RMS = 1e-8  # added to the RMS, so that it is not 0

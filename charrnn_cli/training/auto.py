@@ -19,9 +19,9 @@ from charrnn_cli.wording import rounded
 
 Bound = tuple[str, float]  # a name in config.BOUNDS, and its value
 UNTIL_STALLED: dict[str, Any] = {"schedule": "plateau", "patience": 5}  # the validation loss ends the run
-EXPECTED_EPOCHS = 30.0  # of a run without a limit
-LEARNED_EPOCHS = 10.0  # a trained model has learned a text by then
-MOST_EPOCHS = 20.0  # of fine-tuning with a falling learning rate; with more, the validation loss ends the run
+EXPECTED_EPOCHS = 30.0  # if the validation loss ends a run from scratch, on words or on a short list
+LEARNED_EPOCHS = 10.0  # the same for other fine-tuning on characters
+MOST_EPOCHS = 20.0  # of fine-tuning on characters with a cosine; with more, the validation loss ends the run
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
@@ -165,8 +165,8 @@ def auto(
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
     by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
-    training ends after several such validations. The same holds for fine-tuning on characters if the limit leaves time
-    for more than MOST_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
+    training ends after several such validations. The same holds for fine-tuning on characters if the limit allows
+    more than MOST_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
     shuffled, unless a trained model learns them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})

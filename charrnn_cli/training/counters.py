@@ -43,7 +43,6 @@ class Counters:
         """Whether the last `patience` validations brought no better loss."""
         return patience is not None and self.stalled >= patience
 
-    def renew_patience(self, patience: int | None) -> None:
-        """Lets a run that is out of patience train again, from its peak learning rate."""
-        if self.out_of_patience(patience):
-            self.stalled = self.cuts = 0
+    def renew_patience(self) -> None:
+        """Forgets the validations without a better loss, and the lower rate of the schedule "plateau"."""
+        self.stalled = self.cuts = 0

@@ -3,14 +3,14 @@
 import errno
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from charrnn_cli.config import TrainingSettings
 from charrnn_cli.errors import RunError, UsageError, disk_errors
-from charrnn_cli.files import file_exists, finish_renames, remove_leftovers
+from charrnn_cli.files import file_exists, finish_renames, remove_leftovers, write_json
 from charrnn_cli.machine import keep_freed_memory
 from charrnn_cli.network.model import get_weights
 from charrnn_cli.network.ranks import ALONE, Ranks
@@ -101,7 +101,7 @@ def resume(place: _Place, request: Request, last: Checkpoint) -> Setup:
     setup.state.restore(last)
     _refuse_to_shorten(old, config, setup.state)
     if grown or config.training.bound != old.training.bound:
-        setup.state.counters.renew_patience(config.training.patience)
+        _renew_patience(setup, last)
     publish_best(run, setup.state.counters.best_step)
     _write(setup)
     return setup
@@ -222,6 +222,14 @@ def _clear(run: Run) -> None:
         for folder in (run.checkpoints, run.tensorboard):
             if folder.exists():
                 shutil.rmtree(folder)
+
+
+def _renew_patience(setup: Setup, last: Checkpoint) -> None:
+    """Lets a run that is out of patience train again, also on other ranks, or if this command is killed."""
+    counters = setup.state.counters
+    if counters.out_of_patience(setup.config.training.patience):
+        counters.renew_patience()
+        write_json(last.numbers, asdict(counters))
 
 
 def _write(setup: Setup) -> None:

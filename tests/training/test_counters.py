@@ -17,12 +17,3 @@ def test_patience():
     assert not Counters(stalled=2).out_of_patience(3)
     assert Counters(stalled=3).out_of_patience(3)
     assert not Counters(stalled=99).out_of_patience(None)
-
-
-def test_a_run_out_of_patience_starts_again_from_its_peak_rate():
-    for counters, renewed in (
-        (Counters(stalled=3, cuts=4), Counters()),
-        (Counters(stalled=2, cuts=2), Counters(stalled=2, cuts=2)),  # it still has patience
-    ):
-        counters.renew_patience(3)
-        assert counters == renewed

@@ -12,6 +12,7 @@ from charrnn_cli.errors import CharrnnError, UsageError
 from charrnn_cli.generation.scoring import score_text
 from charrnn_cli.network.loss import Score
 from charrnn_cli.network.precision import NumberFormat
+from charrnn_cli.network.ranks import ALONE
 from charrnn_cli.runs.checkpoints import checkpoints, early_steps
 from charrnn_cli.runs.log import read_log
 from charrnn_cli.runs.models import load_model
@@ -25,7 +26,7 @@ from charrnn_cli.training import state as state_module
 from charrnn_cli.training.configuration import Request
 from charrnn_cli.training.events import End, Recovery, Report, Saved, Validating, Validation
 from charrnn_cli.training.loop import train_steps
-from charrnn_cli.training.setup import set_up
+from charrnn_cli.training.setup import follow, set_up
 
 CPU = torch.device("cpu")
 SMALL = {"hidden": 16, "layers": 2, "embedding": 8, "batch_size": 4, "seq_length": 16, "steps": 30, "dropout": 0.2}
@@ -157,7 +158,9 @@ def test_patience_ends_a_run_that_does_not_improve(fox, monkeypatch):
     assert [type(event) for event in again] == [End]
     more, state = run_for(fox, {"patience": 3})
     assert len([event for event in more if isinstance(event, Validation)]) == 1
-    longer, state = run_for(fox, {"steps": 300})  # a new limit: until the loss stalls again
+    set_up(fox, Request({"steps": 300}), CPU)  # a new limit, for a command that is killed at once
+    assert follow(fox, CPU, ALONE).state.counters.stalled == 0
+    longer, state = run_for(fox, None)  # until the loss stalls again
     assert len([event for event in longer if isinstance(event, Validation)]) == 3
     assert state.counters.step < 300
     Path("more.txt").write_text(TEXT)
