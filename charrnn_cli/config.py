@@ -16,7 +16,7 @@ from charrnn_cli.setting import Checked, defaults, setting
 Level = Literal["char", "byte", "word", "subword"]
 SplitOn = Literal["punctuation", "whitespace"]
 Documents = Literal["file", "line", "record"]
-OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop"]
+OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "soap"]
 Schedule = Literal["cosine", "linear", "constant", "epoch-decay", "plateau"]
 LossPer = Literal["token", "window"]
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
@@ -166,7 +166,7 @@ class TrainingSettings(Checked):
         "[1, inf)",
     )
     optimizer: OptimizerName = setting("adam", "Optimizer.", OPTIMIZER, shown=BY_PRESET)
-    weight_decay: float = setting(0.01, "Weight decay of adamw.", REGULARIZATION, "[0, inf)", BY_PRESET)
+    weight_decay: float = setting(0.01, "Weight decay of adamw and soap.", REGULARIZATION, "[0, inf)", BY_PRESET)
     learning_rate: float = setting(3e-3, "Peak learning rate.", OPTIMIZER, "(0, inf)", BY_PRESET)
     schedule: Schedule = setting(
         "cosine",

@@ -7,7 +7,7 @@ from typing import Any
 from charrnn_cli.config import ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
 
-OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
+OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "soap": "SOAP"}
 
 
 def visible(text: str) -> str:

@@ -84,6 +84,11 @@ class RecurrentStack(nn.Module):
         output = self.drop(self.norms[-1](first_streams(x, B)), self.settings.dropout)
         return output, tuple(first_streams(torch.cat(parts), B) for parts in zip(*new_states, strict=True))
 
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        """The weights of the layers without their biases: (gates * H, inputs) and (gates * H, H) for each."""
+        return [weight for weight in self.layers.parameters() if weight.dim() == 2]
+
     def weights_of(self, layer: nn.Module) -> list[Tensor]:
         """The weights of a layer in the order of `CellSpec`; with weight drop in training."""
         input_weight, recurrent_weight, *biases = layer.parameters()

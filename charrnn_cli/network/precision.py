@@ -32,6 +32,11 @@ class NumberFormat:
         """Whether the loss must be scaled: small gradients would be 0 in float16."""
         return self.name == "float16"
 
+    @property
+    def products(self) -> torch.dtype:
+        """The format of matrix products outside of the network. In float16, small gradients would be 0."""
+        return torch.bfloat16 if self.name == "bfloat16" else torch.float32
+
     def forward(self) -> AbstractContextManager[object]:
         """The context of the forward pass."""
         if self.name not in SHORT_TYPES:

@@ -70,7 +70,7 @@ def _steps(setup: Setup, stop: Callable[[], bool]) -> Iterator[Event]:
             yield splitting.split_further()
             continue
         finite = _clip(model.parameters(), settings, state.loss_scale)  # (): whether all gradients are finite
-        optimizer.step(learning_rate, skip=~finite)
+        optimizer.step(learning_rate, ~finite, state.counters.step)
         model.zero_grad()
         state.add_step(finite, *joined(parts))
         bookkeeping.advance()

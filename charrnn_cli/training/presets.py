@@ -12,7 +12,7 @@ from charrnn_cli.wording import did_you_mean
 AUTO = "auto"
 AUTO_SOURCE = "fitted to the text, the time and the device"
 NEEDS = {  # settings that have an effect only with some values of another setting
-    "weight_decay": ("optimizer", ("adamw",)),
+    "weight_decay": ("optimizer", ("adamw", "soap")),
     "forget_bias": ("cell", tuple(name for name, cell in CELLS.items() if cell.forget_gate is not None)),
     "max_epoch": ("schedule", ("epoch-decay",)),
     "lr_decay": ("schedule", ("epoch-decay", "plateau")),

@@ -59,7 +59,7 @@ class TrainingState:
         streams = ranks.share(settings.batch_size)
         return cls(
             network,
-            Optimizer(network.parameters(), settings),
+            Optimizer(network.parameters(), settings, network.rnn.matrices, numbers.products),
             settings.batch_size,
             network.zero_state(streams.stop - streams.start),
             torch.zeros((), device=device),

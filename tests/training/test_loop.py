@@ -81,6 +81,7 @@ def test_events_are_in_the_log_and_the_best_is_the_model(fox):
 
 VARIANTS = [
     {"optimizer": "adamw", "weight_decay": 0.1, "tie_weights": True, "embedding": 16},
+    {"optimizer": "soap", "weight_decay": 0.1, "layers": 2},
     {"optimizer": "sgd", "learning_rate": 1.0, "loss_per": "window", "init_scale": 0.1, "clip_value": 1.0},
     {"optimizer": "rmsprop", "schedule": "linear", "cell": "gru"},
     {"schedule": "plateau", "cell": "rnn", "learning_rate": 0.1},
@@ -101,7 +102,7 @@ def test_every_optimizer_schedule_and_cell_resumes_as_if_never_stopped(folder, v
     assert files(stopped) == files(whole)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "soap"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_every_optimizer_and_cell_learns(folder, optimizer, cell):
     run = prepare_text(folder, "abcdefghij" * 50, PrepareSettings(valid=0.1, test=0))
@@ -406,7 +407,7 @@ def test_a_scaled_loss_takes_the_same_steps(folder, monkeypatch, variant):
     assert scaled_others == others
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd", "soap"])
 def test_a_scaled_run_resumes_as_if_never_stopped(folder, monkeypatch, optimizer):
     """The scale is too large at the start, and again when it has grown."""
     scale_the_loss(monkeypatch)
