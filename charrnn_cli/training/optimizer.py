@@ -178,7 +178,7 @@ class Optimizer:
         self._spec = OPTIMIZERS[settings.optimizer]
         self._weight_decay = settings.weight_decay
         self._parameters: list[Tensor] = list(parameters)
-        self._layers = {id(weight) for weight in layers}
+        self._rotated = {id(weight) for weight in layers if weight.shape[1] <= soap.MOST_INPUTS}
         self._products = products
         self.reset()
 
@@ -190,7 +190,7 @@ class Optimizer:
         }
         for name, start in self._spec.rotation.items():
             self.moments[name] = [
-                start(parameter.detach()) if id(parameter) in self._layers else parameter.new_empty(0)
+                start(parameter.detach()) if id(parameter) in self._rotated else parameter.new_empty(0)
                 for parameter in self._parameters
             ]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 COVARIANCE_STEPS, BASIS_STEPS = 4, 20  # after so many steps, the covariance and the basis are updated
 COVARIANCE_DECAY = 0.95  # of the running mean, per update
+MOST_INPUTS = 2048  # of a layer whose gradients are rotated; the time and memory grow with their square and more
 
 
 def start_covariance(weight: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from charrnn_cli.config import OptimizerName, TrainingSettings
+from charrnn_cli.training import soap
 from charrnn_cli.training.optimizer import OPTIMIZERS, Optimizer
 
 TORCH = {
@@ -111,6 +112,13 @@ def test_soap_learns_from_correlated_inputs_in_fewer_steps():
             optimizer.step(0.05, GOOD, step)
         losses[name] = loss.item()
     assert losses["soap"] < 0.5 * losses["adamw"]
+
+
+def test_soap_does_not_rotate_a_layer_with_too_many_inputs():
+    """Such as one whose inputs are one-hot vectors of many words."""
+    weights = [torch.nn.Parameter(torch.zeros(2, soap.MOST_INPUTS + more)) for more in (0, 1)]
+    optimizer = Optimizer(weights, TrainingSettings(steps=30, optimizer="soap"), layers=weights)
+    assert [basis.numel() > 0 for basis in optimizer.moments["basis"]] == [True, False]
 
 
 def test_soap_decays_weights_like_adamw():
