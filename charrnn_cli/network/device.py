@@ -43,13 +43,18 @@ def share_cores(device: torch.device) -> None:
         torch.set_num_threads(max(1, available_cores() // processes_here()))
 
 
+def fix_threads(number: int | None) -> None:
+    """Makes torch compute with this many threads, if a number is passed."""
+    if number is not None:
+        torch.set_num_threads(number)
+
+
 def watched_threads(device: torch.device, number: int | None, ranks: int = 1) -> Threads:
     """The threads of torch, whose number follows the load of the machine, or is fixed if a `number` is passed.
 
     With a GPU or several ranks it does not change either: ranks wait for each other anyway.
     """
-    if number is not None:
-        torch.set_num_threads(number)
+    fix_threads(number)
     fixed = number is not None or device.type != "cpu" or ranks > 1
     return Threads(1 if fixed else torch.get_num_threads(), torch.set_num_threads)
 

@@ -14,7 +14,7 @@ import torch
 from charrnn_cli.config import BOUNDS, FROM_NOTHING, Level, ModelSettings, TrainingSettings
 from charrnn_cli.errors import UsageError
 from charrnn_cli.network.cells import cell_spec
-from charrnn_cli.network.device import device_name, free_memory
+from charrnn_cli.network.device import device_name, fix_threads, free_memory
 from charrnn_cli.network.memory import memory_needed
 from charrnn_cli.network.model import LanguageModel
 from charrnn_cli.network.ranks import Ranks
@@ -82,6 +82,7 @@ class Plan:
 
 def new_plan(request: Request, corpus: Corpus, vocabulary: Vocabulary, device: torch.device, ranks: Ranks) -> Plan:
     """How a new run is trained. Raises UsageError."""
+    fix_threads(request.settings.get("threads"))  # before auto measures the speed
     preset, base = _preset(request, corpus, vocabulary, device, ranks)
     origin = base.run if base else request.origin
     if not request.named_preset and "accumulate" not in request.settings:

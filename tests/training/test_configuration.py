@@ -69,6 +69,22 @@ def test_the_speed_is_measured_once_for_a_run_with_a_limit_in_time(fox, monkeypa
     assert len(measured) == 1
 
 
+def test_the_speed_is_measured_with_the_threads_that_train(fox, monkeypatch):
+    before = torch.get_num_threads()
+    numbers = []
+    monkeypatch.setattr(speed, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(speed, "measure", lambda *arguments: numbers.append(torch.get_num_threads()) or 3456.0)
+    try:
+        for threads in (1, 2):
+            request = Request({"minutes": 1.0, "threads": threads}, from_nothing=True)
+            config = set_up(fox, request, CPU, start_over=True).config
+            assert numbers[0] == threads
+            assert config.device.startswith(f"CPU, {threads} thread")
+            numbers.clear()
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_named_preset_measures_nothing(fox, monkeypatch):
     monkeypatch.setattr(speed, "MOST_SECONDS", 0.3)
     monkeypatch.setattr(speed, "measure", None)
