@@ -1,7 +1,7 @@
 """The preset `auto`: chooses settings by the text, the time and the speed of the device.
 
 The tables come from measurements on two CPU cores (docs/benchmarks.md). GPUs and long runs are not tuned yet: networks
-of more than 512 units, and word models of more than 256, follow published models.
+of more than 512 units, and word models of more than 384, follow published models.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.config import Level, ModelSettings, TrainingSettings
+from charrnn_cli.config import Level, ModelSettings, OptimizerName, TrainingSettings
 from charrnn_cli.network.speed import GPU_STREAMS, GPU_TOKENS, REFERENCE_FLOPS, Speed, operations_per_token
 from charrnn_cli.setting import defaults
 from charrnn_cli.training.presets import Preset, changed_model
@@ -25,6 +25,7 @@ MOST_EPOCHS = 20.0  # of fine-tuning on characters with a cosine; with more, the
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
+SOAP_EPOCHS = 10.0  # a text that is read more often is learned no better by SOAP, which takes more time than AdamW
 MOST_SHUFFLED = 10_000_000  # tokens of documents. A longer text is read too few times to learn their order
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
@@ -36,7 +37,8 @@ class Size:
 
     minutes: float  # in longer runs, or on a faster machine, a larger network reaches a lower loss
     hidden: int
-    learning_rate: float
+    learning_rate: float  # of AdamW
+    soap_rate: float | None = None  # of SOAP; None: AdamW is always used
     streams: int = CPU_STREAMS  # at most, on a CPU
 
     def model(self, level: Level) -> ModelSettings:
@@ -45,9 +47,9 @@ class Size:
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
-CPU_SIZES = (Size(4, 256, 6e-3, streams=32), Size(30, 384, 4e-3), Size(math.inf, 512, 3e-3))
-GPU_SIZES = (*CPU_SIZES[:-1], Size(1000, 512, 3e-3), Size(math.inf, 768, 2e-3))
-CPU_WORD_SIZES = (Size(math.inf, 256, 3e-3),)
+CPU_SIZES = (Size(4, 256, 6e-3, 6e-3, 32), Size(30, 384, 4e-3, 6e-3, 32), Size(math.inf, 512, 3e-3, 4e-3, 32))
+GPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(1000, 512, 3e-3), Size(math.inf, 768, 2e-3))
+CPU_WORD_SIZES = (Size(2.5, 256, 3e-3, 4e-3), Size(math.inf, 384, 3e-3, 4e-3))
 GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768, 1.5e-3))
 
 
@@ -164,21 +166,21 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. Without a limit, the learning rate is halved each time that the validation loss does not improve, and
-    training ends after several such validations. The same holds for fine-tuning on characters if the limit allows
-    more than MOST_EPOCHS, the text has a validation part and the user sets no schedule. Texts with documents are
-    shuffled, unless a trained model learns them.
+    by the user. From scratch on a CPU, SOAP learns a text that is read up to SOAP_EPOCHS times. Without a limit, the
+    learning rate is halved each time that the validation loss does not improve, and training ends after several such
+    validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a
+    validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns
+    them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
-        model, learning_rate, streams = origin, FINE_TUNING_WORD_RATE, CPU_STREAMS
+        size = Size(math.inf, origin.hidden, FINE_TUNING_WORD_RATE)
     elif origin:
-        model, learning_rate, streams = origin, FINE_TUNING_RATE, FINE_TUNING_STREAMS
+        size = Size(math.inf, origin.hidden, FINE_TUNING_RATE, streams=FINE_TUNING_STREAMS)
     else:
         size = _best_size(budget)
-        model, learning_rate, streams = size.model(level), size.learning_rate, size.streams
-    budget = replace(budget, streams=streams)
-    model = changed_model(model, budget.settings)
+    budget = replace(budget, streams=size.streams)
+    model = changed_model(origin or size.model(level), budget.settings)
     limited_epochs = budget.epochs(model)
     tunes_letters = origin is not None and level != "word"
     stalls_early = tunes_letters and text.validated and limited_epochs > MOST_EPOCHS
@@ -189,10 +191,15 @@ def auto(
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
+    optimizer: OptimizerName
+    if size.soap_rate and epochs <= SOAP_EPOCHS:
+        optimizer, learning_rate = "soap", size.soap_rate
+    else:
+        optimizer, learning_rate = "adamw", size.learning_rate
     training = TrainingSettings(
         batch_size=budget.batch_size,
         seq_length=budget.seq_length,
-        optimizer="adamw",
+        optimizer=optimizer,
         weight_decay=row.weight_decay,
         learning_rate=learning_rate,
         warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),

@@ -32,7 +32,7 @@ def test_auto_fits_every_text_and_keeps_the_limit(level, bound, tokens, gpus):
 def row(preset):
     model, training = preset.model, preset.training
     return (
-        *(model.hidden, training.learning_rate, training.batch_size, training.seq_length),
+        *(training.optimizer, model.hidden, training.learning_rate, training.batch_size, training.seq_length),
         *(model.dropout, model.input_dropout, model.weight_drop, training.weight_decay),
     )
 
@@ -40,17 +40,17 @@ def row(preset):
 @pytest.mark.parametrize(
     ("level", "vocabulary_size", "bound", "expected"),
     [
-        ("char", 65, ("minutes", 1), (256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("minutes", 4), (256, 6e-3, 32, 64, 0.29, 0.0, 0.0, 0.29)),
-        ("char", 65, ("minutes", 10), (384, 4e-3, 16, 64, 0.3, 0.0, 0.05, 0.3)),
-        ("char", 65, ("minutes", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
-        ("char", 65, ("minutes", 60), (512, 3e-3, 16, 64, 0.34, 0.04, 0.5, 0.3)),
-        ("char", 65, ("minutes", 6000), (512, 3e-3, 16, 64, 0.6, 0.3, 0.6, 0.3)),
-        ("char", 65, ("epochs", 2), (256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("epochs", 30), (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
-        ("char", 65, None, (384, 4e-3, 16, 64, 0.3, 0.0, 0.5, 0.3)),
-        ("word", 10_000, ("minutes", 10), (256, 3e-3, 16, 64, 0.2, 0.1, 0.0, 0.3)),
-        ("word", 10_000, ("minutes", 6000), (256, 3e-3, 16, 64, 0.5, 0.4, 0.0, 0.3)),
+        ("char", 65, ("minutes", 1), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("minutes", 4), ("soap", 256, 6e-3, 32, 64, 0.29, 0.0, 0.0, 0.29)),
+        ("char", 65, ("minutes", 9), ("soap", 384, 6e-3, 32, 64, 0.3, 0.0, 0.0, 0.3)),
+        ("char", 65, ("minutes", 30), ("adamw", 384, 4e-3, 32, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("char", 65, ("minutes", 60), ("adamw", 512, 3e-3, 32, 64, 0.34, 0.04, 0.5, 0.3)),
+        ("char", 65, ("minutes", 6000), ("adamw", 512, 3e-3, 32, 64, 0.6, 0.3, 0.6, 0.3)),
+        ("char", 65, ("epochs", 2), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
+        ("char", 65, ("epochs", 30), ("adamw", 384, 4e-3, 32, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("char", 65, None, ("adamw", 384, 4e-3, 32, 64, 0.3, 0.0, 0.5, 0.3)),
+        ("word", 10_000, ("minutes", 10), ("soap", 384, 4e-3, 16, 64, 0.06, 0.03, 0.0, 0.3)),
+        ("word", 10_000, ("minutes", 6000), ("adamw", 384, 3e-3, 16, 64, 0.5, 0.4, 0.0, 0.3)),
     ],
 )
 def test_what_the_machine_of_the_tables_gets(level, vocabulary_size, bound, expected):
@@ -134,6 +134,14 @@ def test_fine_tuning_reads_more_streams_if_the_text_fills_them(level, tokens, st
     assert (fresh.batch_size, tuned.batch_size) == streams
     assert tuned.learning_rate == rate < fresh.learning_rate
     assert tuned.warmup * tuned.batch_size == pytest.approx(fresh.warmup * fresh.batch_size, rel=0.05)  # windows
+
+
+def test_soap_learns_what_is_read_a_few_times_from_scratch_on_a_cpu():
+    def optimizer(epochs, **where):
+        return choose("char", 80, BOOK, ("epochs", epochs), **where).training.optimizer
+
+    assert [optimizer(epochs) for epochs in (1, 10, 11, 100)] == ["soap", "soap", "adamw", "adamw"]
+    assert optimizer(1, gpus=1) == optimizer(1, origin=choose("char", 80, BOOK, ("epochs", 1)).model) == "adamw"
 
 
 def test_a_limit_in_epochs_counts_as_the_minutes_that_it_takes():
