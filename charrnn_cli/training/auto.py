@@ -47,7 +47,7 @@ class Size:
         return ModelSettings(hidden=self.hidden, layer_norm=True)
 
 
-CPU_SIZES = (Size(4, 256, 6e-3, 6e-3, 32), Size(30, 384, 4e-3, 6e-3, 32), Size(math.inf, 512, 3e-3, 4e-3, 32))
+CPU_SIZES = (Size(2.5, 256, 6e-3, 6e-3, 32), Size(30, 384, 4e-3, 6e-3, 32), Size(math.inf, 512, 3e-3, 4e-3, 32))
 GPU_SIZES = (Size(4, 256, 6e-3), Size(30, 384, 4e-3), Size(1000, 512, 3e-3), Size(math.inf, 768, 2e-3))
 CPU_WORD_SIZES = (Size(2.5, 256, 3e-3, 4e-3), Size(math.inf, 384, 3e-3, 4e-3))
 GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768, 1.5e-3))

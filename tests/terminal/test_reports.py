@@ -36,7 +36,7 @@ def test_the_start_names_text_network_training_and_device(fox):
     assert re.fullmatch(r"fox: 1,[\d]+ characters to learn, \d+ held out", text)
     assert model.startswith("model: LSTM 1 x 8, embedding 4, dropout ")
     assert re.search(r", weight drop 0.2, residual, layer norm: [\d,]+ parameters, about 0\.\d GB of memory$", model)
-    assert training.startswith("training: 9 steps, batch 4 x 8, AdamW")
+    assert training.startswith("training: 9 steps, batch 4 x 8, SOAP")
     assert re.fullmatch(r"preset auto \(for about .*\), on the CPU, 1 thread", start)
 
 

@@ -31,7 +31,7 @@ def take_step(state, finite=YES):
     logits, hidden = state.model(x, state.hidden)
     loss = logits.square().mean()
     loss.backward()
-    state.optimizer.step(0.01, skip=~finite)
+    state.optimizer.step(0.01, ~finite, state.counters.step)
     state.model.zero_grad()
     state.add_step(finite, loss.detach(), tuple(part.detach() for part in hidden))
     state.advance(windows=4)
