@@ -34,7 +34,7 @@ class NumberFormat:
 
     @property
     def products(self) -> torch.dtype:
-        """The format of matrix products outside of the network. In float16, small gradients would be 0."""
+        """The format of the matrix products of SOAP. It is never float16, in which small gradients would be 0."""
         return torch.bfloat16 if self.name == "bfloat16" else torch.float32
 
     def forward(self) -> AbstractContextManager[object]:

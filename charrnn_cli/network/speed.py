@@ -48,8 +48,10 @@ class Speed:
 class CpuSpeed(Speed):
     """The speed of this machine's CPU, by that of a small network here and on the machine of the tables."""
 
-    def __init__(self, level: Level, vocabulary_size: int, processes: int, seconds: float) -> None:
-        tokens_per_second = processes * _cpu_tokens_per_second(seconds)
+    def __init__(
+        self, level: Level, vocabulary_size: int, processes: int, seconds: float, fixed_threads: bool = False
+    ) -> None:
+        tokens_per_second = processes * _cpu_tokens_per_second(seconds, fixed_threads)
         factor = tokens_per_second * operations_per_token(PROBE, PROBE_VOCABULARY) / PROBE_FLOPS
         super().__init__(vocabulary_size, factor * REFERENCE_FLOPS[level])
         self.measured[_shape(PROBE)] = tokens_per_second
@@ -73,27 +75,34 @@ class GpuSpeed(Speed):
 
 
 def training_speed(
-    device: torch.device, level: Level, vocabulary_size: int, processes: int, minutes: float | None
+    device: torch.device,
+    level: Level,
+    vocabulary_size: int,
+    processes: int,
+    minutes: float | None,
+    fixed_threads: bool = False,
 ) -> Speed:
     """The speed of a run of `minutes` minutes by several processes, each with such a device.
+
+    With `fixed_threads`, the run keeps torch's number of threads on a busy machine too.
 
     It is measured if that takes a small share of the time; a run with another limit needs no speed.
     """
     seconds = min(MOST_SECONDS, SHARE_FOR_MEASURING * 60 * (minutes or 0.0))
     if seconds >= LEAST_SECONDS:
         if device.type == "cpu":
-            return CpuSpeed(level, vocabulary_size, processes, seconds)
+            return CpuSpeed(level, vocabulary_size, processes, seconds, fixed_threads)
         return GpuSpeed(device, vocabulary_size, processes, seconds)
     return Speed(vocabulary_size, REFERENCE_FLOPS[level] if device.type == "cpu" else processes * GPU_FLOPS)
 
 
-def _cpu_tokens_per_second(seconds: float) -> float:
+def _cpu_tokens_per_second(seconds: float, fixed_threads: bool) -> float:
     """The speed of the probe with all threads, or on a busy machine with one, if that is faster, as in training."""
     probe = PROBE, PROBE_VOCABULARY, PROBE_STREAMS, PROBE_TOKENS, torch.device("cpu"), seconds
     started, computed = time.perf_counter(), time.thread_time()
     speed = measure(*probe)
     share, threads = (time.thread_time() - computed) / (time.perf_counter() - started), torch.get_num_threads()
-    if threads == 1 or share >= BUSY:
+    if fixed_threads or threads == 1 or share >= BUSY:
         return speed
     torch.set_num_threads(1)
     try:

@@ -25,10 +25,10 @@ MOST_EPOCHS = 20.0  # of fine-tuning on characters with a cosine; with more, the
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
-SOAP_EPOCHS = 10.0  # a text that is read more often is learned no better by SOAP, which takes more time than AdamW
+SOAP_EPOCHS = 10.0  # on a text that is read more often, SOAP gains nothing and takes more time than AdamW
 MOST_SHUFFLED = 10_000_000  # tokens of documents. A longer text is read too few times to learn their order
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
-ROUNDED_LIMIT = 1.001  # a limit of 4 minutes may come out as slightly more
+ROUNDED_LIMIT = 1.001  # a limit of 30 minutes may come out as slightly more
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,11 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. From scratch on a CPU, SOAP learns a text that is read up to SOAP_EPOCHS times. Without a limit, the
-    learning rate is halved each time that the validation loss does not improve, and training ends after several such
-    validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a
-    validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns
-    them.
+    by the user. From scratch on a CPU, the optimizer is SOAP if the text is read at most SOAP_EPOCHS times. Without a
+    limit, the learning rate is halved each time that the validation loss does not improve, and training ends after
+    several such validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS,
+    the text has a validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained
+    model learns them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
@@ -191,17 +191,15 @@ def auto(
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
-    optimizer: OptimizerName
-    if size.soap_rate and epochs <= SOAP_EPOCHS:
-        optimizer, learning_rate = "soap", size.soap_rate
-    else:
-        optimizer, learning_rate = "adamw", size.learning_rate
+    optimizer: OptimizerName = budget.settings.get(
+        "optimizer", "soap" if size.soap_rate and epochs <= SOAP_EPOCHS else "adamw"
+    )
     training = TrainingSettings(
         batch_size=budget.batch_size,
         seq_length=budget.seq_length,
         optimizer=optimizer,
         weight_decay=row.weight_decay,
-        learning_rate=learning_rate,
+        learning_rate=size.soap_rate if size.soap_rate and optimizer == "soap" else size.learning_rate,
         warmup=WARMUP if gpus and not origin else WARMUP * CPU_STREAMS // max(CPU_STREAMS, budget.batch_size),
         calibrate=True,
         random_offset=level != "word",
@@ -240,6 +238,7 @@ def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
 def _best_size(budget: Budget) -> Size:
     """The smallest network that is still the best one at the end of the run."""
     for size in budget.sizes:
-        if budget.reference_minutes(size.model(budget.text.level)) <= ROUNDED_LIMIT * size.minutes:
+        minutes = replace(budget, streams=size.streams).reference_minutes(size.model(budget.text.level))
+        if minutes <= ROUNDED_LIMIT * size.minutes:
             break
     return size

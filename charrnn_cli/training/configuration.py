@@ -122,7 +122,8 @@ def _preset(
         short_list=info.short_list,
     )
     minutes = request.settings.get("minutes")
-    speed = training_speed(device, text.level, text.vocabulary_size, ranks.size, minutes)
+    fixed_threads = "threads" in request.settings
+    speed = training_speed(device, text.level, text.vocabulary_size, ranks.size, minutes, fixed_threads)
     fitted = partial(auto, text, bound, speed, gpus, settings=request.settings)
     preset = with_changes(fitted(shape), request.settings)
     base = best_base_model(corpus, vocabulary, preset.model) if request.may_choose_origin else None

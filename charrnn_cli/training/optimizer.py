@@ -1,12 +1,11 @@
 """The optimizers. To add one, add its name in config.py and an entry in `OPTIMIZERS`.
 
-They compute the same as the classes of torch.optim, but those load torch's compiler, which takes longer than torch
-itself. Whether a step is skipped is decided on the device, so that the host need not wait for a GPU.
+All but SOAP compute the same as the classes of torch.optim, but those load torch's compiler, which takes longer than
+torch itself. Whether a step is skipped is decided on the device, so that the host need not wait for a GPU.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import compress
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +36,9 @@ class Update:
         """The update of the parameters for which `chosen` is true."""
         return replace(
             self,
-            parameters=list(compress(self.parameters, chosen)),
-            gradients=list(compress(self.gradients, chosen)),
-            moments={name: list(compress(values, chosen)) for name, values in self.moments.items()},
+            parameters=_chosen(self.parameters, chosen),
+            gradients=_chosen(self.gradients, chosen),
+            moments={name: _chosen(values, chosen) for name, values in self.moments.items()},
         )
 
 
@@ -52,6 +51,10 @@ class OptimizerSpec:
     moments: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     # The same for the weights of the layers only; for the others it is empty.
     rotation: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+
+
+def _chosen(values: list[Tensor], chosen: list[bool]) -> list[Tensor]:
+    return [value for value, wanted in zip(values, chosen, strict=True) if wanted]
 
 
 def _adam(update: Update) -> None:
@@ -196,7 +199,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, learning_rate: float, skip: Tensor, steps: int) -> None:
-        """Takes a step after `steps` others, unless `skip` () is true. Does not wait for a CUDA GPU."""
+        """Takes a step after `steps` others, unless `skip` () is true. Reads nothing back from a CUDA GPU."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         skips_on_device = skip.device.type in ("cpu", "cuda")
         if not skips_on_device and skip:

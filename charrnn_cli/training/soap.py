@@ -3,15 +3,17 @@
 This is the one-sided form of the paper, for the weights (R, C) of a layer with C inputs. Before Adam sees the gradient
 G (R, C), it is multiplied by an orthogonal basis (C, C), and the step of Adam is multiplied by the transpose. The
 columns of the basis approximate the eigenvectors of the covariance (C, C), the running mean of G'G. The rows, which
-belong to the gates, are not rotated: that costs as much again and gained nothing.
+belong to the gates, are not rotated: that would cost about as much again, and it lowered no loss.
 """
 
 import torch
 from torch import Tensor
 
-COVARIANCE_STEPS, BASIS_STEPS = 4, 20  # after so many steps, the covariance and the basis are updated
+COVARIANCE_STEPS, BASIS_STEPS = 4, 20  # from one update to the next
 COVARIANCE_DECAY = 0.95  # of the running mean, per update
-MOST_INPUTS = 2048  # of a layer whose gradients are rotated; the time and memory grow with their square and more
+MOST_INPUTS = (
+    2048  # of a layer whose gradients are rotated; the basis needs memory by their square and time by their cube
+)
 
 
 def start_covariance(weight: Tensor) -> Tensor:
@@ -25,7 +27,7 @@ def start_basis(weight: Tensor) -> Tensor:
 
 
 def product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """The matrix product in float32, of factors that are rounded to `dtype`."""
+    """The matrix product of factors that are rounded to `dtype`, computed in it and returned in float32."""
     return (left.to(dtype) @ right.to(dtype)).float()
 
 
@@ -38,7 +40,8 @@ def update_covariance(covariance: Tensor, gradient: Tensor, skip: Tensor | None,
 def update_basis(basis: Tensor, covariance: Tensor, momentum: Tensor, skip: Tensor | None) -> None:
     """Moves the basis towards the eigenvectors, by one step of orthogonal iteration, and the momentum (R, C) with it.
 
-    The mean squares of Adam stay, because the basis changes slowly. With `skip` () above 0, nothing changes.
+    Adam's mean squares stay: after the first updates, the basis changes slowly. With `skip` () above 0, nothing
+    changes.
     """
     device = basis.device if basis.device.type == "cuda" else torch.device("cpu")  # not every device has this function
     newest = torch.linalg.qr((covariance @ basis).to(device)).Q.to(basis.device)

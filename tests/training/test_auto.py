@@ -144,10 +144,25 @@ def test_soap_learns_what_is_read_a_few_times_from_scratch_on_a_cpu():
     assert optimizer(1, gpus=1) == optimizer(1, origin=choose("char", 80, BOOK, ("epochs", 1)).model) == "adamw"
 
 
+@pytest.mark.parametrize(("epochs", "gpus"), [(2, 0), (8, 0), (30, 0), (8, 1)])
+def test_the_learning_rate_is_that_of_the_optimizer_of_the_user(epochs, gpus):
+    rates = [
+        choose("char", 80, BOOK, ("epochs", epochs), gpus, settings={"optimizer": name}).training
+        for name in ("adamw", "soap")
+    ]
+    assert [training.optimizer for training in rates] == ["adamw", "soap"]
+    assert rates[0].learning_rate <= rates[1].learning_rate
+    assert (rates[0].learning_rate, rates[1].learning_rate) == {2: (6e-3, 6e-3)}.get(epochs, (4e-3, 6e-3)) or gpus
+
+
 def test_a_limit_in_epochs_counts_as_the_minutes_that_it_takes():
+    for epochs in (1, 2, 3, 4, 6, 8, 10, 30, 60):
+        by_epochs = choose("char", 80, BOOK, ("epochs", epochs))
+        steps = round(epochs * BOOK / (by_epochs.training.batch_size * by_epochs.training.seq_length))
+        by_steps = choose("char", 80, BOOK, ("steps", steps))
+        assert by_steps.model.hidden == by_epochs.model.hidden
+        assert by_steps.model.dropout == pytest.approx(by_epochs.model.dropout, abs=0.01)
     by_epochs = choose("char", 80, BOOK, ("epochs", 30))
-    steps = 30 * BOOK // (by_epochs.training.batch_size * by_epochs.training.seq_length)
-    assert choose("char", 80, BOOK, ("steps", steps)).model == by_epochs.model
     assert choose("char", 80, BOOK // 10, ("epochs", 30)).model.hidden < by_epochs.model.hidden
 
 
