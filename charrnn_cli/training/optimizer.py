@@ -121,6 +121,7 @@ def _soap(update: Update) -> None:
     rotates = [bool(basis.numel()) for basis in update.moments["basis"]]
     _adamw(update.only([not chosen for chosen in rotates]))
     layers = update.only(rotates)
+    _rotate_further(layers)  # before Adam sees the first gradient, too
     bases, products = layers.moments["basis"], layers.products
     rotated = [soap.product(g, basis, products) for g, basis in zip(layers.gradients, bases, strict=True)]
     steps = [torch.zeros_like(weight) for weight in layers.parameters]
@@ -129,7 +130,6 @@ def _soap(update: Update) -> None:
     kept = 1 - (decay if layers.skip is None else decay * (layers.skip == 0))
     for weight, step, basis in zip(layers.parameters, steps, bases, strict=True):
         weight.mul_(kept).add_(soap.product(step, basis.T, products))
-    _rotate_further(layers)
 
 
 def _rotate_further(layers: Update) -> None:

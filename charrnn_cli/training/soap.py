@@ -40,8 +40,7 @@ def update_covariance(covariance: Tensor, gradient: Tensor, skip: Tensor | None,
 def update_basis(basis: Tensor, covariance: Tensor, momentum: Tensor, skip: Tensor | None) -> None:
     """Moves the basis towards the eigenvectors, by one step of orthogonal iteration, and the momentum (R, C) with it.
 
-    Adam's mean squares stay: after the first updates, the basis changes slowly. With `skip` () above 0, nothing
-    changes.
+    Adam's mean squares stay, because the basis changes slowly. With `skip` () above 0, nothing changes.
     """
     device = basis.device if basis.device.type == "cuda" else torch.device("cpu")  # not every device has this function
     newest = torch.linalg.qr((covariance @ basis).to(device)).Q.to(basis.device)
