@@ -53,10 +53,10 @@ def memory_needed(model: ModelSettings, training: TrainingSettings, vocabulary_s
     streams = -(-training.batch_size // training.accumulate)  # of the largest part of a batch
     tokens = streams * training.seq_length
     program = 340e6  # Python and torch
-    copies = (
-        11 if training.optimizer == "soap" else 7
-    )  # with gradients, moments, and copies of all while they are saved
-    weights = copies * float_bytes * parameters
+    weights = 7 * float_bytes * parameters  # with gradients, two moments, and copies of all while they are saved
+    if training.optimizer == "soap":  # rotated gradients and steps of the layers, and their bases
+        layer_weights = parameters - V * (model.embedding + (0 if model.tie_weights else model.hidden))
+        weights += 4 * float_bytes * layer_weights
     layers = 13 * float_bytes * tokens * model.layers * model.hidden  # kept for the backward pass
     training_logits = 5 * float_bytes * tokens * V
     scoring_logits = 4 * float_bytes * min(MOST_STREAMS * SCORING_WINDOW * V, MOST_LOGITS)

@@ -84,9 +84,8 @@ def training_speed(
 ) -> Speed:
     """The speed of a run of `minutes` minutes by several processes, each with such a device.
 
-    With `fixed_threads`, the run keeps torch's number of threads on a busy machine too.
-
-    It is measured if that takes a small share of the time; a run with another limit needs no speed.
+    It is measured if that takes a small share of the time; a run with another limit needs no speed. With
+    `fixed_threads`, the run keeps torch's number of threads on a busy machine too.
     """
     seconds = min(MOST_SECONDS, SHARE_FOR_MEASURING * 60 * (minutes or 0.0))
     if seconds >= LEAST_SECONDS:

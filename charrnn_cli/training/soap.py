@@ -11,9 +11,7 @@ from torch import Tensor
 
 COVARIANCE_STEPS, BASIS_STEPS = 4, 20  # from one update to the next
 COVARIANCE_DECAY = 0.95  # of the running mean, per update
-MOST_INPUTS = (
-    2048  # of a layer whose gradients are rotated; the basis needs memory by their square and time by their cube
-)
+MOST_INPUTS = 2048  # of a layer that is rotated; memory grows with their square, the time of QR with their cube
 
 
 def start_covariance(weight: Tensor) -> Tensor:
