@@ -25,7 +25,6 @@ MOST_EPOCHS = 20.0  # of fine-tuning on characters with a cosine; with more, the
 FINE_TUNING_RATE, FINE_TUNING_WORD_RATE = 1e-3, 2e-3  # the learning rate for a trained model
 CPU_STREAMS, FINE_TUNING_STREAMS = 16, 64  # on a CPU. Many streams read many parts of the text at once
 LEAST_WINDOWS = 20  # windows per epoch and stream; shorter texts get fewer streams, but at least CPU_STREAMS
-SOAP_EPOCHS = 10.0  # a short text that is read more often gains nothing from SOAP; longer texts were not compared
 MOST_SHUFFLED = 10_000_000  # tokens of documents. A longer text is read too few times to learn their order
 WARMUP: int = defaults(TrainingSettings)["warmup"]  # steps, with CPU_STREAMS
 ROUNDED_LIMIT = 1.001  # a limit of 30 minutes may come out as slightly more
@@ -70,8 +69,9 @@ REGULARIZATION_BY_EPOCHS = (
     Regularization(4, 0.1, 0.0, 0.0, 0.1),
     Regularization(6, 0.2, 0.0, 0.0, 0.2),
     Regularization(9, 0.3, 0.0, 0.0, 0.3),
-    Regularization(30, 0.3, 0.0, 0.5, 0.3),
-    Regularization(70, 0.5, 0.2, 0.5, 0.3),
+    Regularization(12, 0.3, 0.0, 0.12, 0.3),
+    Regularization(26, 0.35, 0.0, 0.22, 0.3),
+    Regularization(60, 0.45, 0.1, 0.35, 0.3),
     Regularization(200, 0.6, 0.3, 0.6, 0.3),
 )
 FINE_TUNING = (
@@ -80,7 +80,8 @@ FINE_TUNING = (
     Regularization(10, 0.1, 0.0, 0.1, 0.2),
     Regularization(20, 0.2, 0.0, 0.2, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
-    *REGULARIZATION_BY_EPOCHS[-2:],
+    Regularization(70, 0.5, 0.2, 0.5, 0.3),
+    Regularization(200, 0.6, 0.3, 0.6, 0.3),
 )
 WORD_REGULARIZATION = (
     Regularization(1.6, 0.0, 0.0, 0.0, 0.3),
@@ -166,11 +167,10 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. From scratch on a CPU, the optimizer is SOAP if the text is read at most SOAP_EPOCHS times. Without a
-    limit, the learning rate is halved each time that the validation loss does not improve, and training ends after
-    several such validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS,
-    the text has a validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained
-    model learns them.
+    by the user. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the learning rate
+    is halved each time that the validation loss does not improve, and training ends after several such validations. The
+    same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a validation part
+    and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
@@ -191,9 +191,7 @@ def auto(
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
-    optimizer: OptimizerName = budget.settings.get(
-        "optimizer", "soap" if size.soap_rate and epochs <= SOAP_EPOCHS else "adamw"
-    )
+    optimizer: OptimizerName = budget.settings.get("optimizer", "soap" if size.soap_rate and bound else "adamw")
     training = TrainingSettings(
         batch_size=budget.batch_size,
         seq_length=budget.seq_length,
