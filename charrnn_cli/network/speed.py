@@ -25,12 +25,17 @@ PROBE_VOCABULARY, PROBE_STREAMS, PROBE_TOKENS = 64, 16, 64
 PROBE_FLOPS = 1.6e11  # of the probe on the machine of the tables
 
 
-def operations_per_token(model: ModelSettings, vocabulary_size: int) -> int:
-    """The operations of training for each token: two per weight in the forward pass, four in the backward pass."""
+def matrix_weights(model: ModelSettings, vocabulary_size: int) -> int:
+    """The number of weights that each token is multiplied by."""
     E, H, L = model.embedding, model.hidden, model.layers
     gates = cell_spec(model.cell).gates
     first_layer, other_layers = gates * H * (E + H), (L - 1) * gates * 2 * H * H
-    return 6 * (first_layer + other_layers + H * vocabulary_size)
+    return first_layer + other_layers + H * vocabulary_size
+
+
+def operations_per_token(model: ModelSettings, vocabulary_size: int) -> int:
+    """The operations of training for each token: two per weight in the forward pass, four in the backward pass."""
+    return 6 * matrix_weights(model, vocabulary_size)
 
 
 class Speed:

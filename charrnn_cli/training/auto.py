@@ -5,14 +5,21 @@ of more than 512 units, and word models of more than 384, follow published model
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn_cli.config import Level, ModelSettings, OptimizerName, TrainingSettings
-from charrnn_cli.network.speed import GPU_STREAMS, GPU_TOKENS, REFERENCE_FLOPS, Speed, operations_per_token
+from charrnn_cli.network.speed import (
+    GPU_STREAMS,
+    GPU_TOKENS,
+    REFERENCE_FLOPS,
+    Speed,
+    matrix_weights,
+    operations_per_token,
+)
 from charrnn_cli.setting import defaults
 from charrnn_cli.training.presets import Preset, changed_model
 from charrnn_cli.wording import rounded
@@ -89,6 +96,9 @@ WORD_REGULARIZATION = (
     Regularization(8, 0.35, 0.2, 0.0, 0.3),
     Regularization(20, 0.5, 0.4, 0.0, 0.3),
 )
+# The most weight drop from scratch on characters, by the epochs times the weights of the network per token of the text.
+# Where these are few, the network memorizes little of the text, and weight drop only slows its learning.
+WEIGHT_DROP_BY_CROWDING = ((30.0, 0.0), (300.0, 0.5), (600.0, 0.6))
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,10 @@ class Budget:
             case _, epochs:
                 return epochs
 
+    def crowding(self, model: ModelSettings, epochs: float) -> float:
+        """The epochs times the weights of the network per token of the text: how much of it can be memorized."""
+        return epochs * matrix_weights(model, self.text.vocabulary_size) / self.text.tokens
+
     def reference_minutes(self, model: ModelSettings) -> float:
         """The time of the run on the machine of the tables."""
         operations = self.epochs(model) * self.text.tokens * operations_per_token(model, self.text.vocabulary_size)
@@ -191,6 +205,7 @@ def auto(
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
     rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
     row = _between(rows, epochs)
+    weight_drop = row.weight_drop if origin else min(row.weight_drop, _most_weight_drop(budget.crowding(model, epochs)))
     optimizer: OptimizerName = budget.settings.get("optimizer", "soap" if size.soap_rate and bound else "adamw")
     training = TrainingSettings(
         batch_size=budget.batch_size,
@@ -204,7 +219,7 @@ def auto(
         shuffle_documents=text.documents and not origin and text.tokens <= MOST_SHUFFLED,
         **ending,
     )
-    model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
+    model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=weight_drop)
     return Preset(model, training, (level,), _reason(budget, limited_epochs, until_stalled))
 
 
@@ -227,10 +242,17 @@ def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
 
     So an error of the measured speed, which the number of epochs follows from, changes little.
     """
-    at = np.log([row.epochs for row in rows])
-    columns = zip(*(astuple(row)[1:] for row in rows), strict=True)
-    values = (round(float(np.interp(math.log(epochs), at, column)), 2) for column in columns)
-    return Regularization(epochs, *values)
+    at, *columns = zip(*map(astuple, rows), strict=True)
+    return Regularization(epochs, *(_interpolated(epochs, at, column) for column in columns))
+
+
+def _most_weight_drop(crowding: float) -> float:
+    return _interpolated(crowding, *zip(*WEIGHT_DROP_BY_CROWDING, strict=True))
+
+
+def _interpolated(x: float, at: Sequence[float], values: Sequence[float]) -> float:
+    """The value at x, on lines over the logarithm of x, rounded to two decimal places."""
+    return round(float(np.interp(math.log(x), np.log(at), values)), 2)
 
 
 def _best_size(budget: Budget) -> Size:

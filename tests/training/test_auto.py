@@ -43,12 +43,12 @@ def row(preset):
         ("char", 65, ("minutes", 1), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
         ("char", 65, ("minutes", 4), ("soap", 384, 6e-3, 32, 64, 0.1, 0.0, 0.0, 0.1)),
         ("char", 65, ("minutes", 9), ("soap", 384, 6e-3, 32, 64, 0.3, 0.0, 0.0, 0.3)),
-        ("char", 65, ("minutes", 30), ("soap", 384, 6e-3, 32, 64, 0.36, 0.0, 0.24, 0.3)),
-        ("char", 65, ("minutes", 60), ("soap", 512, 4e-3, 32, 64, 0.37, 0.0, 0.26, 0.3)),
+        ("char", 65, ("minutes", 30), ("soap", 384, 6e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
+        ("char", 65, ("minutes", 60), ("soap", 512, 4e-3, 32, 64, 0.39, 0.04, 0.27, 0.3)),
         ("char", 65, ("minutes", 6000), ("soap", 512, 4e-3, 32, 64, 0.6, 0.3, 0.6, 0.3)),
         ("char", 65, ("epochs", 2), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("epochs", 30), ("soap", 384, 6e-3, 32, 64, 0.36, 0.0, 0.24, 0.3)),
-        ("char", 65, None, ("adamw", 384, 4e-3, 32, 64, 0.36, 0.0, 0.24, 0.3)),
+        ("char", 65, ("epochs", 30), ("soap", 384, 6e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
+        ("char", 65, None, ("adamw", 384, 4e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
         ("word", 10_000, ("minutes", 10), ("soap", 384, 4e-3, 16, 64, 0.06, 0.03, 0.0, 0.3)),
         ("word", 10_000, ("minutes", 6000), ("soap", 384, 4e-3, 16, 64, 0.5, 0.4, 0.0, 0.3)),
     ],
@@ -91,6 +91,16 @@ def test_dropout_fits_the_batch_and_the_network_that_the_user_sets():
     assert dropout(("steps", 200), batch_size=64) > dropout(("steps", 200), batch_size=16)
     assert dropout(("steps", 200), seq_length=128) == dropout(("steps", 400), seq_length=64)
     assert dropout(("minutes", 1), hidden=2048) < dropout(("minutes", 1))
+
+
+@pytest.mark.parametrize("epochs", [12, 26, 60])
+def test_a_long_text_gets_less_weight_drop_because_a_network_memorizes_less_of_it(epochs):
+    sizes = [30_000, 100_000, BOOK, 10 * BOOK, 1000 * BOOK]
+    models = [choose("char", 65, size, ("epochs", epochs), settings={"hidden": 384}).model for size in sizes]
+    drops = [model.weight_drop for model in models]
+    assert drops == sorted(drops, reverse=True)
+    assert drops[0] > drops[-1] == 0
+    assert len({model.dropout for model in models}) == 1
 
 
 def test_fine_tuning_uses_weight_drop_earlier():
