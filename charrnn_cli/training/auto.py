@@ -70,7 +70,7 @@ class Regularization:
     weight_decay: float
 
 
-# Measured near these numbers of epochs.
+# Measured near these numbers of epochs, except the last row.
 REGULARIZATION_BY_EPOCHS = (
     Regularization(2.2, 0.0, 0.0, 0.0, 0.1),
     Regularization(4, 0.1, 0.0, 0.0, 0.1),
@@ -97,7 +97,7 @@ WORD_REGULARIZATION = (
     Regularization(20, 0.5, 0.4, 0.0, 0.3),
 )
 # The most weight drop from scratch on characters, by the epochs times the weights of the network per token of the text.
-# Where these are few, the network memorizes little of the text, and weight drop only slows its learning.
+# Where this number is small, the network memorizes little of the text, and weight drop only slows its learning.
 WEIGHT_DROP_BY_CROWDING = ((30.0, 0.0), (300.0, 0.5), (600.0, 0.6))
 
 
@@ -181,10 +181,12 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the learning rate
-    is halved each time that the validation loss does not improve, and training ends after several such validations. The
-    same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a validation part
-    and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns them.
+    by the user. From scratch on characters, weight drop also has an upper limit, by the size of the network and the
+    length of the text. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the
+    learning rate is halved each time that the validation loss does not improve, and training ends after several such
+    validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a
+    validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns
+    them.
     """
     level, budget = text.level, Budget(text, bound, gpus, speed, settings or {})
     if origin and level == "word":
