@@ -88,7 +88,7 @@ FINE_TUNING = (
     Regularization(20, 0.2, 0.0, 0.2, 0.2),
     Regularization(30, 0.4, 0.0, 0.4, 0.2),
     Regularization(70, 0.5, 0.2, 0.5, 0.3),
-    Regularization(200, 0.6, 0.3, 0.6, 0.3),
+    REGULARIZATION_BY_EPOCHS[-1],
 )
 WORD_REGULARIZATION = (
     Regularization(1.6, 0.0, 0.0, 0.0, 0.3),
@@ -205,9 +205,7 @@ def auto(
     if until_stalled:
         epochs = LEARNED_EPOCHS if tunes_letters and not text.short_list else EXPECTED_EPOCHS
     ending: dict[str, Any] = (UNTIL_STALLED if until_stalled else {}) | dict([bound] if bound else [])
-    rows = WORD_REGULARIZATION if level == "word" else FINE_TUNING if origin else REGULARIZATION_BY_EPOCHS
-    row = _between(rows, epochs)
-    weight_drop = row.weight_drop if origin else min(row.weight_drop, _most_weight_drop(budget.crowding(model, epochs)))
+    row = _regularization(budget, model, epochs, fine_tuning=origin is not None)
     optimizer: OptimizerName = budget.settings.get("optimizer", "soap" if size.soap_rate and bound else "adamw")
     training = TrainingSettings(
         batch_size=budget.batch_size,
@@ -221,7 +219,7 @@ def auto(
         shuffle_documents=text.documents and not origin and text.tokens <= MOST_SHUFFLED,
         **ending,
     )
-    model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=weight_drop)
+    model = replace(model, dropout=row.dropout, input_dropout=row.input_dropout, weight_drop=row.weight_drop)
     return Preset(model, training, (level,), _reason(budget, limited_epochs, until_stalled))
 
 
@@ -239,6 +237,17 @@ def _reason(budget: Budget, epochs: float, until_stalled: bool) -> str:
     return f"{reason}; measured: {', '.join(speeds)}" if speeds else reason
 
 
+def _regularization(budget: Budget, model: ModelSettings, epochs: float, fine_tuning: bool) -> Regularization:
+    """The row for this number of epochs, with at most the weight drop that this network and text need."""
+    if budget.text.level == "word":
+        return _between(WORD_REGULARIZATION, epochs)
+    if fine_tuning:
+        return _between(FINE_TUNING, epochs)
+    row = _between(REGULARIZATION_BY_EPOCHS, epochs)
+    most = _interpolated(budget.crowding(model, epochs), *zip(*WEIGHT_DROP_BY_CROWDING, strict=True))
+    return replace(row, weight_drop=min(row.weight_drop, most))
+
+
 def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
     """The row for this number of epochs, on a line from row to row over the logarithm of the epochs.
 
@@ -246,10 +255,6 @@ def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
     """
     at, *columns = zip(*map(astuple, rows), strict=True)
     return Regularization(epochs, *(_interpolated(epochs, at, column) for column in columns))
-
-
-def _most_weight_drop(crowding: float) -> float:
-    return _interpolated(crowding, *zip(*WEIGHT_DROP_BY_CROWDING, strict=True))
 
 
 def _interpolated(x: float, at: Sequence[float], values: Sequence[float]) -> float:
