@@ -5,7 +5,7 @@ of more than 512 units, and word models of more than 384, follow published model
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -61,9 +61,9 @@ GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768,
 
 @dataclass(frozen=True)
 class Regularization:
-    """What keeps a network from memorizing a text that it reads `epochs` times."""
+    """What keeps a network from memorizing a text."""
 
-    epochs: float
+    at: float  # the number of epochs, or the crowding
     dropout: float
     input_dropout: float
     weight_drop: float
@@ -96,9 +96,17 @@ WORD_REGULARIZATION = (
     Regularization(8, 0.35, 0.2, 0.0, 0.3),
     Regularization(20, 0.5, 0.4, 0.0, 0.3),
 )
-# The most weight drop from scratch on characters, by the epochs times the weights of the network per token of the text.
-# Where this number is small, the network memorizes little of the text, and weight drop only slows its learning.
-WEIGHT_DROP_BY_CROWDING = ((30.0, 0.0), (300.0, 0.5), (600.0, 0.6))
+# The most that a network learns with from scratch on characters, by `Budget.crowding`. Where this number is small, a
+# network memorizes little of the text, and dropout only slows its learning.
+MOST_BY_CROWDING = (
+    Regularization(2, 0.0, 0.0, 0.0, 0.3),
+    Regularization(11, 0.1, 0.0, 0.0, 0.3),
+    Regularization(37, 0.2, 0.0, 0.07, 0.3),
+    Regularization(200, 0.3, 0.0, 0.15, 0.3),
+    Regularization(300, 0.36, 0.0, 0.25, 0.3),
+    Regularization(600, 0.45, 0.1, 0.35, 0.3),
+    Regularization(2000, 0.6, 0.3, 0.6, 0.3),
+)
 
 
 @dataclass(frozen=True)
@@ -181,8 +189,8 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. From scratch on characters, weight drop also has an upper limit, by the size of the network and the
-    length of the text. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the
+    by the user. From scratch on characters, it also has an upper limit, by the size of the network and the length of
+    the text. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the
     learning rate is halved each time that the validation loss does not improve, and training ends after several such
     validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a
     validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns
@@ -238,28 +246,23 @@ def _reason(budget: Budget, epochs: float, until_stalled: bool) -> str:
 
 
 def _regularization(budget: Budget, model: ModelSettings, epochs: float, fine_tuning: bool) -> Regularization:
-    """The row for this number of epochs, with at most the weight drop that this network and text need."""
+    """The row for this number of epochs, with at most the dropout that this network and text need."""
     if budget.text.level == "word":
         return _between(WORD_REGULARIZATION, epochs)
     if fine_tuning:
         return _between(FINE_TUNING, epochs)
     row = _between(REGULARIZATION_BY_EPOCHS, epochs)
-    most = _interpolated(budget.crowding(model, epochs), *zip(*WEIGHT_DROP_BY_CROWDING, strict=True))
-    return replace(row, weight_drop=min(row.weight_drop, most))
+    most = _between(MOST_BY_CROWDING, budget.crowding(model, epochs))
+    return Regularization(*map(min, astuple(row), astuple(most)))
 
 
-def _between(rows: tuple[Regularization, ...], epochs: float) -> Regularization:
-    """The row for this number of epochs, on a line from row to row over the logarithm of the epochs.
+def _between(rows: tuple[Regularization, ...], x: float) -> Regularization:
+    """The row at x, on a line from row to row over the logarithm of x, rounded to two decimal places.
 
-    So an error of the measured speed, which the number of epochs follows from, changes little.
+    So an error of the measured speed, which x follows from, changes little.
     """
     at, *columns = zip(*map(astuple, rows), strict=True)
-    return Regularization(epochs, *(_interpolated(epochs, at, column) for column in columns))
-
-
-def _interpolated(x: float, at: Sequence[float], values: Sequence[float]) -> float:
-    """The value at x, on lines over the logarithm of x, rounded to two decimal places."""
-    return round(float(np.interp(math.log(x), np.log(at), values)), 2)
+    return Regularization(x, *(round(float(np.interp(math.log(x), np.log(at), column)), 2) for column in columns))
 
 
 def _best_size(budget: Budget) -> Size:

@@ -41,14 +41,14 @@ def row(preset):
     ("level", "vocabulary_size", "bound", "expected"),
     [
         ("char", 65, ("minutes", 1), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("minutes", 4), ("soap", 384, 6e-3, 32, 64, 0.1, 0.0, 0.0, 0.1)),
-        ("char", 65, ("minutes", 9), ("soap", 384, 6e-3, 32, 64, 0.3, 0.0, 0.0, 0.3)),
-        ("char", 65, ("minutes", 30), ("soap", 384, 6e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
-        ("char", 65, ("minutes", 60), ("soap", 512, 4e-3, 32, 64, 0.39, 0.04, 0.27, 0.3)),
+        ("char", 65, ("minutes", 4), ("soap", 384, 6e-3, 32, 64, 0.08, 0.0, 0.0, 0.1)),
+        ("char", 65, ("minutes", 9), ("soap", 384, 6e-3, 32, 64, 0.14, 0.0, 0.0, 0.3)),
+        ("char", 65, ("minutes", 30), ("soap", 384, 6e-3, 32, 64, 0.23, 0.0, 0.09, 0.3)),
+        ("char", 65, ("minutes", 60), ("soap", 512, 4e-3, 32, 64, 0.27, 0.0, 0.13, 0.3)),
         ("char", 65, ("minutes", 6000), ("soap", 512, 4e-3, 32, 64, 0.6, 0.3, 0.6, 0.3)),
         ("char", 65, ("epochs", 2), ("soap", 256, 6e-3, 32, 64, 0.0, 0.0, 0.0, 0.1)),
-        ("char", 65, ("epochs", 30), ("soap", 384, 6e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
-        ("char", 65, None, ("adamw", 384, 4e-3, 32, 64, 0.37, 0.02, 0.15, 0.3)),
+        ("char", 65, ("epochs", 30), ("soap", 384, 6e-3, 32, 64, 0.23, 0.0, 0.09, 0.3)),
+        ("char", 65, None, ("adamw", 384, 4e-3, 32, 64, 0.23, 0.0, 0.09, 0.3)),
         ("word", 10_000, ("minutes", 10), ("soap", 384, 4e-3, 16, 64, 0.06, 0.03, 0.0, 0.3)),
         ("word", 10_000, ("minutes", 6000), ("soap", 384, 4e-3, 16, 64, 0.5, 0.4, 0.0, 0.3)),
     ],
@@ -61,7 +61,7 @@ def test_what_the_machine_of_the_tables_gets(level, vocabulary_size, bound, expe
 @pytest.mark.parametrize("level", get_args(Level))
 @pytest.mark.parametrize("gpus", [0, 1])
 def test_dropout_grows_with_the_number_of_epochs(level, tokens, gpus):
-    models = [choose(level, 80, tokens, ("minutes", minutes), gpus).model for minutes in (1, 5, 10, 20, 60, 6000)]
+    models = [choose(level, 80, tokens, ("minutes", minutes), gpus).model for minutes in (1, 5, 10, 20, 60, 600_000)]
     for name in ("dropout", "input_dropout", "weight_drop"):
         shares = [getattr(model, name) for model in models]
         assert shares == sorted(shares) or gpus  # a larger network of a GPU may read the text fewer times
@@ -94,13 +94,13 @@ def test_dropout_fits_the_batch_and_the_network_that_the_user_sets():
 
 
 @pytest.mark.parametrize("epochs", [12, 26, 60])
-def test_a_long_text_gets_less_weight_drop_because_a_network_memorizes_less_of_it(epochs):
+def test_a_long_text_gets_less_dropout_because_a_network_memorizes_less_of_it(epochs):
     sizes = [30_000, 100_000, BOOK, 10 * BOOK, 1000 * BOOK]
     models = [choose("char", 65, size, ("epochs", epochs), settings={"hidden": 384}).model for size in sizes]
-    drops = [model.weight_drop for model in models]
-    assert drops == sorted(drops, reverse=True)
-    assert drops[0] > drops[-1] == 0
-    assert len({model.dropout for model in models}) == 1
+    for name in ("dropout", "weight_drop"):
+        shares = [getattr(model, name) for model in models]
+        assert shares == sorted(shares, reverse=True)
+        assert shares[0] > shares[-1] == 0
 
 
 def test_fine_tuning_uses_weight_drop_earlier():
