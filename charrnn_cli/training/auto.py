@@ -96,8 +96,9 @@ WORD_REGULARIZATION = (
     Regularization(8, 0.35, 0.2, 0.0, 0.3),
     Regularization(20, 0.5, 0.4, 0.0, 0.3),
 )
-# The most that a network learns with from scratch on characters, by `Budget.crowding`. Where this number is small, a
-# network memorizes little of the text, and dropout only slows its learning.
+# Upper limits of dropout and weight drop from scratch on characters, by `Budget.crowding`. If this number is small, a
+# network memorizes little of the text, and dropout only slows its learning. Measured between 1.4 and about 600.
+LIMITED_BY_CROWDING = ("dropout", "input_dropout", "weight_drop")
 MOST_BY_CROWDING = (
     Regularization(2, 0.0, 0.0, 0.0, 0.3),
     Regularization(11, 0.1, 0.0, 0.0, 0.3),
@@ -189,8 +190,8 @@ def auto(
 
     The network is the one that learns most in the time, or that of a trained model, `origin`. The regularization grows
     with the number of times that the text will be read, by a network and a batch whose sizes may be in `settings`, set
-    by the user. From scratch on characters, it also has an upper limit, by the size of the network and the length of
-    the text. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the
+    by the user. From scratch on characters, dropout and weight drop also have upper limits, by the size of the network
+    and the length of the text. From scratch on a CPU, the optimizer of a run with a limit is SOAP. Without a limit, the
     learning rate is halved each time that the validation loss does not improve, and training ends after several such
     validations. The same holds for fine-tuning on characters if the limit allows more than MOST_EPOCHS, the text has a
     validation part and the user sets no schedule. The documents of a text are shuffled, unless a trained model learns
@@ -253,7 +254,8 @@ def _regularization(budget: Budget, model: ModelSettings, epochs: float, fine_tu
         return _between(FINE_TUNING, epochs)
     row = _between(REGULARIZATION_BY_EPOCHS, epochs)
     most = _between(MOST_BY_CROWDING, budget.crowding(model, epochs))
-    return Regularization(*map(min, astuple(row), astuple(most)))
+    limited = {name: min(getattr(row, name), getattr(most, name)) for name in LIMITED_BY_CROWDING}
+    return replace(row, **limited)
 
 
 def _between(rows: tuple[Regularization, ...], x: float) -> Regularization:
