@@ -98,7 +98,6 @@ WORD_REGULARIZATION = (
 )
 # Upper limits of dropout and weight drop from scratch on characters, by `Budget.crowding`. If this number is small, a
 # network memorizes little of the text, and dropout only slows its learning. Measured between 1.4 and about 600.
-LIMITED_BY_CROWDING = ("dropout", "input_dropout", "weight_drop")
 MOST_BY_CROWDING = (
     Regularization(2, 0.0, 0.0, 0.0, 0.3),
     Regularization(11, 0.1, 0.0, 0.0, 0.3),
@@ -254,8 +253,12 @@ def _regularization(budget: Budget, model: ModelSettings, epochs: float, fine_tu
         return _between(FINE_TUNING, epochs)
     row = _between(REGULARIZATION_BY_EPOCHS, epochs)
     most = _between(MOST_BY_CROWDING, budget.crowding(model, epochs))
-    limited = {name: min(getattr(row, name), getattr(most, name)) for name in LIMITED_BY_CROWDING}
-    return replace(row, **limited)
+    return replace(
+        row,
+        dropout=min(row.dropout, most.dropout),
+        input_dropout=min(row.input_dropout, most.input_dropout),
+        weight_drop=min(row.weight_drop, most.weight_drop),
+    )
 
 
 def _between(rows: tuple[Regularization, ...], x: float) -> Regularization:
