@@ -206,7 +206,7 @@ class TrainingSettings(Checked):
     epochs: int | None = setting(None, "Stop after this many passes over the text.", RUN, "[1, inf)", "no limit")
     steps: int | None = setting(None, "Stop after this many steps.", RUN, "[1, inf)", "no limit")
     minutes: float | None = setting(
-        None, "Stop after this many minutes; the schedule ends at that time.", RUN, "(0, 1e8]", "no limit"
+        None, "Stop after this many minutes; cosine and linear schedules end then.", RUN, "(0, 1e8]", "no limit"
     )
     patience: int | None = setting(
         None,
