@@ -7,7 +7,7 @@ of more than 512 units, and word models of more than 384, follow published model
 import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -60,15 +60,23 @@ GPU_WORD_SIZES = (Size(60, 256, 3e-3), Size(600, 512, 2e-3), Size(math.inf, 768,
 
 
 @dataclass(frozen=True)
-class Regularization:
-    """What keeps a network from memorizing a text."""
+class Dropout:
+    """The three kinds of dropout: a row of a table."""
 
     at: float  # the number of epochs, or the crowding
     dropout: float
     input_dropout: float
     weight_drop: float
+
+
+@dataclass(frozen=True)
+class Regularization(Dropout):
+    """What keeps a network from memorizing a text."""
+
     weight_decay: float
 
+
+DropoutRow = TypeVar("DropoutRow", bound=Dropout)
 
 # Measured near these numbers of epochs, except the last row.
 REGULARIZATION_BY_EPOCHS = (
@@ -99,13 +107,13 @@ WORD_REGULARIZATION = (
 # Upper limits of dropout and weight drop from scratch on characters, by `Budget.crowding`. If this number is small, a
 # network memorizes little of the text, and dropout only slows its learning. Measured between 1.4 and about 600.
 MOST_BY_CROWDING = (
-    Regularization(2, 0.0, 0.0, 0.0, 0.3),
-    Regularization(11, 0.1, 0.0, 0.0, 0.3),
-    Regularization(37, 0.2, 0.0, 0.07, 0.3),
-    Regularization(200, 0.3, 0.0, 0.15, 0.3),
-    Regularization(300, 0.36, 0.0, 0.25, 0.3),
-    Regularization(600, 0.45, 0.1, 0.35, 0.3),
-    Regularization(2000, 0.6, 0.3, 0.6, 0.3),
+    Dropout(2, 0.0, 0.0, 0.0),
+    Dropout(11, 0.1, 0.0, 0.0),
+    Dropout(37, 0.2, 0.0, 0.07),
+    Dropout(200, 0.3, 0.0, 0.15),
+    Dropout(300, 0.36, 0.0, 0.25),
+    Dropout(600, 0.45, 0.1, 0.35),
+    Dropout(2000, 0.6, 0.3, 0.6),
 )
 
 
@@ -261,13 +269,13 @@ def _regularization(budget: Budget, model: ModelSettings, epochs: float, fine_tu
     )
 
 
-def _between(rows: tuple[Regularization, ...], x: float) -> Regularization:
+def _between(rows: tuple[DropoutRow, ...], x: float) -> DropoutRow:
     """The row at x, on a line from row to row over the logarithm of x, rounded to two decimal places.
 
     So an error of the measured speed, which x follows from, changes little.
     """
     at, *columns = zip(*map(astuple, rows), strict=True)
-    return Regularization(x, *(round(float(np.interp(math.log(x), np.log(at), column)), 2) for column in columns))
+    return type(rows[0])(x, *(round(float(np.interp(math.log(x), np.log(at), column)), 2) for column in columns))
 
 
 def _best_size(budget: Budget) -> Size:
