@@ -84,6 +84,10 @@ def test_each_control_works(visit, pages):
     button(page, "Undo").click()
     button(page, "Undo").click()
     assert text_of(page) == ""
+    button(page, "Step").click()
+    page.wait_for_selector(".count:text-is('1 token')")
+    button(page, "Undo").click()
+    page.wait_for_selector(".count:text-is('0 tokens')")
     page.select_option("#speed", "calm")
     button(page, "Write").click()
     page.wait_for_selector(f"{TEXT} .token", state="attached")  # it may be a line break, which is hidden

@@ -40,6 +40,9 @@
   // A whole number with commas. The browser's own function first loads its language data, which delays the first character.
   charrnn.wholeNumber = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 
+  // "1 token", "2,000 tokens".
+  charrnn.counted = (number, noun) => `${charrnn.wholeNumber(number)} ${noun}${number === 1 ? "" : "s"}`;
+
   // A token as one can read it alone: spaces and control characters by name.
   const NAMES = { " ": "space", "\n": "new line", "\t": "tab", "": "nothing", "\u00a0": "no-break space", "\u200b": "zero-width space" };
   charrnn.visibleText = function (text) {

@@ -99,9 +99,10 @@
       const { passage, editor, caret } = this, shown = passage.shown;
       this.caret = null;
       if (caret === null || caret >= shown.length) return passage.remember(passage.ids.length, "writing");
-      const tokens = passage.ids.length;
+      const before = passage.ids.length;
       editor.render(passage.setText(shown.slice(0, caret), "writing"));
-      this.view.app.announce(`Writing from the cursor. ${tokens - passage.ids.length} tokens after it were removed; undo brings them back.`);
+      const removed = charrnn.counted(before - passage.ids.length, "token");
+      this.view.app.announce(`Writing from the cursor. The text after it (${removed}) was removed; undo brings it back.`);
     }
 
     // Writes until the deadline, at most `count` tokens. An unread text is read first. True if there is more to do.
@@ -128,7 +129,7 @@
         if (isAtEnd) box.scrollTop = box.scrollHeight;
       }
       const length = this.passage.before.length + this.passage.ids.length;
-      if (this.length !== length) this.count.textContent = `${charrnn.wholeNumber((this.length = length))} tokens`;
+      if (this.length !== length) this.count.textContent = charrnn.counted((this.length = length), "token");
     }
 
     // The cursor, if it is here, goes behind what was written.

@@ -1,12 +1,12 @@
 // The report of `charrnn visualize`: found cells on real text, surprisal, and tokens that the model confused.
 "use strict";
 (function (charrnn) {
-  const { element, wholeNumber } = charrnn;
+  const { counted, element, wholeNumber } = charrnn;
   const at = (id) => document.getElementById(id);
 
   function show(analysis) {
     const { model, text } = analysis;
-    at("about").textContent = `${model.network}, tokens of level ${model.level}. Text: ${text.name}, ${wholeNumber(text.tokens)} tokens.`;
+    at("about").textContent = `${model.network}, tokens of level ${model.level}. Text: ${text.name}, ${counted(text.tokens, "token")}.`;
     at("report").append(
       element("p", { class: "numbers" }, element("strong", {}, text.bits_per_character.toFixed(3)), " bits per character",
         text.tokens === text.characters ? "" : ` · ${text.bits_per_token.toFixed(3)} per token`,
@@ -62,7 +62,7 @@
       one.control.toFixed(3), one.found ? "yes" : "no"]);
     const reasons = leftOut.map(({ title, reason }) => `${title} (${reason})`).join(", ");
     return [element("h2", {}, "What was tested"),
-      element("p", {}, `For each, the best of all cells was chosen on the first ${wholeNumber(half)} tokens, and scored on the other ${wholeNumber(text.tokens - half)}. ` +
+      element("p", {}, `For each, the best of all cells was chosen on the first ${counted(half, "token")}, and scored on the other ${wholeNumber(text.tokens - half)}. ` +
         "Chance is what the best cell reaches if the property is shifted along the text, so that it has no meaning."),
       table(["Property", "Cell", "Measure", "Score", "Chance", "Found"], rows, [3, 4]),
       ...(reasons ? [element("p", { class: "quiet" }, `Not tested: ${reasons}.`)] : [])];

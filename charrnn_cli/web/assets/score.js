@@ -69,7 +69,7 @@
       const unit = { char: "character", byte: "byte", word: "token", subword: "token" }[model.vocabulary.level];
       const perCharacter = (reading.total / characters).toFixed(3), perToken = (reading.total / predicted).toFixed(3);
       numbers.replaceChildren(element("strong", { id: "score-bits" }, perCharacter), " bits per character",
-        unit === "character" ? "" : ` · ${perToken} per ${unit}`, ` · ${charrnn.wholeNumber(characters)} characters`,
+        unit === "character" ? "" : ` · ${perToken} per ${unit}`, ` · ${charrnn.counted(characters, "character")}`,
         reading.count < reading.ids.length ? " · stopped before the end" : "");
       results.hidden = false;
       text.show(pieces);
