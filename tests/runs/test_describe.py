@@ -67,7 +67,7 @@ def test_bits_per_character_count_the_predicted_tokens(run):
 
 def test_bundled_models_have_bits_per_character():
     bits = {model.run.name: model.valid_bits_per_character for model in map(describe, bundled_models())}
-    assert bits["anna"] == pytest.approx(1.705, abs=0.001)
+    assert bits["anna"] == pytest.approx(1.4225, abs=0.001)
     assert bits["shakespeare-char"] == pytest.approx(1.819, abs=0.001)
     assert bits["shakespeare"] == pytest.approx(1.609, abs=0.001)
 
