@@ -109,7 +109,7 @@ def test_fine_tuning_uses_weight_drop_earlier():
     assert fresh.weight_drop == 0 < tuned.weight_drop
 
 
-@pytest.mark.parametrize("bound", [("minutes", 1), ("epochs", 21), ("steps", 200)])
+@pytest.mark.parametrize("bound", [("minutes", 1), ("epochs", 13), ("steps", 200)])
 def test_a_trained_model_that_could_read_a_text_often_stops_by_itself(bound):
     origin = choose("char", 80, BOOK, ("minutes", 60)).model
     preset = choose("char", 80, 2_600, bound, origin=origin, validated=True)
@@ -121,7 +121,7 @@ def test_a_trained_model_that_could_read_a_text_often_stops_by_itself(bound):
     assert short_list.training.patience == preset.training.patience
     assert short_list.model.dropout > preset.model.dropout
     for other in (
-        choose("char", 80, 2_600, ("epochs", 20), origin=origin, validated=True),
+        choose("char", 80, 2_600, ("epochs", 12), origin=origin, validated=True),
         choose("char", 80, 2_600, bound, validated=True),  # from scratch
         choose("char", 80, 2_600, bound, origin=origin),
         choose("char", 80, 2_600, bound, origin=origin, validated=True, settings={"schedule": "cosine"}),
