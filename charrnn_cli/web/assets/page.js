@@ -42,7 +42,7 @@
     at("model-name").textContent = name;
     document.title = name;
     const layers = `${config.layers} ${config.layers === 1 ? "layer" : "layers"}`;
-    at("model-about").textContent = `Writes ${unit}. ${config.cell.toUpperCase()}, ${layers} of ${config.hidden} units; ${charrnn.wholeNumber(model.V)} tokens.`;
+    at("model-about").textContent = `Writes ${unit}. ${config.cell.toUpperCase()}, ${layers} of ${config.hidden} units; ${charrnn.counted(model.V, "token")}.`;
   }
 
   function showViews(app) {
